@@ -1,0 +1,1 @@
+//! The error codes that brokers answer with.

@@ -1,0 +1,1 @@
+//! klamm-kafka-tests
