@@ -1,0 +1,20 @@
+//! Records into batches, batches into requests, answers into tickets.
+//!
+//! Handles append to open batches, one a partition, in shards with a short lock each; the driver's [`Sender`] seals,
+//! stamps, sends and retries them. The two meet in [`ProducerShared`].
+
+mod accumulator;
+mod batch;
+mod murmur2;
+mod outcome;
+mod partition;
+mod partitioner;
+mod sender;
+mod shared;
+mod stamp;
+
+pub(crate) use accumulator::Appending;
+pub(crate) use batch::{BatchBody, OpenBatch};
+pub use outcome::{RecordMetadata, Ticket};
+pub(crate) use sender::{Produced, Sender};
+pub(crate) use shared::{ProducerShared, Refusal, Topic};
