@@ -1,0 +1,158 @@
+//! Compression: what a codec must do. A batch's records are compressed as one block; its header stays plain.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects
+    )
+)]
+
+use alloc::vec::Vec;
+use core::fmt;
+
+/// How a batch's records are compressed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub enum Codec {
+    /// Not at all.
+    #[default]
+    None,
+    /// RFC 1952, possibly of several members.
+    Gzip,
+    /// Raw blocks, or Java's framing of them (xerial).
+    Snappy,
+    /// The LZ4 frame format (KIP-57).
+    Lz4,
+    /// Zstandard frames (KIP-110): Produce 7 and Fetch 10 at least.
+    Zstd,
+}
+
+impl Codec {
+    /// The number that stands in a batch's attributes.
+    pub const fn id(self) -> u8 {
+        match self {
+            Codec::None => 0,
+            Codec::Gzip => 1,
+            Codec::Snappy => 2,
+            Codec::Lz4 => 3,
+            Codec::Zstd => 4,
+        }
+    }
+
+    /// The codec of a batch's attributes.
+    ///
+    /// # Errors
+    /// [`CodecError::UnknownId`] for a number that Kafka 4.3 gives to no codec.
+    pub const fn from_id(id: u8) -> Result<Codec, CodecError> {
+        Ok(match id {
+            0 => Codec::None,
+            1 => Codec::Gzip,
+            2 => Codec::Snappy,
+            3 => Codec::Lz4,
+            4 => Codec::Zstd,
+            id => return Err(CodecError::UnknownId(id)),
+        })
+    }
+
+    /// The name, as in the property `compression.type`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Codec::None => "none",
+            Codec::Gzip => "gzip",
+            Codec::Snappy => "snappy",
+            Codec::Lz4 => "lz4",
+            Codec::Zstd => "zstd",
+        }
+    }
+
+    /// The codec of a name, as in the property `compression.type`.
+    pub fn from_name(name: &str) -> Option<Codec> {
+        [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd].into_iter().find(|c| c.name() == name)
+    }
+}
+
+impl fmt::Display for Codec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Inflates one batch's records.
+pub trait Decompress: Send {
+    /// Appends what `src` holds to `out`, at most `limit` bytes: the sizes that compressed data claims are a stranger's
+    /// words, so room is taken as output appears and never beyond the limit.
+    ///
+    /// # Errors
+    /// [`CodecError::Corrupt`] or [`CodecError::LimitExceeded`]. What was appended until then stays and is of no use.
+    fn decompress(&mut self, src: &[u8], out: &mut Vec<u8>, limit: usize) -> Result<(), CodecError>;
+}
+
+/// Compresses one batch's records.
+pub trait Compress: Send {
+    /// Which codec's format it writes.
+    fn codec(&self) -> Codec;
+
+    /// Appends the pieces of `src`, compressed as one whole, to `out`, at most `limit` bytes. A batch that would grow
+    /// goes out plain, so the limit is commonly the size of the input.
+    ///
+    /// # Errors
+    /// [`CodecError::LimitExceeded`]. What was appended until then stays and is of no use.
+    fn compress(
+        &mut self,
+        src: &mut dyn Iterator<Item = &[u8]>,
+        out: &mut Vec<u8>,
+        limit: usize,
+    ) -> Result<(), CodecError>;
+}
+
+/// Why a batch's records could not be compressed or inflated.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CodecError {
+    /// A number in a batch's attributes that belongs to no codec.
+    #[error("unknown compression codec {0}")]
+    UnknownId(u8),
+    /// A codec that this build does not have.
+    #[error("the codec {0} is not part of this build: switch its feature on")]
+    Unsupported(Codec),
+    /// The data is not what the codec writes.
+    #[error("corrupt {0} data")]
+    Corrupt(Codec),
+    /// The output would have more than `limit` bytes.
+    #[error("{codec} output exceeds the limit of {limit} bytes")]
+    LimitExceeded {
+        /// The codec.
+        codec: Codec,
+        /// The limit, in bytes.
+        limit: usize,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn ids_and_names_are_kafkas() {
+        for (id, name) in ["none", "gzip", "snappy", "lz4", "zstd"].into_iter().enumerate() {
+            let codec = Codec::from_id(id as u8).unwrap();
+            assert_eq!(usize::from(codec.id()), id);
+            assert_eq!(codec.to_string(), name);
+            assert_eq!(Codec::from_name(name), Some(codec));
+        }
+        assert_eq!(Codec::from_id(5), Err(CodecError::UnknownId(5)));
+        assert_eq!(Codec::from_name("LZ4"), None);
+        assert!(CodecError::Unsupported(Codec::Zstd).to_string().contains("zstd"));
+    }
+
+    /// Jobs carry codecs into other threads.
+    #[test]
+    fn codecs_are_boxed_and_sent() {
+        fn sent<T: Send + ?Sized>() {}
+        sent::<dyn Compress>();
+        sent::<dyn Decompress>();
+    }
+}
