@@ -37,3 +37,36 @@ pub const fn partition_for_key(key: &[u8], partitions: u32) -> u32 {
         None => 0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Trap 43: Java's hashes and partitions, a thousand of them with the top bit set; see tests/golden/Batches.java.
+    #[test]
+    fn keys_go_where_java_puts_them() {
+        let mut vectors =
+            include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/batches/murmur2.bin")).as_slice();
+        let (mut all, mut top_bit) = (0, 0);
+        while let Some((&len, rest)) = vectors.split_first() {
+            let (key, rest) = rest.split_at(usize::from(len));
+            let (hash, rest) = rest.split_first_chunk().unwrap();
+            let (partition, rest) = rest.split_first_chunk().unwrap();
+            let hash = u32::from_be_bytes(*hash);
+            assert_eq!(murmur2(key), hash, "{key:?}");
+            assert_eq!(partition_for_key(key, 1000), u32::from(u16::from_be_bytes(*partition)), "{key:?}");
+            all += 1;
+            top_bit += hash >> 31;
+            vectors = rest;
+        }
+        assert!(all > 1200 && top_bit >= 1000, "{all} vectors, {top_bit} with the top bit set");
+    }
+
+    /// Trap 43: the key that other clients were caught with.
+    #[test]
+    fn wu_of_ten_is_zero() {
+        assert_eq!(partition_for_key(b"wu", 10), 0);
+        assert_eq!(partition_for_key(b"wu", 0), 0, "no partitions: no panic");
+        assert_eq!(partition_for_key(b"wu", 1), 0);
+    }
+}

@@ -22,6 +22,8 @@ pub mod crc32c;
 mod encode;
 mod error;
 mod records;
+#[cfg(test)]
+mod tests;
 pub mod varint;
 mod view;
 

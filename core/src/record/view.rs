@@ -81,7 +81,7 @@ impl<'a> Iterator for Batches<'a> {
 impl core::iter::FusedIterator for Batches<'_> {}
 
 /// One whole batch whose header is sound. Its CRC and its records are not checked yet.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct BatchView<'a> {
     /// The header.
