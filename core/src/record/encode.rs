@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::varint::{self, VARINT_MAX_LEN, VARLONG_MAX_LEN, raw_size, zigzag};
+use super::varint::{VARINT_MAX_LEN, VARLONG_MAX_LEN, raw_size, zigzag};
 
 /// A header of a record to be written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,7 +36,7 @@ pub fn record_size(parts: &RecordParts<'_>) -> Option<usize> {
     // Each summand fits 32 bits, and the sum is one of 64 bits.
     let body = (headers_fit && fits(parts.key) && fits(parts.value)).then(|| body_size(parts))?;
     let body = i32::try_from(body).ok()?;
-    usize::try_from(body).ok()?.checked_add(varint::size(i64::from(body)))
+    usize::try_from(body).ok()?.checked_add(raw_size(zigzag(i64::from(body))))
 }
 
 /// No less than [`record_size`], and cheap: for asking whether a record has room before its deltas are known.
@@ -55,7 +55,7 @@ pub fn record_size_max(key_len: usize, value_len: usize, headers: &[Header<'_>])
 /// Appends the record to `out`.
 ///
 /// The caller has made sure that `out` has [`record_size`] bytes of room, so that it is not reallocated, and that
-/// [`record_size`] is not `None`.
+/// [`record_size`] is not `None`: such a record has no encoding, and what is written then is not one.
 #[inline]
 pub fn encode_record(out: &mut Vec<u8>, parts: &RecordParts<'_>) {
     encode(&mut Contiguous(out), parts);
@@ -68,7 +68,9 @@ pub fn encode_record_pieces(parts: &RecordParts<'_>, put: &mut dyn FnMut(&[u8]))
 
 /// Where a record's bytes go.
 trait Sink {
-    fn head(&mut self, head: &Head);
+    /// A few numbers, gathered in a register.
+    fn word(&mut self, word: Word);
+    /// A key, a value or a header's name.
     fn bytes(&mut self, bytes: &[u8]);
 }
 
@@ -76,14 +78,16 @@ struct Contiguous<'a>(&'a mut Vec<u8>);
 
 impl Sink for Contiguous<'_> {
     #[inline(always)]
-    fn head(&mut self, head: &Head) {
-        // A copy of a fixed size is two instructions; one of a size that varies is a call.
-        if self.0.capacity().wrapping_sub(self.0.len()) >= HEAD_LEN {
-            let end = self.0.len().wrapping_add(head.len);
-            self.0.extend_from_slice(&head.bytes);
+    fn word(&mut self, word: Word) {
+        // A copy of a fixed size is one store; one of a size that varies is a call. So all eight bytes are written
+        // where there is room for them, and those that are too many are taken back.
+        let (bytes, len) = (word.bytes.to_le_bytes(), word.len());
+        if self.0.capacity().wrapping_sub(self.0.len()) >= bytes.len() {
+            let end = self.0.len().wrapping_add(len);
+            self.0.extend_from_slice(&bytes);
             self.0.truncate(end);
         } else {
-            self.0.extend_from_slice(head.written());
+            self.0.extend_from_slice(bytes.get(..len).unwrap_or_default());
         }
     }
 
@@ -96,68 +100,73 @@ impl Sink for Contiguous<'_> {
 struct Pieces<'a>(&'a mut dyn FnMut(&[u8]));
 
 impl Sink for Pieces<'_> {
-    fn head(&mut self, head: &Head) {
-        (self.0)(head.written());
+    fn word(&mut self, word: Word) {
+        (self.0)(word.bytes.to_le_bytes().get(..word.len()).unwrap_or_default());
     }
 
     fn bytes(&mut self, bytes: &[u8]) {
-        if !bytes.is_empty() {
-            (self.0)(bytes);
-        }
+        (self.0)(bytes);
     }
 }
 
-/// A power of two with room for the longest run of numbers: length, attributes, timestamp, offset and the lengths of a
-/// null key and a value.
-const HEAD_LEN: usize = 32;
-const _: () = assert!(VARINT_MAX_LEN + 1 + VARLONG_MAX_LEN + VARINT_MAX_LEN + 1 + 2 * VARINT_MAX_LEN <= HEAD_LEN);
-
-/// Numbers that are gathered before they are copied.
-struct Head {
-    bytes: [u8; HEAD_LEN],
-    len: usize,
+/// Up to eight bytes, the first one lowest; those beyond `bits` are 0.
+#[derive(Clone, Copy)]
+struct Word {
+    bytes: u64,
+    bits: u32,
 }
 
-impl Head {
-    #[inline(always)]
-    fn new() -> Self {
-        Head { bytes: [0; HEAD_LEN], len: 0 }
-    }
+impl Word {
+    /// The bits that four bytes of a varint hold.
+    const NUMBER_BITS: u32 = 28;
 
+    /// A number of at most 28 bits.
     #[inline(always)]
-    fn byte(&mut self, byte: u8) {
-        // The mask is for the compiler, which then knows that the index is in bounds.
-        if let Some(slot) = self.bytes.get_mut(self.len & (HEAD_LEN - 1)) {
-            *slot = byte;
+    const fn number(raw: u32) -> Word {
+        if raw < 0x80 {
+            Word { bytes: raw as u64, bits: 8 }
+        } else if raw < 0x4000 {
+            Word { bytes: (raw & 0x7f | 0x80 | (raw & 0x3f80) << 1) as u64, bits: 16 }
+        } else {
+            Word::large(raw)
         }
-        self.len = self.len.wrapping_add(1);
+    }
+
+    /// Three or four bytes.
+    const fn large(raw: u32) -> Word {
+        let spread = raw & 0x7f | (raw & 0x3f80) << 1 | (raw & 0x1f_c000) << 2 | (raw & 0xfe0_0000) << 3;
+        if raw < 0x20_0000 {
+            Word { bytes: (spread | 0x8080) as u64, bits: 24 }
+        } else {
+            Word { bytes: (spread | 0x80_8080) as u64, bits: 32 }
+        }
+    }
+
+    /// This and then `next`; together they fit eight bytes.
+    #[inline(always)]
+    const fn then(self, next: Word) -> Word {
+        Word { bytes: self.bytes | next.bytes.wrapping_shl(self.bits), bits: self.bits.wrapping_add(next.bits) }
     }
 
     #[inline(always)]
-    fn raw(&mut self, mut raw: u64) {
-        while raw >= 0x80 {
-            self.byte(raw as u8 | 0x80);
-            raw >>= 7;
-        }
-        self.byte(raw as u8);
-    }
-
-    fn written(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
+    const fn len(self) -> usize {
+        (self.bits / 8) as usize
     }
 }
 
-/// The unsigned form of a length.
+/// A record's attributes: one byte, reserved.
+const ATTRIBUTES: Word = Word { bytes: 0, bits: 8 };
+
+/// The unsigned form of a nullable part's length; null is −1.
 #[inline(always)]
-const fn raw_len(len: usize) -> u64 {
-    (len as u64) << 1
+fn raw_len(part: Option<&[u8]>) -> u64 {
+    part.map_or(1, |part| (part.len() as u64) << 1)
 }
 
 /// The bytes of a nullable part, its length included.
 #[inline(always)]
 fn part_size(part: Option<&[u8]>) -> u64 {
-    // Null is length −1, one byte.
-    part.map_or(1, |part| (raw_size(raw_len(part.len())) as u64).wrapping_add(part.len() as u64))
+    (raw_size(raw_len(part)) as u64).wrapping_add(part.map_or(0, |part| part.len() as u64))
 }
 
 /// The bytes of the record after its length. Nothing wraps as long as the parts' own lengths fit 32 bits.
@@ -166,46 +175,86 @@ fn body_size(parts: &RecordParts<'_>) -> u64 {
     let numbers = 1_usize
         .wrapping_add(raw_size(zigzag(parts.timestamp_delta)))
         .wrapping_add(raw_size(u64::from(parts.offset_delta) << 1));
-    let headers = if parts.headers.is_empty() { 1 } else { headers_size(parts.headers) };
+    let headers = headers_size(parts.headers);
     (numbers as u64).wrapping_add(part_size(parts.key)).wrapping_add(part_size(parts.value)).wrapping_add(headers)
 }
 
+/// The bytes of the headers, their count included.
+#[inline(always)]
 fn headers_size(headers: &[Header<'_>]) -> u64 {
-    headers.iter().fold(raw_size(raw_len(headers.len())) as u64, |size, header| {
+    if headers.is_empty() { 1 } else { some_headers_size(headers) }
+}
+
+#[inline(never)]
+fn some_headers_size(headers: &[Header<'_>]) -> u64 {
+    headers.iter().fold(raw_size((headers.len() as u64) << 1) as u64, |size, header| {
         size.wrapping_add(part_size(Some(header.key.as_bytes()))).wrapping_add(part_size(header.value))
     })
 }
 
 #[inline(always)]
 fn encode(sink: &mut impl Sink, parts: &RecordParts<'_>) {
-    let mut head = Head::new();
-    head.raw(body_size(parts) << 1);
-    head.byte(0);
-    head.raw(zigzag(parts.timestamp_delta));
-    head.raw(u64::from(parts.offset_delta) << 1);
-    encode_part(sink, &mut head, parts.key);
-    encode_part(sink, &mut head, parts.value);
-    head.raw(raw_len(parts.headers.len()));
-    if !parts.headers.is_empty() {
-        encode_headers(sink, &mut head, parts.headers);
+    let (key, value) = (parts.key.unwrap_or_default(), parts.value.unwrap_or_default());
+    let (timestamp, offset) = (zigzag(parts.timestamp_delta), u64::from(parts.offset_delta) << 1);
+    let (raw_key, raw_value) = (raw_len(parts.key), raw_len(parts.value));
+    let headers = headers_size(parts.headers);
+    // Timestamp and value's length take at most three bytes, the others four; so each word below has at most eight. The
+    // record's length stays under 2²⁷, because key, headers and value stay under 2²⁵, 2²⁶ and 2²⁰.
+    if (offset | raw_key | headers) >> 26 != 0 || (timestamp | raw_value) >> 21 != 0 {
+        return encode_large(sink, parts);
     }
-    sink.head(&head);
+    let timestamp = Word::number(timestamp as u32);
+    let offset = Word::number(offset as u32);
+    let raw_key = Word::number(raw_key as u32);
+    let raw_value = Word::number(raw_value as u32);
+    let numbers = timestamp.len().wrapping_add(offset.len()).wrapping_add(raw_key.len()).wrapping_add(raw_value.len());
+    let length =
+        numbers.wrapping_add(1).wrapping_add(key.len()).wrapping_add(value.len()).wrapping_add(headers as usize);
+    sink.word(Word::number((length as u32) << 1).then(ATTRIBUTES).then(timestamp));
+    if parts.key.is_some() {
+        sink.word(offset.then(raw_key));
+        sink.bytes(key);
+        sink.word(raw_value);
+    } else {
+        sink.word(offset.then(raw_key).then(raw_value));
+    }
+    sink.bytes(value);
+    if parts.headers.is_empty() { sink.bytes(&[0]) } else { encode_headers(sink, parts.headers) }
 }
 
-/// Leaves a null part's length in `head`; else `head` is empty afterwards.
-#[inline(always)]
-fn encode_part(sink: &mut impl Sink, head: &mut Head, part: Option<&[u8]>) {
-    let Some(bytes) = part else { return head.byte(1) };
-    head.raw(raw_len(bytes.len()));
-    sink.head(head);
-    head.len = 0;
-    sink.bytes(bytes);
+/// A record with a number of more than the usual bits. Kept apart so that the usual one stays small enough to inline.
+#[inline(never)]
+fn encode_large(sink: &mut impl Sink, parts: &RecordParts<'_>) {
+    encode_number(sink, body_size(parts) << 1);
+    sink.word(ATTRIBUTES);
+    encode_number(sink, zigzag(parts.timestamp_delta));
+    encode_number(sink, u64::from(parts.offset_delta) << 1);
+    encode_part(sink, parts.key);
+    encode_part(sink, parts.value);
+    encode_headers(sink, parts.headers);
 }
 
 #[inline(never)]
-fn encode_headers(sink: &mut impl Sink, head: &mut Head, headers: &[Header<'_>]) {
+fn encode_headers(sink: &mut impl Sink, headers: &[Header<'_>]) {
+    encode_number(sink, (headers.len() as u64) << 1);
     for header in headers {
-        encode_part(sink, head, Some(header.key.as_bytes()));
-        encode_part(sink, head, header.value);
+        encode_part(sink, Some(header.key.as_bytes()));
+        encode_part(sink, header.value);
     }
+}
+
+#[inline(always)]
+fn encode_part(sink: &mut impl Sink, part: Option<&[u8]>) {
+    encode_number(sink, raw_len(part));
+    sink.bytes(part.unwrap_or_default());
+}
+
+#[inline(always)]
+fn encode_number(sink: &mut impl Sink, mut raw: u64) {
+    while raw >> Word::NUMBER_BITS != 0 {
+        let low = Word::large(raw as u32 & ((1 << Word::NUMBER_BITS) - 1));
+        sink.word(Word { bytes: low.bytes | 0x8080_8080, bits: 32 });
+        raw >>= Word::NUMBER_BITS;
+    }
+    sink.word(Word::number(raw as u32));
 }

@@ -71,29 +71,58 @@ impl Owned {
     }
 }
 
-/// Encodes `records` every way there is and checks that all give the same bytes in the room that was promised.
-fn encode_all(records: &[Owned], base: i64) -> Vec<u8> {
-    let mut body = Vec::new();
-    for record in records {
-        record.with_parts(base, |parts| {
-            let size = record_size(parts).unwrap();
-            let max =
-                record_size_max(parts.key.map_or(0, <[u8]>::len), parts.value.map_or(0, <[u8]>::len), parts.headers);
-            assert!(size <= max, "{size} > {max}");
-            let mut tight = Vec::with_capacity(size);
-            let room = tight.capacity();
-            encode_record(&mut tight, parts);
-            assert_eq!((tight.len(), tight.capacity()), (size, room));
-            let mut roomy = Vec::with_capacity(size + 100);
-            encode_record(&mut roomy, parts);
-            assert_eq!(roomy, tight);
-            let mut pieces = Vec::new();
-            encode_record_pieces(parts, &mut |piece| pieces.extend_from_slice(piece));
-            assert_eq!(pieces, tight);
-            body.append(&mut tight);
-        });
+/// The format, written down without a thought of speed.
+fn reference(parts: &RecordParts<'_>) -> Vec<u8> {
+    fn put(out: &mut Vec<u8>, value: i64) {
+        let mut raw = ((value << 1) ^ (value >> 63)) as u64;
+        while raw >= 0x80 {
+            out.push(raw as u8 | 0x80);
+            raw >>= 7;
+        }
+        out.push(raw as u8);
     }
-    body
+    fn put_part(out: &mut Vec<u8>, part: Option<&[u8]>) {
+        put(out, part.map_or(-1, |part| part.len() as i64));
+        out.extend_from_slice(part.unwrap_or_default());
+    }
+    let mut body = vec![0];
+    put(&mut body, parts.timestamp_delta);
+    put(&mut body, parts.offset_delta.into());
+    put_part(&mut body, parts.key);
+    put_part(&mut body, parts.value);
+    put(&mut body, parts.headers.len() as i64);
+    for header in parts.headers {
+        put_part(&mut body, Some(header.key.as_bytes()));
+        put_part(&mut body, header.value);
+    }
+    let mut out = Vec::new();
+    put(&mut out, body.len() as i64);
+    out.append(&mut body);
+    out
+}
+
+/// Checks every way to encode a record against [`reference`], and that the room that was promised is enough.
+fn encode_one(parts: &RecordParts<'_>) -> Vec<u8> {
+    let expected = reference(parts);
+    let size = record_size(parts).unwrap();
+    assert_eq!(size, expected.len());
+    let len = |part: Option<&[u8]>| part.map_or(0, <[u8]>::len);
+    assert!(size <= record_size_max(len(parts.key), len(parts.value), parts.headers));
+    for more in [0, 1, 7, 100] {
+        let mut out = Vec::with_capacity(size + more);
+        let room = out.capacity();
+        encode_record(&mut out, parts);
+        assert!(out == expected, "{parts:?}");
+        assert_eq!(out.capacity(), room);
+    }
+    let mut pieces = Vec::new();
+    encode_record_pieces(parts, &mut |piece| pieces.extend_from_slice(piece));
+    assert!(pieces == expected, "{parts:?}");
+    expected
+}
+
+fn encode_all(records: &[Owned], base: i64) -> Vec<u8> {
+    records.iter().flat_map(|record| record.with_parts(base, encode_one)).collect()
 }
 
 /// A whole batch; the header's length, count, timestamps and CRC are filled in.
@@ -509,6 +538,55 @@ fn unverified_records_end_early() {
     assert!(records.next().is_some());
     assert!(records.next().is_none());
     assert_eq!(records.len(), 0);
+}
+
+/// Every number of a record at the edges of its lengths.
+#[test]
+fn numbers_at_their_edges() {
+    let bytes = vec![b'x'; 1 << 20];
+    let text = core::str::from_utf8(&bytes).unwrap();
+    let edges = || [0, 6, 7, 13, 14, 20, 21, 27, 28, 31].map(|bits| (1_u64 << bits) - 1).into_iter();
+    let plain = RecordParts { timestamp_delta: 0, offset_delta: 0, key: None, value: None, headers: &[] };
+    for n in edges().chain(edges().map(|n| n + 1)) {
+        for timestamp_delta in [n as i64, -(n as i64), i64::MAX - n as i64, i64::MIN + n as i64] {
+            encode_one(&RecordParts { timestamp_delta, ..plain });
+        }
+        let offset_delta = n.min(i32::MAX as u64) as u32;
+        let part = bytes.get(..n as usize);
+        let header = Header { key: text.get(..n as usize).unwrap_or_default(), value: part };
+        for key in [None, part] {
+            for value in [None, part] {
+                encode_one(&RecordParts { timestamp_delta: -1_000_000, offset_delta, key, value, headers: &[] });
+                encode_one(&RecordParts { timestamp_delta: 1, offset_delta: 64, key, value, headers: &[header; 2] });
+            }
+        }
+    }
+    let many = vec![Header { key: "", value: None }; 10_000];
+    for count in [1, 63, 64, 8191, 8192] {
+        encode_one(&RecordParts { headers: &many[..count], ..plain });
+    }
+}
+
+/// The length of records of many MiB, without having them.
+#[test]
+fn large_lengths_are_right() {
+    let value = vec![0_u8; 1 << 20];
+    let headers = vec![Header { key: "h", value: Some(&value) }; 2040];
+    for count in [1, 15, 16, 31, 32, 33, 63, 64, 65, 127, 128, 129, 2040] {
+        for key in [None, Some(&value[..])] {
+            let headers = &headers[..count];
+            let parts = RecordParts { timestamp_delta: 0, offset_delta: 0, key, value: None, headers };
+            let (mut start, mut total) = (Vec::new(), 0);
+            encode_record_pieces(&parts, &mut |piece| {
+                total += piece.len();
+                let room = (10 - start.len()).min(piece.len());
+                start.extend_from_slice(&piece[..room]);
+            });
+            let mut start = &*start;
+            let length = varint::get_varint(&mut start).unwrap();
+            assert_eq!((length as usize, Some(total)), (total - (10 - start.len()), record_size(&parts)));
+        }
+    }
 }
 
 #[test]
