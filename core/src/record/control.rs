@@ -40,6 +40,7 @@ mod tests {
         assert_eq!(of(&[0, 0, 0, 2]), ControlType::Other);
         assert_eq!(of(&[0, 0, 0x7f, 0xff]), ControlType::Other);
         assert_eq!(of(&[0, 0, 0xff, 0xff]), ControlType::Other);
+        assert_eq!(of(&[0, 9, 0, 0]), ControlType::Abort);
         assert_eq!(of(&[0, 9, 0, 1]), ControlType::Commit);
         assert_eq!(of(&[0, 9, 0, 1, 5, 5]), ControlType::Commit);
         assert_eq!(of(&[0xff, 0xff, 0, 1]), ControlType::Other);

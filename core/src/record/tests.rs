@@ -356,6 +356,11 @@ fn old_formats_are_named() {
         assert_eq!(batches.next(), None, "nothing follows an error");
         assert_eq!(batches.tail(), bytes.len());
     }
+    // As soon as the format is there, whatever else is missing; and then there is nothing to ask for.
+    let mut batches = Batches::new(&golden!("magic1.bin")[..17]);
+    assert_eq!(batches.needed(), Some(34));
+    assert_eq!(batches.next(), Some(Err(BatchError::Magic { magic: 1, offset: 8 })));
+    assert_eq!((batches.next(), batches.needed()), (None, None));
     let mut future = golden!("plain.bin").to_vec();
     future[16] = 3;
     assert_eq!(exhaust(&future), Err(BatchError::Magic { magic: 3, offset: 0 }));
@@ -413,6 +418,7 @@ fn cut_at_every_byte() {
     let both = [first, second].concat();
     for end in 0..=both.len() {
         let mut batches = Batches::new(&both[..end]);
+        assert_eq!(batches.needed(), (LOG_OVERHEAD..first.len()).contains(&end).then_some(first.len()));
         let whole = batches.by_ref().map(|b| b.unwrap().check_crc().unwrap()).count();
         assert_eq!(whole, usize::from(end >= first.len()) + usize::from(end == both.len()));
         let (tail, size) = match whole {
