@@ -37,8 +37,8 @@ need_wasm32() { bare_way wasm32-unknown-unknown; }
 need_wasip2() { bare_way wasm32-wasip2; }
 
 need_wasmtime() { # its Python package: a few seconds, where building the Rust crate takes minutes. 48 and later refuse TCP.
-  command -v pip3 >/dev/null || may_get "command -v pip3" "apt_get python3-pip" || return
-  may_get "python3 -c 'import wasmtime'" "pip3 install -q --target $HOME/.cache/klamm/python wasmtime==47.0.1" || return
+  may_get "command -v pip3" "apt_get python3-pip" || return
+  may_get "python3 -c 'import wasmtime'" "pip3 install -q --target $HOME/.cache/klamm/python wasmtime==47.0.1"
 }
 
 # How to build for a target that the compiler has no library for: prints `installed` or `debian`, or fails with the line.

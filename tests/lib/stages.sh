@@ -51,6 +51,7 @@ stage_nostd() {
 
 flash_size() { # PROGRAM: the segments that are written to flash, and the memory from 0x20000000 on
   local type address file memory _ flash=0 ram=0
+  command -v readelf >/dev/null || return 0
   while read -r type _ address _ file memory _; do
     [ "$type" = LOAD ] || continue
     flash=$((flash + file))

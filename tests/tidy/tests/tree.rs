@@ -144,7 +144,8 @@ fn nothing_is_left_for_later() {
 #[test]
 fn nothing_names_one_machine() {
     let mut offences = Vec::new();
-    for path in files() {
+    let ours = |path: &String| !path.contains("LICENSE") && !path.ends_with("NOTICE");
+    for path in files().into_iter().filter(ours) {
         let Some(text) = text(&path) else { continue };
         for (i, line) in text.lines().enumerate() {
             let folders = ["home", "root", "work", "Users"].map(|name| format!("/{name}/"));
@@ -162,9 +163,10 @@ fn nothing_names_one_machine() {
 }
 
 /// Where this project may point to.
-const KNOWN_HOSTS: [&str; 16] = [
+const KNOWN_HOSTS: [&str; 17] = [
     "", // a scheme that is spoken of
     "127.0.0.1",
+    "a.b", // any
     "crates.io",
     "cwiki.apache.org",
     "doc.rust-lang.org",
