@@ -38,8 +38,9 @@ pub(crate) fn implementation(message: &Message, s: &Struct) -> Result<String, St
 fn body(message: &Message, s: &Struct) -> Result<String, String> {
     let mut code = String::new();
     for field in &s.fields {
-        if field.tagged.is_empty() || !plain_versions(field)?.is_empty() {
-            plain(&mut code, s, field)?;
+        require(&mut code, s, field);
+        if !plain_versions(field)?.is_empty() {
+            plain(&mut code, message, s, field)?;
         }
         if !field.tagged.is_empty() && !field.ignorable {
             unsupported(&mut code, s, field)?;
@@ -56,23 +57,27 @@ fn body(message: &Message, s: &Struct) -> Result<String, String> {
 }
 
 /// A field at its place in the structure.
-fn plain(code: &mut String, s: &Struct, field: &Field) -> Result<(), String> {
+fn plain(code: &mut String, message: &Message, s: &Struct, field: &Field) -> Result<(), String> {
     let place = format!("self.{}", names::field(&field.name));
     let versions = plain_versions(field)?;
     let has = versions.test(s.versions);
-    require(code, s, field, versions);
+    // That a tagged field does not fit the version is said with the tags.
+    let ignorable = field.ignorable || !field.tagged.is_empty();
     let value = match (&field.r#type, field.nullable.test(versions)) {
         (Type::Struct(_), Test::Always) => format!("Nullable(&{place})"),
-        (Type::Struct(_), Test::If(nullable)) => return partly_nullable(code, &place, &nullable, &has),
-        // `require` has seen to it that there is one.
-        (Type::Struct(_), Test::Never) if is_option(field, Direction::Encoder) => {
-            return Err(format!("{}: a structure that is null only as a tagged field", field.name));
+        (Type::Struct(_), nullable) if !field.nullable.is_empty() => {
+            if !ignorable {
+                unsupported(code, s, field)?;
+            }
+            partly_nullable(code, &place, &nullable, &has);
+            return Ok(());
         }
         _ => place,
     };
-    let flexible = if field.flexible.is_empty() { "false" } else { "f" };
-    // That a tagged field does not fit the version is said with the tags.
-    let ignorable = field.ignorable || !field.tagged.is_empty();
+    let flexible = match field.flexible == message.flexible {
+        true => "f".to_owned(),
+        false => field.flexible.test(s.versions).expression(),
+    };
     _ = match has {
         Test::Always => writeln!(code, "{value}.write(o, v, {flexible})?;"),
         Test::Never => Ok(()),
@@ -86,27 +91,34 @@ fn plain(code: &mut String, s: &Struct, field: &Field) -> Result<(), String> {
     Ok(())
 }
 
-/// A structure that may be null in some of its versions: only in those a byte says whether it is.
-fn partly_nullable(code: &mut String, place: &str, nullable: &str, has: &Test) -> Result<(), String> {
-    let has = has.expression();
-    _ = writeln!(code, "if {has} {{ if {nullable} {{ Nullable(&{place}).write(o, v, f)?; }}");
-    _ = writeln!(code, "else if let Some(value) = &{place} {{ value.write(o, v, f)?; }} }}");
-    Ok(())
+/// A structure that may be null in some of its versions: only in those a byte says whether it is. `require` has seen to
+/// it that in the others there is one.
+fn partly_nullable(code: &mut String, place: &str, nullable: &Test, has: &Test) {
+    let plain = format!("if let Some(value) = &{place} {{ value.write(o, v, f)?; }}");
+    let value = match nullable {
+        Test::If(nullable) => format!("if {nullable} {{ Nullable(&{place}).write(o, v, f)?; }} else {plain}"),
+        Test::Always | Test::Never => plain,
+    };
+    _ = match has {
+        Test::If(has) => writeln!(code, "if {has} {{ {value} }}"),
+        Test::Always | Test::Never => writeln!(code, "{value}"),
+    };
 }
 
-/// Refuses null in those of these versions which do not allow it.
-fn require(code: &mut String, s: &Struct, field: &Field, versions: Versions) {
-    if !is_option(field, Direction::Encoder) || versions.within(field.nullable) {
+/// Refuses null in those of its versions which do not allow it.
+fn require(code: &mut String, s: &Struct, field: &Field) {
+    let refused = |v: i16| field.versions.contains(v) && !field.nullable.contains(v);
+    if !is_option(field, Direction::Encoder) || !(s.versions.lo..=s.versions.hi).any(refused) {
         return;
     }
-    let mut allowed = Vec::new();
-    for (versions, negate) in [(versions, true), (field.nullable, false)] {
-        match versions.test(s.versions) {
-            Test::If(condition) if negate => allowed.push(format!("!({condition})")),
-            Test::If(condition) => allowed.push(condition),
-            Test::Always | Test::Never => {}
+    let mut allowed: Vec<Versions> = Vec::new();
+    for version in (s.versions.lo..=s.versions.hi).filter(|v| !refused(*v)) {
+        match allowed.last_mut() {
+            Some(range) if range.hi == version - 1 => range.hi = version,
+            _ => allowed.push(Versions { lo: version, hi: version }),
         }
     }
+    let mut allowed: Vec<String> = allowed.iter().map(|range| range.test(s.versions).expression()).collect();
     allowed.push(format!("self.{}.is_some()", names::field(&field.name)));
     _ = writeln!(code, "require({}, {:?})?;", allowed.join(" || "), names::snake(&field.name));
 }

@@ -3,24 +3,22 @@
 mod defaults;
 mod encoder;
 mod names;
+mod output;
+mod samples;
 mod schema;
 mod structs;
 mod versions;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
-use std::io::Write as _;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-use schema::{Kind, Message};
+use output::{MARK, Output};
+use schema::Message;
 use serde::Deserialize;
 
-/// Where the client's role goes, from the workspace's root.
-pub const CLIENT: &str = "core/src/wire/gen";
-/// Where the broker's role goes, from the workspace's root.
-pub const BROKER: &str = "tests/broker/src/gen";
+pub use output::Target;
 
 /// What can be done with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -43,7 +41,7 @@ pub enum Role {
 }
 
 /// `apis.toml`: what is generated.
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Selection {
     /// The name of an API, and the roles that get it.
@@ -52,178 +50,168 @@ pub struct Selection {
     pub messages: BTreeMap<String, BTreeSet<Direction>>,
 }
 
-impl Selection {
-    /// Reads `apis.toml`.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        toml::from_str(text).map_err(|error| error.to_string())
-    }
+/// Where the code goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Targets {
+    /// The client's role, other messages, and the table of APIs.
+    pub client: Target,
+    /// The broker's role.
+    pub broker: Target,
+    /// Test code for what can be both written and read.
+    pub samples: Target,
 }
+
+const HARNESS: Target = Target { folder: "", path: "", wire: "klamm::wire", api: "" };
+
+/// The code that the schemas in `schema/` are for.
+pub const WORKSPACE: Targets = Targets {
+    client: Target { folder: "core/src/wire/gen", path: "klamm::wire", wire: "crate::wire", api: "crate::wire::api" },
+    broker: Target {
+        folder: "tests/broker/src/gen",
+        path: "klamm_broker::r#gen",
+        wire: "klamm::wire",
+        api: "klamm::wire::api",
+    },
+    samples: Target { folder: "core/codegen/tests/wire/samples", ..HARNESS },
+};
+
+/// The code of made-up schemas, which have every feature that a schema can have.
+pub const MADE_UP: Targets = Targets {
+    client: Target {
+        folder: "core/codegen/tests/wire/made_up/client",
+        path: "crate::made_up::client",
+        wire: "klamm::wire",
+        api: "crate::made_up::client::api",
+    },
+    broker: Target {
+        folder: "core/codegen/tests/wire/made_up/broker",
+        path: "crate::made_up::broker",
+        wire: "klamm::wire",
+        api: "crate::made_up::client::api",
+    },
+    samples: Target { folder: "core/codegen/tests/wire/made_up/samples", ..HARNESS },
+};
 
 /// The generated files by their paths from the workspace's root. `schema` gives the text of a schema file.
 pub fn generate(
     selection: &Selection,
+    targets: &Targets,
     schema: impl Fn(&str) -> Result<String, String>,
 ) -> Result<BTreeMap<PathBuf, String>, String> {
     let load = |name: &str| {
-        Message::parse(&schema(name)?).map_err(|error| format!("{name}.json: {error}")).and_then(|message| {
-            if message.name == name { Ok(message) } else { Err(format!("{name}.json: is named {}", message.name)) }
-        })
+        let message = Message::parse(&schema(name)?).map_err(|error| format!("{name}.json: {error}"))?;
+        if message.name == name { Ok(message) } else { Err(format!("{name}.json: is named {}", message.name)) }
     };
-    let mut client = Output::new("crate::wire");
-    let mut broker = Output::new("klamm::wire");
-    let mut apis = Vec::new();
+    let mut all = Generated::new(targets);
     for (name, roles) in &selection.apis {
         let (request, response) = (load(&format!("{name}Request"))?, load(&format!("{name}Response"))?);
         if (request.valid, request.flexible) != (response.valid, response.flexible) {
             return Err(format!("{name}: request and response have different versions"));
         }
-        if roles.contains(&Role::Client) {
-            client.add(&request, Direction::Encoder, "")?;
-            client.add(&response, Direction::View, "")?;
-        }
-        if roles.contains(&Role::Broker) {
-            broker.add(&request, Direction::View, "")?;
-            broker.add(&response, Direction::Encoder, "")?;
-        }
-        apis.push(request);
+        all.api(request, response, roles)?;
     }
     for (name, directions) in &selection.messages {
-        let message = load(name)?;
-        for direction in directions {
-            // Both in one module would have the same names.
-            let suffix = if *direction == Direction::Encoder && directions.len() > 1 { "_encoder" } else { "" };
-            client.add(&message, *direction, suffix)?;
-        }
+        all.message(load(name)?, directions)?;
     }
-    client.modules.insert("api".to_owned(), api_table(&mut apis)?);
-    let mut files = BTreeMap::new();
-    for (folder, output) in [(CLIENT, client), (BROKER, broker)] {
-        for (name, code) in output.finish() {
-            files.insert(Path::new(folder).join(name).with_extension("rs"), rustfmt(&code)?);
-        }
-    }
-    Ok(files)
+    all.finish()
 }
 
-/// The first lines of every generated file. They are also how the tool knows its own files again.
-pub const MARK: &str = "//! Generated by klamm-codegen; do not edit.";
-
-/// The modules of one folder.
-struct Output {
-    wire: &'static str,
-    modules: BTreeMap<String, String>,
+/// What is generated so far.
+struct Generated {
+    client: Output,
+    broker: Output,
+    samples: Output,
+    requests: Vec<Message>,
+    /// Messages that are both written and read, with the modules of their encoders and views.
+    both: Vec<(Message, String, String)>,
 }
 
-impl Output {
-    fn new(wire: &'static str) -> Self {
-        Self { wire, modules: BTreeMap::new() }
+impl Generated {
+    fn new(targets: &Targets) -> Self {
+        let [client, broker, samples] = [targets.client, targets.broker, targets.samples].map(Output::new);
+        Self { client, broker, samples, requests: Vec::new(), both: Vec::new() }
     }
 
-    fn add(&mut self, message: &Message, direction: Direction, suffix: &str) -> Result<(), String> {
-        if message.valid.is_empty() {
-            return Err(format!("{} has no versions", message.name));
+    fn api(&mut self, request: Message, response: Message, roles: &BTreeSet<Role>) -> Result<(), String> {
+        let modules = [names::snake(&request.name), names::snake(&response.name)];
+        let [client, broker] = [Role::Client, Role::Broker].map(|role| roles.contains(&role));
+        if client {
+            self.client.add(&request, Direction::Encoder, modules[0].clone())?;
+            self.client.add(&response, Direction::View, modules[1].clone())?;
         }
-        let code = structs::module(message, direction).map_err(|error| format!("{}: {error}", message.name))?;
-        let module =
-            format!("{MARK} Source: `{}.json`.\n\nuse {}::{{{}}};\n\n{code}", message.name, self.wire, imports(&code));
-        self.modules.insert(names::snake(&message.name) + suffix, module);
+        if broker {
+            self.broker.add(&request, Direction::View, modules[0].clone())?;
+            self.broker.add(&response, Direction::Encoder, modules[1].clone())?;
+        }
+        self.requests.push(request.clone());
+        if client && broker {
+            let [client, broker] = [self.client.target.path, self.broker.target.path];
+            let path = |target: &str, module: usize| format!("{target}::{}", modules[module]);
+            self.both.push((request, path(client, 0), path(broker, 0)));
+            self.both.push((response, path(broker, 1), path(client, 1)));
+        }
         Ok(())
     }
 
-    fn finish(mut self) -> BTreeMap<String, String> {
-        let mut code = format!("{MARK}\n\n");
-        for name in self.modules.keys() {
-            _ = writeln!(code, "pub mod {name};");
+    fn message(&mut self, message: Message, directions: &BTreeSet<Direction>) -> Result<(), String> {
+        let module = names::snake(&message.name);
+        // Both in one module would have the same names.
+        let both = directions.len() > 1;
+        let encoder = if both { format!("{module}_encoder") } else { module.clone() };
+        if directions.contains(&Direction::Encoder) {
+            self.client.add(&message, Direction::Encoder, encoder.clone())?;
         }
-        self.modules.insert("mod".to_owned(), code);
-        self.modules
-    }
-}
-
-/// What this code needs of `wire`.
-fn imports(code: &str) -> String {
-    const NAMES: [&str; 13] = [
-        "Api",
-        "Array",
-        "Decode",
-        "Encode",
-        "Field",
-        "Nullable",
-        "Put",
-        "Reader",
-        "Uuid",
-        "View",
-        "WireError",
-        "require",
-        "supported",
-    ];
-    let code: String = code.lines().filter(|line| !line.starts_with("///")).collect::<Vec<_>>().join("\n");
-    let needed = |name: &&str| match *name {
-        "Field" => names::uses(&code, name) || code.contains(".write"),
-        // These are fields' names too.
-        "require" | "supported" => code.contains(&format!("\n{name}(")),
-        _ => names::uses(&code, name),
-    };
-    let mut needed: Vec<&str> = NAMES.into_iter().filter(needed).collect();
-    needed.extend(code.contains("api::").then_some("api"));
-    needed.join(", ")
-}
-
-/// The module `api`: a constant for each API, and all of them by key.
-fn api_table(requests: &mut [Message]) -> Result<String, String> {
-    requests.sort_by_key(|request| request.api_key);
-    let mut code =
-        format!("{MARK}\n//!\n//! The APIs that are spoken here, with their versions.\n\nuse super::super::Api;\n\n");
-    let mut names = Vec::new();
-    for request in requests {
-        if request.kind != Kind::Request {
-            return Err(format!("{} is no request", request.name));
+        if directions.contains(&Direction::View) {
+            self.client.add(&message, Direction::View, module.clone())?;
         }
-        let name = request.name.trim_end_matches("Request");
-        let constant = names::snake(name).to_uppercase();
-        _ = writeln!(code, "/// {name}.\npub const {constant}: Api = {};", structs::api(request)?);
-        names.push(constant);
+        if both {
+            let path = self.client.target.path;
+            self.both.push((message, format!("{path}::{encoder}"), format!("{path}::{module}")));
+        }
+        Ok(())
     }
-    _ = writeln!(code, "\n/// All of them by key.\npub const ALL: &[Api] = &[{}];", names.join(", "));
-    Ok(code)
-}
 
-/// The code in the workspace's format.
-fn rustfmt(code: &str) -> Result<String, String> {
-    let config = "max_width=120,use_small_heuristics=Max";
-    let mut child = Command::new("rustfmt")
-        .args(["--edition", "2024", "--config", config])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| format!("rustfmt cannot be run: {error}"))?;
-    // rustfmt reads everything before it writes, so this cannot block for ever.
-    let written = child.stdin.take().map(|mut stdin| stdin.write_all(code.as_bytes()));
-    let output = child.wait_with_output().map_err(|error| error.to_string())?;
-    match written {
-        Some(Ok(())) if output.status.success() => String::from_utf8(output.stdout).map_err(|error| error.to_string()),
-        _ => Err(format!("rustfmt: {}\n{code}", String::from_utf8_lossy(&output.stderr))),
+    fn finish(mut self) -> Result<BTreeMap<PathBuf, String>, String> {
+        for (message, encoder, view) in &self.both {
+            self.samples.modules.insert(names::snake(&message.name), samples::module(message, encoder, view));
+        }
+        self.samples.modules.insert("mod".to_owned(), samples::root(&self.both));
+        let table = output::api_table(&self.client.target, &mut self.requests)?;
+        self.client.modules.insert("api".to_owned(), table);
+        let mut files = BTreeMap::new();
+        for mut output in [self.client, self.broker, self.samples] {
+            let root = output.root();
+            output.modules.entry("mod".to_owned()).or_insert(root);
+            files.extend(output.finish()?);
+        }
+        Ok(files)
     }
 }
 
-/// What the checked-in schemas and `apis.toml` in this folder generate.
+/// What is checked in, generated anew: from the schemas of Kafka and from the made-up ones.
 pub fn checked_in(codegen: &Path) -> Result<BTreeMap<PathBuf, String>, String> {
-    let read = |path: PathBuf| std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()));
-    let selection = Selection::parse(&read(codegen.join("apis.toml"))?)?;
-    generate(&selection, |name| read(codegen.join("schema").join(name).with_extension("json")))
+    let made_up = codegen.join("tests/wire/made_up");
+    let mut files = BTreeMap::new();
+    for (folder, targets) in [(codegen, &WORKSPACE), (made_up.as_path(), &MADE_UP)] {
+        let read = |path: PathBuf| fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()));
+        let selection = toml::from_str(&read(folder.join("apis.toml"))?).map_err(|error| error.to_string())?;
+        let schema = |name: &str| read(folder.join("schema").join(name).with_extension("json"));
+        files.extend(generate(&selection, targets, schema)?);
+    }
+    Ok(files)
 }
 
 /// The generated files that are there, by their paths from the workspace's root; known by their first line.
 pub fn found(root: &Path) -> Result<BTreeSet<PathBuf>, String> {
     let mut found = BTreeSet::new();
-    for folder in [CLIENT, BROKER] {
-        let Ok(entries) = std::fs::read_dir(root.join(folder)) else { continue };
-        for entry in entries {
-            let name = entry.map_err(|error| error.to_string())?.file_name();
-            let path = Path::new(folder).join(name);
-            if std::fs::read_to_string(root.join(&path)).is_ok_and(|code| code.starts_with(MARK)) {
-                found.insert(path);
+    for targets in [WORKSPACE, MADE_UP] {
+        for target in [targets.client, targets.broker, targets.samples] {
+            let Ok(entries) = fs::read_dir(root.join(target.folder)) else { continue };
+            for entry in entries {
+                let path = Path::new(target.folder).join(entry.map_err(|error| error.to_string())?.file_name());
+                if fs::read_to_string(root.join(&path)).is_ok_and(|code| code.starts_with(MARK)) {
+                    found.insert(path);
+                }
             }
         }
     }

@@ -81,7 +81,7 @@ pub(crate) enum Kind {
 }
 
 /// A message with all its structures.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Message {
     /// The API's number, if it has one.
     pub(crate) api_key: Option<i16>,
@@ -100,7 +100,7 @@ pub(crate) struct Message {
 }
 
 /// A structure.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Struct {
     /// Kafka's name.
     pub(crate) name: String,
@@ -113,7 +113,7 @@ pub(crate) struct Struct {
 }
 
 /// A field. All versions are within those of its structure.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Field {
     /// Kafka's name.
     pub(crate) name: String,

@@ -39,8 +39,11 @@ fn body(message: &Message, s: &Struct) -> Result<String, String> {
         let plain = plain_versions(field)?;
         let value = match plain.test(s.versions) {
             Test::Never => default,
-            Test::Always => read(field, s, "r", &flexible),
-            Test::If(has) => format!("if {has} {{ {} }} else {{ {default} }}", read(field, s, "r", &flexible)),
+            Test::Always => read(field, s, "r", &compact(message, s, field)),
+            Test::If(has) => {
+                let value = read(field, s, "r", &compact(message, s, field));
+                format!("if {has} {{ {value} }} else {{ {default} }}")
+            }
         };
         _ = writeln!(fields, "{}: {value},", names::field(&field.name));
     }
@@ -85,22 +88,23 @@ fn tags(message: &Message, s: &Struct) -> String {
             Test::If(condition) => format!(" if {condition}"),
             Test::Always | Test::Never => String::new(),
         };
-        let value = read(field, s, "t", &Test::Always);
+        let value = read(field, s, "t", "true");
         _ = writeln!(code, "{}{guard} => m.{} = {value},", field.tag, names::field(&field.name));
     }
     code.push_str("_ => continue,\n}\nt.end()?;\n}\n");
     code
 }
 
+/// The expression that says whether a field's own length is compact.
+fn compact(message: &Message, s: &Struct, field: &Field) -> String {
+    match field.flexible.test(s.versions) {
+        Test::If(_) if field.flexible == message.flexible => "f".to_owned(),
+        test => test.expression(),
+    }
+}
+
 /// The expression that reads a field in a version which has it.
-fn read(field: &Field, s: &Struct, reader: &str, flexible: &Test) -> String {
-    // Only headers have fields whose length is not as flexible as the message.
-    let flexible = match (field.flexible.is_empty(), flexible) {
-        (true, _) => "false",
-        (false, Test::Always) => "true",
-        (false, Test::Never) => "false",
-        (false, Test::If(_)) => "f",
-    };
+fn read(field: &Field, s: &Struct, reader: &str, flexible: &str) -> String {
     let nullable = read_one(field, reader, flexible, true);
     let never_null = read_one(field, reader, flexible, false);
     match field.nullable.test(field.versions.and(s.versions)) {
@@ -131,10 +135,10 @@ fn read_one(field: &Field, reader: &str, flexible: &str, nullable: bool) -> Stri
         Type::Array(element) => {
             // Strings and bytes do not need the version, but they need to know whether it is flexible.
             let version = match (element.as_ref(), flexible) {
-                (Type::String | Type::Bytes, "true") => "1",
-                (Type::String | Type::Bytes, "false") => "0",
-                (Type::String | Type::Bytes, _) => "f.into()",
-                _ => "v",
+                (Type::String | Type::Bytes, "true") => "1".to_owned(),
+                (Type::String | Type::Bytes, "false") => "0".to_owned(),
+                (Type::String | Type::Bytes, _) => format!("i16::from({flexible})"),
+                _ => "v".to_owned(),
             };
             format!("{reader}.read_{maybe}array({flexible}, {version})?")
         }

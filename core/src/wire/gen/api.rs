@@ -2,7 +2,7 @@
 //!
 //! The APIs that are spoken here, with their versions.
 
-use super::super::Api;
+use crate::wire::Api;
 
 /// Produce.
 pub const PRODUCE: Api = Api { key: 0, name: "Produce", min: 3, max: 13, max_unstable: 13, flexible_from: 9 };
