@@ -1,1 +1,219 @@
-//! klamm-codegen
+//! Writes klamm's messages from Kafka's schema files: a view or an encoder each, with the version as an argument.
+
+mod defaults;
+mod encoder;
+mod names;
+mod output;
+mod samples;
+mod schema;
+mod structs;
+mod versions;
+mod view;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use output::{MARK, Output};
+use schema::Message;
+use serde::Deserialize;
+
+pub use output::Target;
+
+/// What can be done with a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// It is written.
+    Encoder,
+    /// It is read.
+    View,
+}
+
+/// Who speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Writes requests and reads responses.
+    Client,
+    /// Reads requests and writes responses.
+    Broker,
+}
+
+/// `apis.toml`: what is generated.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Selection {
+    /// The name of an API, and the roles that get it.
+    pub apis: BTreeMap<String, BTreeSet<Role>>,
+    /// Other messages, and what is done with them.
+    pub messages: BTreeMap<String, BTreeSet<Direction>>,
+}
+
+/// Where the code goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Targets {
+    /// The client's role, other messages, and the table of APIs.
+    pub client: Target,
+    /// The broker's role.
+    pub broker: Target,
+    /// Test code for what can be both written and read.
+    pub samples: Target,
+}
+
+const HARNESS: Target = Target { folder: "", path: "", wire: "klamm::wire", api: "" };
+
+/// The code that the schemas in `schema/` are for.
+pub const WORKSPACE: Targets = Targets {
+    client: Target { folder: "core/src/wire/gen", path: "klamm::wire", wire: "crate::wire", api: "crate::wire::api" },
+    broker: Target {
+        folder: "tests/broker/src/gen",
+        path: "klamm_broker::r#gen",
+        wire: "klamm::wire",
+        api: "klamm::wire::api",
+    },
+    samples: Target { folder: "core/codegen/tests/wire/samples", ..HARNESS },
+};
+
+/// The code of made-up schemas, which have every feature that a schema can have.
+pub const MADE_UP: Targets = Targets {
+    client: Target {
+        folder: "core/codegen/tests/wire/made_up/client",
+        path: "crate::made_up::client",
+        wire: "klamm::wire",
+        api: "crate::made_up::client::api",
+    },
+    broker: Target {
+        folder: "core/codegen/tests/wire/made_up/broker",
+        path: "crate::made_up::broker",
+        wire: "klamm::wire",
+        api: "crate::made_up::client::api",
+    },
+    samples: Target { folder: "core/codegen/tests/wire/made_up/samples", ..HARNESS },
+};
+
+/// The generated files by their paths from the workspace's root. `schema` gives the text of a schema file.
+pub fn generate(
+    selection: &Selection,
+    targets: &Targets,
+    schema: impl Fn(&str) -> Result<String, String>,
+) -> Result<BTreeMap<PathBuf, String>, String> {
+    let load = |name: &str| {
+        let message = Message::parse(&schema(name)?).map_err(|error| format!("{name}.json: {error}"))?;
+        if message.name == name { Ok(message) } else { Err(format!("{name}.json: is named {}", message.name)) }
+    };
+    let mut all = Generated::new(targets);
+    for (name, roles) in &selection.apis {
+        let (request, response) = (load(&format!("{name}Request"))?, load(&format!("{name}Response"))?);
+        if (request.valid, request.flexible) != (response.valid, response.flexible) {
+            return Err(format!("{name}: request and response have different versions"));
+        }
+        all.api(request, response, roles)?;
+    }
+    for (name, directions) in &selection.messages {
+        all.message(load(name)?, directions)?;
+    }
+    all.finish()
+}
+
+/// What is generated so far.
+struct Generated {
+    client: Output,
+    broker: Output,
+    samples: Output,
+    requests: Vec<Message>,
+    /// Messages that are both written and read, with the modules of their encoders and views.
+    both: Vec<(Message, String, String)>,
+}
+
+impl Generated {
+    fn new(targets: &Targets) -> Self {
+        let [client, broker, samples] = [targets.client, targets.broker, targets.samples].map(Output::new);
+        Self { client, broker, samples, requests: Vec::new(), both: Vec::new() }
+    }
+
+    fn api(&mut self, request: Message, response: Message, roles: &BTreeSet<Role>) -> Result<(), String> {
+        let modules = [names::snake(&request.name), names::snake(&response.name)];
+        let [client, broker] = [Role::Client, Role::Broker].map(|role| roles.contains(&role));
+        if client {
+            self.client.add(&request, Direction::Encoder, modules[0].clone())?;
+            self.client.add(&response, Direction::View, modules[1].clone())?;
+        }
+        if broker {
+            self.broker.add(&request, Direction::View, modules[0].clone())?;
+            self.broker.add(&response, Direction::Encoder, modules[1].clone())?;
+        }
+        self.requests.push(request.clone());
+        if client && broker {
+            let [client, broker] = [self.client.target.path, self.broker.target.path];
+            let path = |target: &str, module: usize| format!("{target}::{}", modules[module]);
+            self.both.push((request, path(client, 0), path(broker, 0)));
+            self.both.push((response, path(broker, 1), path(client, 1)));
+        }
+        Ok(())
+    }
+
+    fn message(&mut self, message: Message, directions: &BTreeSet<Direction>) -> Result<(), String> {
+        let module = names::snake(&message.name);
+        // Both in one module would have the same names.
+        let both = directions.len() > 1;
+        let encoder = if both { format!("{module}_encoder") } else { module.clone() };
+        if directions.contains(&Direction::Encoder) {
+            self.client.add(&message, Direction::Encoder, encoder.clone())?;
+        }
+        if directions.contains(&Direction::View) {
+            self.client.add(&message, Direction::View, module.clone())?;
+        }
+        if both {
+            let path = self.client.target.path;
+            self.both.push((message, format!("{path}::{encoder}"), format!("{path}::{module}")));
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<BTreeMap<PathBuf, String>, String> {
+        for (message, encoder, view) in &self.both {
+            self.samples.modules.insert(names::snake(&message.name), samples::module(message, encoder, view));
+        }
+        self.samples.modules.insert("mod".to_owned(), samples::root(&self.both));
+        let table = output::api_table(&self.client.target, &mut self.requests)?;
+        self.client.modules.insert("api".to_owned(), table);
+        let mut files = BTreeMap::new();
+        for mut output in [self.client, self.broker, self.samples] {
+            let root = output.root();
+            output.modules.entry("mod".to_owned()).or_insert(root);
+            files.extend(output.finish()?);
+        }
+        Ok(files)
+    }
+}
+
+/// What is checked in, generated anew: from the schemas of Kafka and from the made-up ones.
+pub fn checked_in(codegen: &Path) -> Result<BTreeMap<PathBuf, String>, String> {
+    let made_up = codegen.join("tests/wire/made_up");
+    let mut files = BTreeMap::new();
+    for (folder, targets) in [(codegen, &WORKSPACE), (made_up.as_path(), &MADE_UP)] {
+        let read = |path: PathBuf| fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()));
+        let selection = toml::from_str(&read(folder.join("apis.toml"))?).map_err(|error| error.to_string())?;
+        let schema = |name: &str| read(folder.join("schema").join(name).with_extension("json"));
+        files.extend(generate(&selection, targets, schema)?);
+    }
+    Ok(files)
+}
+
+/// The generated files that are there, by their paths from the workspace's root; known by their first line.
+pub fn found(root: &Path) -> Result<BTreeSet<PathBuf>, String> {
+    let mut found = BTreeSet::new();
+    for targets in [WORKSPACE, MADE_UP] {
+        for target in [targets.client, targets.broker, targets.samples] {
+            let Ok(entries) = fs::read_dir(root.join(target.folder)) else { continue };
+            for entry in entries {
+                let path = Path::new(target.folder).join(entry.map_err(|error| error.to_string())?.file_name());
+                if fs::read_to_string(root.join(&path)).is_ok_and(|code| code.starts_with(MARK)) {
+                    found.insert(path);
+                }
+            }
+        }
+    }
+    Ok(found)
+}

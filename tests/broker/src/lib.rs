@@ -1,1 +1,3 @@
 //! klamm-broker
+
+pub mod r#gen;
