@@ -7,7 +7,9 @@ use klamm::wire::{Api, Array, Counter, Decode, Encode, Field, Frame, Put, Reader
 use klamm::wire::{Split, decode_body};
 
 /// External bytes are all this one.
-const EXTERNAL: u8 = 0xee;
+pub(crate) const EXTERNAL: u8 = 0xee;
+
+const CORRELATION_ID: i32 = -7;
 
 /// Where samples come from: bytes that proptest chose, and zeros after them.
 pub(crate) struct Source<'b> {
@@ -214,13 +216,13 @@ impl Case {
 }
 
 /// How a message is framed: `frame` gives the whole, `body` reads up to the body.
-trait Framing {
+pub(crate) trait Framing {
     fn frame<E: Encode>(message: &E, version: i16) -> Result<Frame, WireError>;
-    fn body(frame: &'static [u8], api: Api, version: i16) -> Reader<'static>;
+    fn body(frame: &'static [u8], api: Api, version: i16, correlation_id: i32) -> Reader<'static>;
 }
 
-struct Request;
-struct Response;
+pub(crate) struct Request;
+pub(crate) struct Response;
 struct Data;
 
 fn behind_size(frame: &'static [u8]) -> Reader<'static> {
@@ -231,18 +233,18 @@ fn behind_size(frame: &'static [u8]) -> Reader<'static> {
 
 impl Framing for Request {
     fn frame<E: Encode>(message: &E, version: i16) -> Result<Frame, WireError> {
-        request_frame(message, version, -7, Some("ID"))
+        request_frame(message, version, CORRELATION_ID, Some("klämm"))
     }
 
-    fn body(frame: &'static [u8], api: Api, version: i16) -> Reader<'static> {
+    fn body(frame: &'static [u8], api: Api, version: i16, correlation_id: i32) -> Reader<'static> {
         let mut r = behind_size(frame);
         if klamm::wire::api::ALL.contains(&api) {
             let header = read_request_header(&mut r).unwrap();
             assert_eq!((header.api_key, header.version), (api.key, version));
-            assert_eq!((header.correlation_id, header.client_id), (-7, Some("ID")));
+            assert_eq!((header.correlation_id, header.client_id), (correlation_id, Some("klämm")));
         } else {
             // The header of a request that klamm does not know cannot be read.
-            r.take(12).unwrap();
+            r.take(8 + 2 + "klämm".len()).unwrap();
             r.no_tags(api.is_flexible(version)).unwrap();
         }
         r
@@ -251,12 +253,12 @@ impl Framing for Request {
 
 impl Framing for Response {
     fn frame<E: Encode>(message: &E, version: i16) -> Result<Frame, WireError> {
-        response_frame(message, version, 7)
+        response_frame(message, version, CORRELATION_ID)
     }
 
-    fn body(frame: &'static [u8], api: Api, version: i16) -> Reader<'static> {
+    fn body(frame: &'static [u8], api: Api, version: i16, correlation_id: i32) -> Reader<'static> {
         let mut r = behind_size(frame);
-        assert_eq!(read_response_header(&mut r, api, version), Ok(7));
+        assert_eq!(read_response_header(&mut r, api, version), Ok(correlation_id));
         r
     }
 }
@@ -270,7 +272,7 @@ impl Framing for Data {
         Ok(Frame { bytes: writer.bytes, splits: writer.splits })
     }
 
-    fn body(frame: &'static [u8], _api: Api, _version: i16) -> Reader<'static> {
+    fn body(frame: &'static [u8], _api: Api, _version: i16, _correlation_id: i32) -> Reader<'static> {
         Reader::new(frame)
     }
 }
@@ -291,7 +293,7 @@ where
     let parts = external(&frame.splits);
     let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
     let whole: &'static [u8] = frame.join(&parts).unwrap().leak();
-    let mut r = F::body(whole, E::API, version);
+    let mut r = F::body(whole, E::API, version, CORRELATION_ID);
     let body = r.rest();
     let view: V = decode_body(&mut r, version).unwrap();
     assert!(message.same(&view), "version {version}\nsent {message:?}\nread {view:?}");

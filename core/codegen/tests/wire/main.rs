@@ -1,5 +1,6 @@
 //! Every generated message, Kafka's and the made-up ones, against the harness.
 
+mod golden;
 mod harness;
 mod made_up;
 mod samples;
