@@ -93,6 +93,8 @@ fn what_a_version_does_not_have() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn unsigned_varints_are_read_back(value: u32) {
         let mut writer = Writer::default();

@@ -113,6 +113,8 @@ fn structures_that_may_be_null() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     /// Whatever the bytes are, an array either is refused or has exactly as many elements as it says.
     #[test]
     fn arrays_hold_what_they_say(bytes in proptest::collection::vec(prop_oneof![Just(0u8), 1..6u8, any::<u8>()], 0..40)) {

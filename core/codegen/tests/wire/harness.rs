@@ -1,6 +1,7 @@
 //! What every message must withstand: a round trip, tags that nobody knows, a cut at every byte, any bytes at all.
 
 use std::fmt::Debug;
+use std::ops::RangeInclusive;
 
 use klamm::wire::frame::{read_request_header, read_response_header, request_frame, response_frame};
 use klamm::wire::{Api, Array, Counter, Decode, Encode, Field, Frame, Put, Reader, Uuid, View, WireError, Writer};
@@ -14,11 +15,27 @@ const CORRELATION_ID: i32 = -7;
 /// Where samples come from: bytes that proptest chose, and zeros after them.
 pub(crate) struct Source<'b> {
     choices: &'b [u8],
+    /// What to fill fields with that the version does not have and that may be ignored; otherwise they keep their
+    /// defaults.
+    ignored: Option<&'b [u8]>,
 }
 
 impl<'b> Source<'b> {
     pub(crate) fn new(choices: &'b [u8]) -> Self {
-        Self { choices }
+        Self { choices, ignored: None }
+    }
+
+    /// One that gives the same values, and others for fields that are to be ignored.
+    pub(crate) fn overfull(choices: &'b [u8]) -> Self {
+        Self { choices, ignored: Some(choices) }
+    }
+
+    pub(crate) fn ignored<T: Sample>(&mut self, version: i16, default: T) -> T {
+        let Some(choices) = self.ignored else { return default };
+        let mut source = Source::new(choices);
+        let value = source.any(version);
+        self.ignored = Some(source.choices);
+        value
     }
 
     pub(crate) fn any<T: Sample>(&mut self, version: i16) -> T {
@@ -298,14 +315,18 @@ where
     let view: V = decode_body(&mut r, version).unwrap();
     assert!(message.same(&view), "version {version}\nsent {message:?}\nread {view:?}");
 
+    let overfull: E = Source::overfull(choices).any(version);
+    let ignoring = F::frame(&overfull, version).unwrap();
+    assert_eq!((ignoring.bytes, ignoring.splits), (frame.bytes, frame.splits), "version {version}: {overfull:?}");
+
+    let mut tagged = UnknownTags::default();
+    message.encode(&mut tagged, version).unwrap();
+    assert_eq!(tagged.0.len() > body.len(), E::API.is_flexible(version));
     if E::API.is_flexible(version) {
-        let mut tagged = UnknownTags::default();
-        message.encode(&mut tagged, version).unwrap();
-        assert!(tagged.0.len() > body.len());
         let again: V = decode_body(&mut Reader::new(tagged.0.leak()), version).unwrap();
         assert_eq!(view, again, "version {version}: an unknown tag made a difference");
     }
-    for cut in 0..body.len() {
+    for cut in (0..body.len()).step_by(1 + body.len() / 1000) {
         let decoded = decode_body::<V>(&mut Reader::new(&body[..cut]), version);
         assert!(decoded.is_err(), "version {version} cut at {cut}: {decoded:?}");
     }
@@ -317,6 +338,21 @@ where
         }
     }
     any_bytes::<V>(damaged, version);
+}
+
+/// `MIN_LEN` is neither more than the smallest value takes, or good arrays would be refused, nor less.
+pub(crate) fn smallest<E: Field + Sample, V: View<'static>>(
+    name: &str,
+    versions: RangeInclusive<i16>,
+    flexible_from: i16,
+) {
+    let len = |version: i16| {
+        let mut counted = Counter::default();
+        let smallest: E = Source::new(&[]).any(version);
+        smallest.write(&mut counted, version, version >= flexible_from).unwrap();
+        counted.total()
+    };
+    assert_eq!(versions.map(len).min(), Some(V::MIN_LEN), "{name}");
 }
 
 /// Whatever the bytes are: a view of them can be walked to its ends, or there is an error.

@@ -38,6 +38,13 @@ proptest! {
     }
 }
 
+/// Trap 11: the count of an array is held against the least that its elements can take.
+#[test]
+fn the_smallest_elements() {
+    samples::parts();
+    made_up::samples::parts();
+}
+
 /// No message is left out, and none has fewer versions than its API.
 #[test]
 fn all_messages_are_checked() {
