@@ -215,7 +215,6 @@ impl Case {
         Self { name, api: E::API, check: check::<E, V, Response> }
     }
 
-    #[allow(dead_code, reason = "Kafka's own messages that are read and written have not come yet; made-up ones have")]
     pub(crate) fn data<E, V>(name: &'static str) -> Self
     where
         E: Encode + Sample + Same<V> + Debug,
