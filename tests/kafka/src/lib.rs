@@ -1,1 +1,188 @@
-//! klamm-kafka-tests
+//! Real Apache Kafka brokers for tests: [`Cluster::start`] gives a running one, dropping it ends it.
+//!
+//! The work is done by the script `cluster` beside this crate, which also serves by hand. Everything here blocks.
+//! What a test cannot do without is asserted: a failure panics with what the script or Kafka's tool said.
+
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// A running cluster of real brokers on loopback. Dropped, it is killed and its files are removed.
+#[derive(Debug)]
+pub struct Cluster {
+    dir: PathBuf,
+    bootstrap: String,
+    brokers: usize,
+}
+
+impl Cluster {
+    /// Whether this machine can run real brokers; otherwise what is missing and the line that would add it.
+    pub fn available() -> Result<(), String> {
+        run(script().arg("check"), &[]).map(drop)
+    }
+
+    /// Starts `brokers` (1 or 3) with these settings besides the harness's own, and waits until all of them know all.
+    ///
+    /// # Panics
+    /// When they do not start: with the end of the broker's log.
+    pub fn start(brokers: usize, settings: &[(&str, &str)]) -> Cluster {
+        let mut command = script();
+        // The script's guard ends the brokers when this process is gone, however it went.
+        command.args(["start", "--brokers", &brokers.to_string(), "--owner", &std::process::id().to_string()]);
+        for (key, value) in settings {
+            command.arg("--set").arg(format!("{key}={value}"));
+        }
+        let env = run(&mut command, &[]).unwrap_or_else(|error| panic!("{error}"));
+        let value = |key: &str| {
+            let line = env.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+            line.unwrap_or_else(|| panic!("the script did not say {key}:\n{env}")).to_owned()
+        };
+        Cluster { dir: value("KAFKA_DIR").into(), bootstrap: value("KAFKA_BOOTSTRAP"), brokers }
+    }
+
+    /// The addresses of all brokers, `127.0.0.1:port`, separated by commas.
+    pub fn bootstrap(&self) -> &str {
+        &self.bootstrap
+    }
+
+    /// The address of one broker; ids count from 1.
+    pub fn address(&self, id: usize) -> &str {
+        self.bootstrap.split(',').nth(id - 1).expect("a broker's id")
+    }
+
+    /// How many brokers there are, dead ones included.
+    pub fn brokers(&self) -> usize {
+        self.brokers
+    }
+
+    /// The cluster's files: `node-N/server.log`, `node-N/data/TOPIC-PARTITION/`.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// SIGKILL to one broker; returns when it is gone.
+    pub fn kill(&self, id: usize) {
+        self.control("kill", id);
+    }
+
+    /// SIGTERM to one broker, which hands its partitions over; returns when it is gone.
+    pub fn terminate(&self, id: usize) {
+        self.control("term", id);
+    }
+
+    /// Starts a dead broker again on its data; returns when it answers. After [`Cluster::kill`] that takes as long as
+    /// the cluster needs to forget the broker's session, about 6 s.
+    pub fn restart(&self, id: usize) {
+        self.control("run", id);
+    }
+
+    /// SIGSTOP: the broker's connections stand, and nothing answers.
+    pub fn pause(&self, id: usize) {
+        self.control("pause", id);
+    }
+
+    /// SIGCONT.
+    pub fn resume(&self, id: usize) {
+        self.control("resume", id);
+    }
+
+    /// Runs one of Kafka's own tools (`topics`, `console-consumer`, `dump-log`, …) and returns its standard output.
+    pub fn tool(&self, args: &[&str]) -> String {
+        self.tool_with_input(args, &[])
+    }
+
+    /// [`Cluster::tool`] with this on standard input.
+    pub fn tool_with_input(&self, args: &[&str], input: &[u8]) -> String {
+        self.try_tool(args, input).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// [`Cluster::tool_with_input`] for a tool that may fail: then what it printed.
+    pub fn try_tool(&self, args: &[&str], input: &[u8]) -> Result<String, String> {
+        run(script().args(["tool", "--dir"]).arg(&self.dir).args(args), input)
+    }
+
+    /// Creates a topic with Kafka's own tool.
+    pub fn create_topic(&self, name: &str, partitions: usize, replication: usize) {
+        self.create_topic_with(name, partitions, replication, &[]);
+    }
+
+    /// [`Cluster::create_topic`] with settings of the topic.
+    pub fn create_topic_with(&self, name: &str, partitions: usize, replication: usize, settings: &[(&str, &str)]) {
+        let (partitions, replication) = (partitions.to_string(), replication.to_string());
+        let settings: Vec<String> = settings.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let mut args = vec!["topics", "--create", "--topic", name];
+        args.extend(["--partitions", &partitions, "--replication-factor", &replication]);
+        args.extend(settings.iter().flat_map(|setting| ["--config", setting]));
+        self.tool(&args);
+    }
+
+    /// The partition's log as `dump-log` prints it, from the files of one broker: batches with their sequences, and records.
+    pub fn dump_log(&self, id: usize, topic: &str, partition: i32) -> String {
+        let folder = self.dir.join(format!("node-{id}/data/{topic}-{partition}"));
+        let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        let mut files: Vec<String> = entries
+            .map(|entry| entry.expect("a readable folder").path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "log"))
+            .map(|path| path.display().to_string())
+            .collect();
+        files.sort();
+        self.tool(&["dump-log", "--print-data-log", "--files", &files.join(",")])
+    }
+
+    fn control(&self, action: &str, id: usize) {
+        let id = id.to_string();
+        let done = run(script().args([action, "--id", &id, "--dir"]).arg(&self.dir), &[]);
+        done.unwrap_or_else(|error| panic!("{action} of broker {id}: {error}"));
+    }
+
+    fn print_logs(&self) {
+        for id in 1..=self.brokers {
+            let log = std::fs::read_to_string(self.dir.join(format!("node-{id}/server.log"))).unwrap_or_default();
+            let lines: Vec<&str> = log.lines().collect();
+            eprintln!("--- end of broker {id}'s log\n{}", lines[lines.len().saturating_sub(15)..].join("\n"));
+        }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.print_logs();
+        }
+        if let Err(error) = run(script().args(["stop", "--force", "--wipe", "--dir"]).arg(&self.dir), &[]) {
+            eprintln!("stopping the cluster: {error}");
+        }
+    }
+}
+
+fn script() -> Command {
+    Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("cluster"))
+}
+
+/// Runs to the end; standard output, or everything that was said when the status is not 0.
+fn run(command: &mut Command, input: &[u8]) -> Result<String, String> {
+    let mut finish = || -> std::io::Result<Output> {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let mut stdin = child.stdin.take().expect("piped");
+        let mut stderr = child.stderr.take().expect("piped");
+        std::thread::scope(|scope| {
+            // A tool may end before it has read everything: then its status tells more than the broken pipe.
+            scope.spawn(move || drop(stdin.write_all(input)));
+            let said = scope.spawn(move || {
+                let mut said = Vec::new();
+                stderr.read_to_end(&mut said).map(|_| said)
+            });
+            let mut output = child.wait_with_output()?;
+            output.stderr = said.join().expect("reading does not panic")?;
+            Ok(output)
+        })
+    };
+    let output = finish().map_err(|error| format!("running {:?}: {error}", command.get_program()))?;
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    if output.status.success() {
+        return Ok(stdout);
+    }
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let args: Vec<_> = command.get_args().map(|arg| arg.to_string_lossy()).collect();
+    Err(format!("`cluster {}` failed ({}):\n{stdout}{stderr}", args.join(" "), output.status))
+}

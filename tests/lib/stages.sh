@@ -1,0 +1,103 @@
+# Sourced by tests/run: one function a stage, run from the project's root with `set -e`; what it prints goes to its log.
+# Tests are counted by cargo's lines `test result: …`; a stage that has no cargo tests says `passed` after each of its own.
+
+passed() { echo "test result: ok. 1 passed; 0 failed; 0 ignored; $*"; }
+
+# The core's features that exist without std, separated by commas: those that do not draw std in themselves.
+bare_features() {
+  awk '/^\[/ {on = $0 == "[features]"} on && /^[a-z-]+ *=/ && $1 != "default" && $1 != "std" && !/"std"/ {printf "%s%s", sep, $1; sep = ","}' core/Cargo.toml
+}
+
+own_workspaces() { git ls-files '*Cargo.toml' | grep -v '^Cargo.toml$' | xargs grep -lx '\[workspace\]' || true; }
+
+stage_fmt() {
+  local manifest
+  cargo fmt --all --check
+  for manifest in $(own_workspaces); do cargo fmt --manifest-path "$manifest" --check; done
+}
+
+stage_clippy() {
+  local set features
+  cargo clippy --workspace --all-targets -- -D warnings
+  features=$(bare_features)
+  for set in '' ${features//,/ } "$features"; do
+    cargo clippy -p klamm --no-default-features --features "$set" -- -D warnings
+  done
+  cargo clippy -p klamm --all-features --all-targets -- -D warnings
+}
+
+stage_unit() { cargo test --no-fail-fast -p klamm -p klamm-codegen -p klamm-tokio -p klamm-wasi; }
+stage_tidy() { cargo test --no-fail-fast -p klamm-tidy; }
+stage_doc() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps; }
+stage_broker() { cargo test --no-fail-fast -p klamm-broker; }
+stage_sim() { cargo test --no-fail-fast --release -p klamm-sim; }
+
+stage_nostd() {
+  local all metal=tests/metal/Cargo.toml
+  all=$(bare_features)
+  # The tests themselves run on this machine, with the locks, the CRC and the tables of a build without std.
+  cargo test --no-fail-fast -p klamm --lib --no-default-features --features "$all"
+  bare_cargo wasm32-unknown-unknown build -p klamm --no-default-features
+  passed wasm32, no features
+  bare_cargo wasm32-unknown-unknown build -p klamm --no-default-features --features "$all"
+  passed wasm32, features "$all"
+  bare_cargo thumbv7em-none-eabihf build --release --manifest-path $metal
+  passed the microcontroller, no features
+  bare_cargo thumbv7em-none-eabihf build --release --manifest-path $metal --features "klamm/${all//,/,klamm/}" --message-format=json-render-diagnostics |
+    sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' >"$target/tests/metal-program"
+  flash_size "$(cat "$target/tests/metal-program")"
+  passed the microcontroller, features "$all"
+}
+
+flash_size() { # PROGRAM: the segments that are written to flash, and the memory from 0x20000000 on
+  local type address file memory _ flash=0 ram=0
+  command -v readelf >/dev/null || return 0
+  while read -r type _ address _ file memory _; do
+    [ "$type" = LOAD ] || continue
+    flash=$((flash + file))
+    [ $((address)) -lt $((0x20000000)) ] || ram=$((ram + memory))
+  done < <(readelf -lW "$1")
+  echo "note: a program of $flash bytes of flash and $ram of RAM, heap included"
+}
+
+# Tests against real Kafka and tests by Kafka's tools are told apart by the names of their files.
+kafka_tests() { # GREP-OPTIONS: `--test NAME` of each
+  local f
+  for f in $(git ls-files --cached --others --exclude-standard 'tests/kafka/tests/*.rs' | grep "$@" /java || true); do echo "--test $(basename "$f" .rs)"; done
+}
+stage_kafka() {
+  # shellcheck disable=SC2046
+  cargo test --no-fail-fast -p klamm-kafka-tests $(kafka_tests -v) -- --test-threads=2
+}
+stage_java() {
+  local tests; tests=$(kafka_tests)
+  # shellcheck disable=SC2086
+  [ -z "$tests" ] || cargo test --no-fail-fast -p klamm-kafka-tests $tests -- --test-threads=2
+}
+
+stage_wasi() { tests/wasm/run; }
+
+stage_examples() {
+  timeout 300 cargo run --release -p klamm-examples --bin quickstart -- --records 20000
+  passed quickstart
+}
+
+stage_bench-smoke() {
+  local dir op args bootstrap owner=$BASHPID
+  cargo build --release -p klamm-bench
+  dir=$(mktemp -d)
+  # shellcheck disable=SC2064
+  trap "tests/kafka/cluster stop --dir $dir --force --wipe" EXIT
+  bootstrap=$(tests/kafka/cluster start --dir "$dir" --owner "$owner" | sed -n 's/^KAFKA_BOOTSTRAP=//p')
+  tests/kafka/cluster tool --dir "$dir" topics --create --topic bench
+  tests/kafka/cluster tool --dir "$dir" topics --create --topic alone
+  for op in "produce --topic bench --records 20000 --size 100" "consume --topic bench --records 20000" "latency --topic alone --records 200 --size 100"; do
+    # shellcheck disable=SC2206
+    args=($op)
+    timeout 120 "$target/release/klamm-bench" "${args[@]}" --bootstrap "$bootstrap" | tee "$dir/out"
+    tail -1 "$dir/out" | grep -q '^{.*}$'
+    passed "${args[0]}"
+  done
+}
+
+stage_plants() { tests/lib/plants; }
