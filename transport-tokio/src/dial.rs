@@ -1,0 +1,124 @@
+//! From an endpoint to a connection: the name is looked up at each dial, and all its addresses are tried.
+
+use std::{
+    fmt::Write as _,
+    future::Future,
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use klamm::{Endpoint, Phase, TransportError};
+use tokio::{runtime::Handle, time::timeout};
+
+use crate::TcpStream;
+
+/// How long an address may be silent while others wait for their turn; the core's connect timeout bounds them all.
+/// Three seconds see a lost SYN repeated once.
+const TURN: Duration = Duration::from_secs(3);
+
+/// More addresses of one name than these are not tried in one dial; `attempt` moves on through all of them.
+const ADDRESSES_MAX: usize = 16;
+
+/// A connection that is being opened. Dropping it gives up.
+pub struct Connecting {
+    runtime: Handle,
+    dial: Pin<Box<dyn Future<Output = Result<TcpStream, TransportError>> + Send>>,
+}
+
+impl Connecting {
+    pub(crate) fn new(runtime: Handle, to: Endpoint) -> Self {
+        Connecting { runtime, dial: Box::pin(open(to)) }
+    }
+}
+
+impl Future for Connecting {
+    type Output = Result<TcpStream, TransportError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Connecting { runtime, dial } = &mut *self;
+        // A handle may drive from a thread that is not the runtime's, and tokio looks for one when it opens a socket.
+        let _inside = runtime.enter();
+        dial.as_mut().poll(cx)
+    }
+}
+
+impl std::fmt::Debug for Connecting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connecting").finish_non_exhaustive()
+    }
+}
+
+async fn open(to: Endpoint) -> Result<TcpStream, TransportError> {
+    let addresses = look_up(&to).await.map_err(|e| transport_error(Phase::Resolve, &e, &to.host))?;
+    dial(in_turn(addresses, to.attempt), TURN, tokio::net::TcpStream::connect).await.map_err(|failed| match failed {
+        Some((e, text)) => TransportError::new(Phase::Connect, e.kind().into(), text),
+        None => {
+            let text = format!("{}: the name has no address", to.host);
+            TransportError::new(Phase::Resolve, embedded_io::ErrorKind::NotFound, text)
+        }
+    })
+}
+
+async fn look_up(to: &Endpoint) -> io::Result<Vec<SocketAddr>> {
+    let mut addresses: Vec<SocketAddr> = Vec::new();
+    for address in tokio::net::lookup_host((to.host.as_str(), to.port)).await? {
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    Ok(addresses)
+}
+
+/// The order of this attempt: the address that failed first the last time is not the first again (KAFKA-15817).
+fn in_turn(mut addresses: Vec<SocketAddr>, attempt: u32) -> Vec<SocketAddr> {
+    let first = (attempt as usize).checked_rem(addresses.len()).unwrap_or(0);
+    addresses.rotate_left(first);
+    addresses.truncate(ADDRESSES_MAX);
+    addresses
+}
+
+/// The first address that answers. Otherwise the last error and a text that names every address with its own, or
+/// `None` when there was nothing to try.
+async fn dial<F>(
+    addresses: Vec<SocketAddr>,
+    turn: Duration,
+    connect: impl Fn(SocketAddr) -> F,
+) -> Result<TcpStream, Option<(io::Error, String)>>
+where
+    F: Future<Output = io::Result<tokio::net::TcpStream>>,
+{
+    let mut failed: Option<(io::Error, String)> = None;
+    let mut left = addresses.len();
+    for address in addresses {
+        left -= 1;
+        // The last one may use what is left of the connect timeout, as a single address may.
+        let outcome = if left == 0 {
+            connect(address).await
+        } else {
+            let silent = || io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {turn:?}"));
+            timeout(turn, connect(address)).await.unwrap_or_else(|_| Err(silent()))
+        };
+        match outcome.and_then(TcpStream::new) {
+            Ok(stream) => return Ok(stream),
+            Err(e) => {
+                let mut text = failed.map_or_else(String::new, |(_, text)| text + "; ");
+                let _ = write!(text, "{address}: {e}");
+                failed = Some((e, text));
+            }
+        }
+    }
+    Err(failed)
+}
+
+/// The system's error in the core's terms, after `what` it was about unless that is empty.
+pub(crate) fn transport_error(phase: Phase, e: &io::Error, what: &str) -> TransportError {
+    let text = if what.is_empty() { e.to_string() } else { format!("{what}: {e}") };
+    TransportError::new(phase, e.kind().into(), text)
+}
+
+#[cfg(test)]
+#[path = "dial_tests.rs"]
+mod tests;

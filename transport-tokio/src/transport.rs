@@ -1,0 +1,162 @@
+//! The runtime as the core sees it: connections, one timer, clocks and randomness.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use klamm::{Clock, Endpoint, Instant, Transport};
+use tokio::{runtime::Handle, time::Sleep};
+
+use crate::{Connecting, TcpStream};
+
+/// A [`Transport`] on tokio's sockets and timer.
+///
+/// It keeps a handle of its runtime, so that a driver on it may be polled from any thread; the runtime must have its
+/// I/O and its timer enabled and must live as long as the driver is polled.
+#[derive(Debug)]
+pub struct Tokio {
+    runtime: Handle,
+    clock: Arc<HostClock>,
+    timer: Option<Timer>,
+}
+
+/// The runtime's timer, and what it was armed for last.
+#[derive(Debug)]
+struct Timer {
+    due: Instant,
+    sleep: Pin<Box<Sleep>>,
+}
+
+impl Tokio {
+    /// A transport on this runtime.
+    pub fn new(runtime: Handle) -> Self {
+        Tokio { runtime, clock: Arc::new(HostClock { start: std::time::Instant::now() }), timer: None }
+    }
+
+    /// A transport on the runtime that runs the caller.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime, as [`Handle::current`] does.
+    pub fn current() -> Self {
+        Tokio::new(Handle::current())
+    }
+}
+
+impl Transport for Tokio {
+    type Stream = TcpStream;
+    type Connecting = Connecting;
+
+    fn connect(&mut self, to: &Endpoint) -> Connecting {
+        Connecting::new(self.runtime.clone(), to.clone())
+    }
+
+    fn poll_sleep(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<()> {
+        let at = self.clock.start.checked_add(Duration::from_nanos(until.as_nanos()));
+        let Some(at) = at.map(tokio::time::Instant::from_std) else { return Poll::Pending };
+        let timer = self.timer.get_or_insert_with(|| {
+            // Only a timer's creation asks for the runtime around it.
+            let _inside = self.runtime.enter();
+            Timer { due: until, sleep: Box::pin(tokio::time::sleep_until(at)) }
+        });
+        if timer.due != until {
+            timer.due = until;
+            timer.sleep.as_mut().reset(at);
+        }
+        timer.sleep.as_mut().poll(cx)
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        self.clock.clone()
+    }
+
+    /// # Panics
+    /// When the system gives no randomness, which only a broken one does: guessable nonces would be worse.
+    fn entropy(&mut self, out: &mut [u8; 32]) {
+        getrandom::fill(out).expect("the system's source of randomness works");
+    }
+}
+
+/// The system's clocks.
+#[derive(Debug)]
+struct HostClock {
+    start: std::time::Instant,
+}
+
+impl Clock for HostClock {
+    fn now(&self) -> Instant {
+        Instant::ZERO.after(self.start.elapsed())
+    }
+
+    fn unix_ms(&self) -> Option<i64> {
+        unix_ms(SystemTime::now())
+    }
+}
+
+/// `None` before 1970: a clock that was never set, whose timestamps would let retention delete the records.
+fn unix_ms(now: SystemTime) -> Option<i64> {
+    i64::try_from(now.duration_since(UNIX_EPOCH).ok()?.as_millis()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::poll_fn;
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    /// What the driver does: one timer, whose deadline moves both ways.
+    #[tokio::test]
+    async fn the_timer_can_be_moved_both_ways() {
+        let mut tokio = Tokio::current();
+        let clock = tokio.clock();
+        let start = clock.now();
+        for until in [Instant::FAR, start.after(ms(60_000))] {
+            poll_fn(|cx| Poll::Ready(assert!(tokio.poll_sleep(cx, until).is_pending()))).await;
+        }
+        let earlier = start.after(ms(20));
+        poll_fn(|cx| tokio.poll_sleep(cx, earlier)).await;
+        assert!(clock.now() >= earlier, "fired {:?} early", earlier.since(clock.now()));
+        assert!(clock.now() < start.after(ms(10_000)), "the earlier deadline was not taken");
+        poll_fn(|cx| tokio.poll_sleep(cx, earlier)).await; // what has come stays so
+        let later = clock.now().after(ms(20));
+        poll_fn(|cx| Poll::Ready(assert!(tokio.poll_sleep(cx, later).is_pending()))).await;
+        poll_fn(|cx| tokio.poll_sleep(cx, later)).await;
+        assert!(clock.now() >= later);
+    }
+
+    /// A deadline that stays is polled again with another waker, and that one is woken.
+    #[tokio::test]
+    async fn the_last_waker_is_woken() {
+        let mut tokio = Tokio::current();
+        let until = tokio.clock().now().after(ms(20));
+        assert!(tokio.poll_sleep(&mut Context::from_waker(std::task::Waker::noop()), until).is_pending());
+        tokio::time::timeout(ms(10_000), poll_fn(|cx| tokio.poll_sleep(cx, until))).await.expect("woken");
+    }
+
+    #[test]
+    fn a_clock_before_1970_is_none() {
+        assert_eq!(unix_ms(UNIX_EPOCH - ms(1)), None);
+        assert_eq!(unix_ms(UNIX_EPOCH + ms(1_234)), Some(1_234));
+    }
+
+    #[tokio::test]
+    async fn randomness_differs_from_draw_to_draw() {
+        let (mut a, mut b) = ([0; 32], [0; 32]);
+        Tokio::current().entropy(&mut a);
+        Tokio::current().entropy(&mut b);
+        assert_ne!(a, b);
+        assert_ne!(a, [0; 32]);
+    }
+
+    /// Features and inner types must not take this away: the driver moves between the runtime's threads.
+    #[test]
+    fn everything_may_change_threads() {
+        fn is_send<T: Send + Unpin>() {}
+        is_send::<(Tokio, TcpStream, Connecting)>();
+    }
+}
