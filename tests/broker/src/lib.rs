@@ -33,6 +33,8 @@ mod log;
 mod producers;
 mod random;
 mod sessions;
+#[cfg(test)]
+mod testing;
 mod topic;
 
 pub use cluster::{Cluster, Now};
