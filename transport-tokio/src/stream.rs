@@ -68,11 +68,7 @@ impl ByteStream for TcpStream {
     }
 
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
-        Pin::new(&mut self.0).poll_shutdown(cx).map(|outcome| match outcome {
-            // The peer was faster.
-            Err(e) if e.kind() == io::ErrorKind::NotConnected => Ok(()),
-            outcome => outcome.map_err(failed),
-        })
+        Pin::new(&mut self.0).poll_shutdown(cx).map_err(failed)
     }
 }
 
