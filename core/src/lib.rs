@@ -1,22 +1,60 @@
-//! Klamm's core: an Apache Kafka client without I/O, clock, randomness or threads of its own.
+//! Klamm: an Apache Kafka client that fits everywhere. This is its core: no I/O, no clock, no randomness, no threads.
+//!
+//! A transport brings those. On tokio use `klamm-tokio`, which re-exports everything here:
+//!
+//! ```no_run
+//! # async fn with<T: klamm::Transport + Unpin>(transport: T) -> Result<(), klamm::Error> {
+//! let (client, driver) = klamm::new(klamm::Config::new("localhost:9092"), transport)?;
+//! // The driver is a future for a task of its own; here nothing would move without it.
+//! # let _ = driver;
+//! client.connected().await?;
+//! let producer = client.producer().build()?;
+//! let meta = producer.send(klamm::Record::to("orders").key("42").value("{}")).await?;
+//! assert!(meta.offset() >= 0);
+//! # Ok(()) }
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
-#[cfg(feature = "std")]
+#[cfg(any(feature = "std", test))]
 extern crate std;
 
+mod admin;
+mod api;
+mod budget;
 mod clock;
-pub mod code;
+mod cluster;
+mod code;
 pub mod compress;
-pub mod driver;
-pub mod producer;
+mod config;
+mod consumer;
+mod driver;
+pub mod error;
+mod kick;
+mod link;
+mod machine;
+mod producer;
 pub mod record;
+mod rng;
 pub mod sync;
 mod time;
+mod waits;
 pub mod wire;
 
+pub use api::{
+    Admin, Client, Consumer, ConsumerBuilder, CreateTopicsError, CreatedTopic, NewTopic, Payload, Producer,
+    ProducerBuilder, Record, Refused, new,
+};
+pub use budget::{Budget, Class, Memory, MemoryLine, MemoryPlan};
 pub use clock::Clock;
 pub use code::ErrorCode;
-pub use driver::{ByteStream, Endpoint, Phase, Transport, TransportError};
+pub use compress::Codec;
+pub use config::{Acks, Config, ConsumerConfig, ProducerConfig, ResetPolicy, StartAt};
+pub use consumer::{OwnedHeader, OwnedRecord, Records, RecordsIter};
+pub use driver::{ByteStream, Driver, EmbeddedIo, Endpoint, Phase, Transport, TransportError};
+pub use error::{Error, Fate, PeerFault};
+pub use kick::Drive;
+pub use producer::{RecordMetadata, Ticket};
+pub use record::{RecordHeader, RecordView};
 pub use time::Instant;

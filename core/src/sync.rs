@@ -1,8 +1,8 @@
 //! The one file that decides what `Arc` and a lock are.
 //!
-//! Under `std` a [`Lock`] is a mutex. Without it, it is a cell: such programs have one thread, and because the cell is
+//! Under `std` a `Lock` is a mutex. Without it, it is a cell: such programs have one thread, and because the cell is
 //! not `Sync` the compiler refuses a handle that is shared with an interrupt, where spinning would hang for ever.
-//! [`LeafLock`] guards what must be `Send` in every build (buffers return from whatever thread drops them last); it is
+//! `LeafLock` guards what must be `Send` in every build (buffers return from whatever thread drops them last); it is
 //! held for a few instructions and a drop only ever *tries* it.
 
 pub use alloc::sync::{Arc, Weak};

@@ -4,14 +4,15 @@ use std::fmt::Write as _;
 
 use crate::output::MARK;
 use crate::schema::{Field, Kind, Message, Struct, Type};
-use crate::structs::with_lifetime;
-use crate::versions::Test;
+use crate::structs::{is_root, with_lifetime};
+use crate::versions::{Test, Versions};
 use crate::{Direction, names};
 
 /// The tests' module of one message, given the modules of its encoder and its view.
 pub(crate) fn module(message: &Message, encoder: &str, view: &str) -> String {
+    let names = if message.structs.len() > 1 { "Sample, Same, Source, smallest" } else { "Sample, Same, Source" };
     let mut code = format!(
-        "{MARK} Source: `{}.json`.\n\nuse crate::harness::{{Sample, Same, Source}};\n\
+        "{MARK} Source: `{}.json`.\n\nuse crate::harness::{{{names}}};\n\
          use {encoder} as encoder;\nuse {view} as view;\n\n",
         message.name
     );
@@ -19,7 +20,21 @@ pub(crate) fn module(message: &Message, encoder: &str, view: &str) -> String {
         sample(&mut code, message, s);
         same(&mut code, message, s);
     }
+    parts(&mut code, message);
     code
+}
+
+/// That `MIN_LEN` is what the smallest value takes, for every structure within the message.
+fn parts(code: &mut String, message: &Message) {
+    _ = writeln!(code, "pub(super) fn parts() {{");
+    for s in message.structs.iter().filter(|s| !is_root(message, s)) {
+        let encoder = with_lifetime(message, &s.name, Direction::Encoder, "'static");
+        let view = with_lifetime(message, &s.name, Direction::View, "'static");
+        let flexible = if message.flexible.is_empty() { i16::MAX } else { message.flexible.lo };
+        let Versions { lo, hi } = s.versions;
+        _ = writeln!(code, "smallest::<encoder::{encoder}, view::{view}>({:?}, {lo}..={hi}, {flexible});", s.name);
+    }
+    _ = writeln!(code, "}}");
 }
 
 /// The root of the samples: a list of all messages, with the modules of their encoders and views.
@@ -39,7 +54,11 @@ pub(crate) fn root(messages: &[(Message, String, String)]) -> String {
         let view_type = with_lifetime(message, &message.name, Direction::View, "'static");
         _ = writeln!(code, "Case::{kind}::<{encoder}::{encoder_type}, {view}::{view_type}>({:?}),", message.name);
     }
-    _ = writeln!(code, "]\n}}");
+    _ = writeln!(code, "]\n}}\n\n/// Checks the structures within them.\npub(crate) fn parts() {{");
+    for (message, ..) in messages {
+        _ = writeln!(code, "{}::parts();", names::snake(&message.name));
+    }
+    _ = writeln!(code, "}}");
     code
 }
 
@@ -48,9 +67,17 @@ fn sample(code: &mut String, message: &Message, s: &Struct) {
     let mut fields = String::new();
     for field in &s.fields {
         let name = names::field(&field.name);
-        let value = any(s, field);
+        let mut value = any(s, field);
+        if !field.tagged.is_empty() {
+            // Not every tagged field should be there.
+            value = format!("if s.any(v) {{ {value} }} else {{ d.{name} }}");
+        }
+        let absent = match field.ignorable {
+            true => format!("s.ignored(v, d.{name})"),
+            false => format!("d.{name}"),
+        };
         let value = match field.versions.test(s.versions) {
-            Test::If(has) => format!("if {has} {{ {value} }} else {{ d.{name} }}"),
+            Test::If(has) => format!("if {has} {{ {value} }} else {{ {absent} }}"),
             Test::Always | Test::Never => value,
         };
         _ = writeln!(fields, "{name}: {value},");

@@ -1,5 +1,20 @@
-//! Producing records.
+//! Records into batches, batches into requests, answers into tickets.
+//!
+//! Handles append to open batches, one a partition, in shards with a short lock each; the driver's [`Sender`] seals,
+//! stamps, sends and retries them. The two meet in [`ProducerShared`].
 
-pub(crate) mod murmur2;
+mod accumulator;
+mod batch;
+mod murmur2;
+mod outcome;
+mod partition;
+mod partitioner;
+mod sender;
+mod shared;
+mod stamp;
 
-pub use murmur2::{murmur2, partition_for_key};
+pub(crate) use accumulator::Appending;
+pub(crate) use batch::{BatchBody, OpenBatch};
+pub use outcome::{RecordMetadata, Ticket};
+pub(crate) use sender::{Produced, Sender};
+pub(crate) use shared::{ProducerShared, Refusal, Topic};

@@ -4,7 +4,7 @@ const M: u32 = 0x5bd1_e995;
 const SEED: u32 = 0x9747_b28c;
 
 /// Murmur2 of `key`, as Java's `Utils.murmur2`.
-pub const fn murmur2(key: &[u8]) -> u32 {
+pub(super) const fn murmur2(key: &[u8]) -> u32 {
     let mut hash = SEED ^ (key.len() as u32);
     let mut rest = key;
     while let Some((word, tail)) = rest.split_first_chunk::<4>() {
@@ -31,7 +31,7 @@ pub const fn murmur2(key: &[u8]) -> u32 {
 ///
 /// The hash's top bit is cleared before the modulus, as Java does it: its hash is signed, and clearing is not the same
 /// as taking the absolute value.
-pub const fn partition_for_key(key: &[u8], partitions: u32) -> u32 {
+pub(super) const fn partition_for_key(key: &[u8], partitions: u32) -> u32 {
     match (murmur2(key) & 0x7fff_ffff).checked_rem(partitions) {
         Some(partition) => partition,
         None => 0,

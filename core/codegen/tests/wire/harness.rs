@@ -1,22 +1,41 @@
 //! What every message must withstand: a round trip, tags that nobody knows, a cut at every byte, any bytes at all.
 
 use std::fmt::Debug;
+use std::ops::RangeInclusive;
 
 use klamm::wire::frame::{read_request_header, read_response_header, request_frame, response_frame};
 use klamm::wire::{Api, Array, Counter, Decode, Encode, Field, Frame, Put, Reader, Uuid, View, WireError, Writer};
 use klamm::wire::{Split, decode_body};
 
 /// External bytes are all this one.
-const EXTERNAL: u8 = 0xee;
+pub(crate) const EXTERNAL: u8 = 0xee;
+
+const CORRELATION_ID: i32 = -7;
 
 /// Where samples come from: bytes that proptest chose, and zeros after them.
 pub(crate) struct Source<'b> {
     choices: &'b [u8],
+    /// What to fill fields with that the version does not have and that may be ignored; otherwise they keep their
+    /// defaults.
+    ignored: Option<&'b [u8]>,
 }
 
 impl<'b> Source<'b> {
     pub(crate) fn new(choices: &'b [u8]) -> Self {
-        Self { choices }
+        Self { choices, ignored: None }
+    }
+
+    /// One that gives the same values, and others for fields that are to be ignored.
+    pub(crate) fn overfull(choices: &'b [u8]) -> Self {
+        Self { choices, ignored: Some(choices) }
+    }
+
+    pub(crate) fn ignored<T: Sample>(&mut self, version: i16, default: T) -> T {
+        let Some(choices) = self.ignored else { return default };
+        let mut source = Source::new(choices);
+        let value = source.any(version);
+        self.ignored = Some(source.choices);
+        value
     }
 
     pub(crate) fn any<T: Sample>(&mut self, version: i16) -> T {
@@ -196,7 +215,6 @@ impl Case {
         Self { name, api: E::API, check: check::<E, V, Response> }
     }
 
-    #[allow(dead_code, reason = "Kafka's own messages that are read and written have not come yet; made-up ones have")]
     pub(crate) fn data<E, V>(name: &'static str) -> Self
     where
         E: Encode + Sample + Same<V> + Debug,
@@ -214,13 +232,13 @@ impl Case {
 }
 
 /// How a message is framed: `frame` gives the whole, `body` reads up to the body.
-trait Framing {
+pub(crate) trait Framing {
     fn frame<E: Encode>(message: &E, version: i16) -> Result<Frame, WireError>;
-    fn body(frame: &'static [u8], api: Api, version: i16) -> Reader<'static>;
+    fn body(frame: &'static [u8], api: Api, version: i16, correlation_id: i32) -> Reader<'static>;
 }
 
-struct Request;
-struct Response;
+pub(crate) struct Request;
+pub(crate) struct Response;
 struct Data;
 
 fn behind_size(frame: &'static [u8]) -> Reader<'static> {
@@ -231,18 +249,18 @@ fn behind_size(frame: &'static [u8]) -> Reader<'static> {
 
 impl Framing for Request {
     fn frame<E: Encode>(message: &E, version: i16) -> Result<Frame, WireError> {
-        request_frame(message, version, -7, Some("ID"))
+        request_frame(message, version, CORRELATION_ID, Some("klämm"))
     }
 
-    fn body(frame: &'static [u8], api: Api, version: i16) -> Reader<'static> {
+    fn body(frame: &'static [u8], api: Api, version: i16, correlation_id: i32) -> Reader<'static> {
         let mut r = behind_size(frame);
         if klamm::wire::api::ALL.contains(&api) {
             let header = read_request_header(&mut r).unwrap();
             assert_eq!((header.api_key, header.version), (api.key, version));
-            assert_eq!((header.correlation_id, header.client_id), (-7, Some("ID")));
+            assert_eq!((header.correlation_id, header.client_id), (correlation_id, Some("klämm")));
         } else {
             // The header of a request that klamm does not know cannot be read.
-            r.take(12).unwrap();
+            r.take(8 + 2 + "klämm".len()).unwrap();
             r.no_tags(api.is_flexible(version)).unwrap();
         }
         r
@@ -251,12 +269,12 @@ impl Framing for Request {
 
 impl Framing for Response {
     fn frame<E: Encode>(message: &E, version: i16) -> Result<Frame, WireError> {
-        response_frame(message, version, 7)
+        response_frame(message, version, CORRELATION_ID)
     }
 
-    fn body(frame: &'static [u8], api: Api, version: i16) -> Reader<'static> {
+    fn body(frame: &'static [u8], api: Api, version: i16, correlation_id: i32) -> Reader<'static> {
         let mut r = behind_size(frame);
-        assert_eq!(read_response_header(&mut r, api, version), Ok(7));
+        assert_eq!(read_response_header(&mut r, api, version), Ok(correlation_id));
         r
     }
 }
@@ -270,7 +288,7 @@ impl Framing for Data {
         Ok(Frame { bytes: writer.bytes, splits: writer.splits })
     }
 
-    fn body(frame: &'static [u8], _api: Api, _version: i16) -> Reader<'static> {
+    fn body(frame: &'static [u8], _api: Api, _version: i16, _correlation_id: i32) -> Reader<'static> {
         Reader::new(frame)
     }
 }
@@ -291,19 +309,23 @@ where
     let parts = external(&frame.splits);
     let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
     let whole: &'static [u8] = frame.join(&parts).unwrap().leak();
-    let mut r = F::body(whole, E::API, version);
+    let mut r = F::body(whole, E::API, version, CORRELATION_ID);
     let body = r.rest();
     let view: V = decode_body(&mut r, version).unwrap();
     assert!(message.same(&view), "version {version}\nsent {message:?}\nread {view:?}");
 
+    let overfull: E = Source::overfull(choices).any(version);
+    let ignoring = F::frame(&overfull, version).unwrap();
+    assert_eq!((ignoring.bytes, ignoring.splits), (frame.bytes, frame.splits), "version {version}: {overfull:?}");
+
+    let mut tagged = UnknownTags::default();
+    message.encode(&mut tagged, version).unwrap();
+    assert_eq!(tagged.0.len() > body.len(), E::API.is_flexible(version));
     if E::API.is_flexible(version) {
-        let mut tagged = UnknownTags::default();
-        message.encode(&mut tagged, version).unwrap();
-        assert!(tagged.0.len() > body.len());
         let again: V = decode_body(&mut Reader::new(tagged.0.leak()), version).unwrap();
         assert_eq!(view, again, "version {version}: an unknown tag made a difference");
     }
-    for cut in 0..body.len() {
+    for cut in (0..body.len()).step_by(1 + body.len() / 1000) {
         let decoded = decode_body::<V>(&mut Reader::new(&body[..cut]), version);
         assert!(decoded.is_err(), "version {version} cut at {cut}: {decoded:?}");
     }
@@ -315,6 +337,21 @@ where
         }
     }
     any_bytes::<V>(damaged, version);
+}
+
+/// `MIN_LEN` is neither more than the smallest value takes, or good arrays would be refused, nor less.
+pub(crate) fn smallest<E: Field + Sample, V: View<'static>>(
+    name: &str,
+    versions: RangeInclusive<i16>,
+    flexible_from: i16,
+) {
+    let len = |version: i16| {
+        let mut counted = Counter::default();
+        let smallest: E = Source::new(&[]).any(version);
+        smallest.write(&mut counted, version, version >= flexible_from).unwrap();
+        counted.total()
+    };
+    assert_eq!(versions.map(len).min(), Some(V::MIN_LEN), "{name}");
 }
 
 /// Whatever the bytes are: a view of them can be walked to its ends, or there is an error.

@@ -1,5 +1,6 @@
 //! Every generated message, Kafka's and the made-up ones, against the harness.
 
+mod golden;
 mod harness;
 mod made_up;
 mod samples;
@@ -35,6 +36,13 @@ proptest! {
             case.check(&choices);
         }
     }
+}
+
+/// Trap 11: the count of an array is held against the least that its elements can take.
+#[test]
+fn the_smallest_elements() {
+    samples::parts();
+    made_up::samples::parts();
 }
 
 /// No message is left out, and none has fewer versions than its API.

@@ -6,3 +6,5 @@ pub(crate) mod broker;
 #[allow(unreachable_pub)]
 pub(crate) mod client;
 pub(crate) mod samples;
+
+mod expected;

@@ -8,8 +8,8 @@ impl Sample for encoder::ApiVersionsRequest<'static> {
     fn sample(s: &mut Source<'_>, v: i16) -> Self {
         let d = Self::default();
         Self {
-            client_software_name: if v >= 3 { s.any(v) } else { d.client_software_name },
-            client_software_version: if v >= 3 { s.any(v) } else { d.client_software_version },
+            client_software_name: if v >= 3 { s.any(v) } else { s.ignored(v, d.client_software_name) },
+            client_software_version: if v >= 3 { s.any(v) } else { s.ignored(v, d.client_software_version) },
         }
     }
 }
@@ -20,3 +20,5 @@ impl Same<view::ApiVersionsRequest<'_>> for encoder::ApiVersionsRequest<'_> {
             && self.client_software_version.same(&o.client_software_version)
     }
 }
+
+pub(super) fn parts() {}

@@ -28,3 +28,5 @@ impl Same<view::InitProducerIdRequest<'_>> for encoder::InitProducerIdRequest<'_
             && self.keep_prepared_txn.same(&o.keep_prepared_txn)
     }
 }
+
+pub(super) fn parts() {}

@@ -78,3 +78,21 @@ pub(crate) fn cases() -> Vec<Case> {
         >("ProduceResponse"),
     ]
 }
+
+/// Checks the structures within them.
+pub(crate) fn parts() {
+    api_versions_request::parts();
+    api_versions_response::parts();
+    create_topics_request::parts();
+    create_topics_response::parts();
+    fetch_request::parts();
+    fetch_response::parts();
+    init_producer_id_request::parts();
+    init_producer_id_response::parts();
+    list_offsets_request::parts();
+    list_offsets_response::parts();
+    metadata_request::parts();
+    metadata_response::parts();
+    produce_request::parts();
+    produce_response::parts();
+}

@@ -15,3 +15,5 @@ impl Same<view::EmptyRequest> for encoder::EmptyRequest {
         true
     }
 }
+
+pub(super) fn parts() {}

@@ -15,3 +15,5 @@ impl Same<view::EmptyResponse> for encoder::EmptyResponse {
         true
     }
 }
+
+pub(super) fn parts() {}

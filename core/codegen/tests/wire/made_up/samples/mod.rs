@@ -33,3 +33,12 @@ pub(crate) fn cases() -> Vec<Case> {
         >("Loose"),
     ]
 }
+
+/// Checks the structures within them.
+pub(crate) fn parts() {
+    empty_request::parts();
+    empty_response::parts();
+    every_request::parts();
+    every_response::parts();
+    loose::parts();
+}

@@ -1,0 +1,134 @@
+//! The client: where producers, consumers and the admin come from.
+
+use alloc::string::String;
+use core::{future::poll_fn, task::Poll, time::Duration};
+
+use super::{Admin, ConsumerBuilder, Contact, Held, ProducerBuilder, Shared};
+use crate::{
+    Budget, Config, Drive, Driver, Error, Transport,
+    error::Fate,
+    kick::Kick,
+    machine::Machine,
+    rng::Rng,
+    sync::{Arc, Weak},
+    waits::Place,
+};
+
+/// Makes a client and the driver that does its work. The driver must be polled, as a task of its own, until it is done.
+///
+/// Most programs call their transport's `connect` instead, which spawns the driver and waits for the cluster.
+///
+/// # Errors
+/// [`Error::Config`] for a setting that is wrong alone or beside another, and where the memory plan does not fit.
+pub fn new<T: Transport>(config: Config, mut transport: T) -> Result<(Client, Driver<T>), Error> {
+    config.check()?;
+    let bootstrap = config.endpoints()?;
+    let budget = config.budget.clone().unwrap_or_else(|| Budget::new(config.memory));
+    let kick = Kick::new();
+    budget.register(&kick)?;
+    let mut seed = [0; 32];
+    transport.entropy(&mut seed);
+    let shared = Shared::new(Arc::new(config), transport.clock(), kick, budget);
+    let client = Client { held: Arc::new(Held::new(&shared)) };
+    let machine = Machine::new(shared, Rng::from_entropy(&seed), bootstrap);
+    Ok((client, Driver::new(machine, transport)))
+}
+
+/// A Kafka client. Clones are the same client; when the last clone and all producers and consumers are dropped, the
+/// driver sends what is in the buffers, for at most `close_timeout_ms`, and ends.
+#[derive(Clone)]
+pub struct Client {
+    held: Arc<Held>,
+}
+
+impl Client {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.held.client
+    }
+
+    /// Waits until the cluster has answered once.
+    ///
+    /// Cancel-safe. After it has succeeded, a cluster that goes away is looked for for ever.
+    ///
+    /// # Errors
+    /// When `connect_timeout_ms` is over: the last failure, or [`Error::Transport`] with every address tried.
+    pub async fn connected(&self) -> Result<(), Error> {
+        let shared = self.shared();
+        let span = Duration::from_millis(u64::from(shared.config.connect_timeout_ms));
+        let until = shared.clock.now().after(span);
+        let mut wait = Waiting { shared, place: Place::default() };
+        poll_fn(|cx| {
+            if !shared.waits.enlist(&mut wait.place, until, cx.waker()) {
+                return Poll::Ready(Err(too_many_waiters(shared)));
+            }
+            match shared.contact() {
+                Contact::Made => Poll::Ready(Ok(())),
+                Contact::Ended => Poll::Ready(Err(Error::Closed { fate: Fate::NotPersisted })),
+                Contact::None(failure) if shared.clock.now() >= until => {
+                    Poll::Ready(Err(failure.unwrap_or_else(|| no_answer(shared, span))))
+                }
+                Contact::None(_) => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    /// A producer, to be configured and built. Several producers of one client share its connections and memory.
+    pub fn producer(&self) -> ProducerBuilder {
+        ProducerBuilder::new(Arc::clone(self.shared()))
+    }
+
+    /// A consumer, to be configured and built.
+    pub fn consumer(&self) -> ConsumerBuilder {
+        ConsumerBuilder::new(Arc::clone(self.shared()))
+    }
+
+    /// Operations on topics.
+    pub fn admin(&self) -> Admin {
+        Admin::new(self.clone())
+    }
+
+    /// The memory that the client holds, by class, and the most that it ever held.
+    pub fn budget(&self) -> &Budget {
+        &self.shared().budget
+    }
+
+    /// Lets handles poll the driver in their own thread when it is idle. For transports that keep their driver behind a
+    /// lock; see [`Drive`].
+    pub fn drive_inline(&self, driver: Weak<dyn Drive>) {
+        self.shared().kick.set_inline(driver);
+    }
+}
+
+/// A place in the client's list of waiting tasks, given up when the wait is cancelled.
+struct Waiting<'a> {
+    shared: &'a Shared,
+    place: Place,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.shared.waits.leave(&mut self.place);
+    }
+}
+
+pub(super) fn too_many_waiters(shared: &Shared) -> Error {
+    Error::config("max_waiters", alloc::format!("{} tasks wait already", shared.config.max_waiters))
+}
+
+fn no_answer(shared: &Shared, after: Duration) -> Error {
+    Error::TimedOut {
+        what: alloc::format!("the first answer from {}", shared.config.bootstrap),
+        after,
+        knob: "connect_timeout_ms",
+        fate: Fate::NotPersisted,
+        because: None,
+    }
+}
+
+impl core::fmt::Debug for Client {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let bootstrap: &String = &self.shared().config.bootstrap;
+        f.debug_struct("Client").field("bootstrap", bootstrap).finish_non_exhaustive()
+    }
+}

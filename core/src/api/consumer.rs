@@ -1,0 +1,169 @@
+//! The consumer's handle.
+
+use alloc::{
+    string::{String, ToString},
+    vec::Vec,
+};
+use core::{fmt, future::poll_fn, time::Duration};
+
+use super::{Command, Held, Shared};
+use crate::{
+    ConsumerConfig, Error, Records, ResetPolicy, StartAt,
+    config::millis,
+    consumer::{ConsumerShared, Subscription},
+    sync::Arc,
+};
+
+/// A consumer's settings on the way to [`build`](ConsumerBuilder::build).
+#[must_use = "a consumer exists once it is built"]
+pub struct ConsumerBuilder {
+    client: Arc<Shared>,
+    config: ConsumerConfig,
+    subscription: Option<Subscription>,
+}
+
+impl ConsumerBuilder {
+    pub(super) fn new(client: Arc<Shared>) -> Self {
+        ConsumerBuilder { client, config: ConsumerConfig::default(), subscription: None }
+    }
+
+    /// All settings at once.
+    pub fn config(mut self, config: ConsumerConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Reads all partitions of these topics. Partitions that are added later are read from their beginning.
+    pub fn topics<T: AsRef<str>>(mut self, topics: impl IntoIterator<Item = T>) -> Self {
+        self.subscription = Some(Subscription::Topics(topics.into_iter().map(|t| Arc::from(t.as_ref())).collect()));
+        self
+    }
+
+    /// Reads these partitions.
+    pub fn assign<T: AsRef<str>>(mut self, partitions: impl IntoIterator<Item = (T, i32)>) -> Self {
+        let parts = partitions.into_iter().map(|(t, p)| (Arc::from(t.as_ref()), p)).collect();
+        self.subscription = Some(Subscription::Assigned(parts));
+        self
+    }
+
+    /// Where partitions are read from at first. By default only what comes from now on.
+    pub fn from(mut self, start: StartAt) -> Self {
+        self.config.from = start;
+        self
+    }
+
+    /// What to do when an offset is out of range.
+    pub fn on_out_of_range(mut self, policy: ResetPolicy) -> Self {
+        self.config.reset = Some(policy);
+        self
+    }
+
+    /// How long a broker may wait for new records before it answers a fetch.
+    pub fn fetch_max_wait(mut self, wait: Duration) -> Self {
+        self.config.fetch_max_wait_ms = millis(wait);
+        self
+    }
+
+    /// The most bytes of one fetch, all partitions together.
+    pub fn fetch_max_bytes(mut self, bytes: u32) -> Self {
+        self.config.fetch_max_bytes = bytes;
+        self
+    }
+
+    /// Makes the consumer. It begins to fetch at once.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the setting that is wrong; [`Error::Closed`] when the client's driver is gone.
+    pub fn build(self) -> Result<Consumer, Error> {
+        self.config.check(&self.client.budget)?;
+        let subscription = match self.subscription {
+            None => return Err(Error::config("topics", "is missing; say what to read with topics or assign")),
+            Some(Subscription::Topics(topics)) if topics.is_empty() => {
+                return Err(Error::config("topics", "names no topic"));
+            }
+            Some(Subscription::Assigned(parts)) if parts.is_empty() || parts.iter().any(|(_, p)| *p < 0) => {
+                return Err(Error::config("assign", "names no partition, or a negative one"));
+            }
+            Some(subscription) => subscription,
+        };
+        self.client.take_slot()?;
+        let shared = ConsumerShared::new(Arc::clone(&self.client), self.config, subscription);
+        if let Err(error) = self.client.command(Command::Consume(Arc::clone(&shared))) {
+            self.client.free_slot();
+            return Err(error);
+        }
+        Ok(Consumer { shared, _held: Held::new(&self.client) })
+    }
+}
+
+/// Reads records, which are fetched in the background while the application works.
+pub struct Consumer {
+    shared: Arc<ConsumerShared>,
+    _held: Held,
+}
+
+impl Consumer {
+    /// The next records, all of one partition; `None` once the client has ended. The position moves when this
+    /// answers.
+    ///
+    /// Cancel-safe: dropped before it is ready, nothing was taken.
+    ///
+    /// # Errors
+    /// What the application must know of a partition: an offset out of range, a topic that must not be read, a damaged
+    /// or oversize batch. Other partitions go on; calling again goes on with them. Temporary errors are not told, but
+    /// mended.
+    pub async fn next(&mut self) -> Result<Option<Records>, Error> {
+        poll_fn(|cx| self.shared.poll_next(cx.waker())).await
+    }
+
+    /// Reads a partition from somewhere else. What was fetched before is not handed out any more.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if the partition is not read by this consumer, or is not known yet.
+    pub fn seek(&mut self, topic: &str, partition: i32, to: StartAt) -> Result<(), Error> {
+        if let StartAt::Offset(offset) | StartAt::Timestamp(offset) = to
+            && offset < 0
+        {
+            return Err(Error::config("seek", "an offset or time must not be negative"));
+        }
+        self.shared.seek(topic, partition, to)
+    }
+
+    /// Hands out nothing more of a partition until [`resume`](Consumer::resume). What is fetched already waits.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if the partition is not read by this consumer, or is not known yet.
+    pub fn pause(&mut self, topic: &str, partition: i32) -> Result<(), Error> {
+        self.shared.pause(topic, partition, true)
+    }
+
+    /// Goes on with a paused partition.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if the partition is not read by this consumer, or is not known yet.
+    pub fn resume(&mut self, topic: &str, partition: i32) -> Result<(), Error> {
+        self.shared.pause(topic, partition, false)
+    }
+
+    /// The offset of the next record that [`next`](Consumer::next) hands out; `None` while it is being looked up.
+    pub fn position(&self, topic: &str, partition: i32) -> Option<i64> {
+        self.shared.position(topic, partition)
+    }
+
+    /// The partitions that are read now, by name.
+    pub fn assignment(&self) -> Vec<(String, i32)> {
+        self.shared.assignment().into_iter().map(|(topic, partition)| (topic.to_string(), partition)).collect()
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        self.shared.close();
+    }
+}
+
+impl fmt::Debug for Consumer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Consumer").field("subscription", &self.shared.subscription).finish_non_exhaustive()
+    }
+}

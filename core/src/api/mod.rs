@@ -1,0 +1,15 @@
+//! What applications hold: plain types without generics, whose async methods wait for the driver.
+
+mod admin;
+mod client;
+mod consumer;
+mod producer;
+mod record;
+mod shared;
+
+pub use admin::{Admin, CreateTopicsError, CreatedTopic, NewTopic};
+pub use client::{Client, new};
+pub use consumer::{Consumer, ConsumerBuilder};
+pub use producer::{Producer, ProducerBuilder, Refused};
+pub use record::{Payload, Record};
+pub(crate) use shared::{Command, Contact, Held, Shared};

@@ -1,0 +1,206 @@
+//! What all handles of a client share with its driver.
+
+use alloc::collections::VecDeque;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::{
+    Clock, Error, Instant,
+    admin::Call,
+    budget::Budget,
+    config::Config,
+    consumer::ConsumerShared,
+    kick::Kick,
+    producer::{OpenBatch, ProducerShared},
+    sync::{Arc, Lock},
+    waits::Waits,
+};
+
+/// From a handle to the driver.
+pub(crate) enum Command {
+    Produce(Arc<ProducerShared>),
+    Consume(Arc<ConsumerShared>),
+    CreateTopics(Arc<Call>),
+}
+
+/// Calls that may wait for the driver at once, beside new handles.
+const COMMANDS_MAX: usize = 64;
+
+pub(crate) struct Shared {
+    pub(crate) config: Arc<Config>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) kick: Arc<Kick>,
+    pub(crate) budget: Arc<Budget>,
+    /// Tasks that wait for the first contact.
+    pub(crate) waits: Waits,
+    /// The driver's last reading of the clock, in whole milliseconds. It wraps on 32 bit: only differences are used.
+    coarse_ms: AtomicUsize,
+    /// Live handles of every kind. At zero the client ends.
+    handles: AtomicUsize,
+    /// Producers and consumers whose slot the driver has not freed.
+    slots: AtomicUsize,
+    inner: Lock<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    commands: VecDeque<Command>,
+    /// A cluster has answered once.
+    connected: bool,
+    /// Why none has, so far.
+    failure: Option<Error>,
+    /// The driver is gone.
+    ended: bool,
+}
+
+impl Shared {
+    pub(crate) fn new(config: Arc<Config>, clock: Arc<dyn Clock>, kick: Arc<Kick>, budget: Arc<Budget>) -> Arc<Self> {
+        let waits = Waits::new(config.max_waiters);
+        Arc::new(Shared {
+            config,
+            clock,
+            kick,
+            budget,
+            waits,
+            coarse_ms: AtomicUsize::new(0),
+            handles: AtomicUsize::new(0),
+            slots: AtomicUsize::new(0),
+            inner: Lock::new(Inner::default()),
+        })
+    }
+
+    /// The driver's reading of the clock.
+    pub(crate) fn set_coarse(&self, now: Instant) {
+        self.coarse_ms.store((now.as_nanos() / 1_000_000) as usize, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn coarse_ms(&self) -> usize {
+        self.coarse_ms.load(Ordering::Relaxed)
+    }
+
+    /// The time of a record that joins an open batch: as exact as the driver's last turn, without reading a clock.
+    #[inline]
+    pub(crate) fn coarse_unix_ms(&self, open: &OpenBatch) -> i64 {
+        if open.unix_ms < 0 {
+            return -1;
+        }
+        open.unix_ms + self.coarse_ms().wrapping_sub(open.coarse_ms) as i64
+    }
+
+    /// Hands a command to the driver.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] when the driver is gone; [`Error::Config`] when too much waits for it.
+    pub(crate) fn command(&self, command: Command) -> Result<(), Error> {
+        {
+            let mut inner = self.inner.lock();
+            if inner.ended {
+                return Err(Error::Closed { fate: crate::Fate::NotPersisted });
+            }
+            if inner.commands.len() >= COMMANDS_MAX + self.config.max_handles {
+                return Err(Error::config("driver", "64 calls wait for the driver; is it being polled?"));
+            }
+            inner.commands.push_back(command);
+        }
+        self.kick.drive();
+        Ok(())
+    }
+
+    /// Takes a place for a producer or consumer.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when `max_handles` are open.
+    pub(crate) fn take_slot(&self) -> Result<(), Error> {
+        let max = self.config.max_handles;
+        let taken = self.slots.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| (n < max).then_some(n + 1));
+        match taken {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Error::config("max_handles", alloc::format!("{max} producers and consumers are open"))),
+        }
+    }
+
+    pub(crate) fn free_slot(&self) {
+        self.slots.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    pub(crate) fn next_command(&self) -> Option<Command> {
+        self.inner.lock().commands.pop_front()
+    }
+
+    pub(crate) fn handle_made(&self) {
+        self.handles.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(crate) fn handle_dropped(&self) {
+        if self.handles.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.kick.wake();
+        }
+    }
+
+    pub(crate) fn has_handles(&self) -> bool {
+        self.handles.load(Ordering::SeqCst) > 0
+    }
+
+    /// The driver tells how the first contact goes.
+    pub(crate) fn set_contact(&self, contact: Result<(), Error>) {
+        let changed = {
+            let mut inner = self.inner.lock();
+            match contact {
+                Ok(()) => !core::mem::replace(&mut inner.connected, true),
+                Err(error) => {
+                    inner.failure = Some(error);
+                    false
+                }
+            }
+        };
+        if changed {
+            self.waits.wake_all();
+        }
+    }
+
+    /// Whether a cluster has answered, or why none has so far.
+    pub(crate) fn contact(&self) -> Contact {
+        let inner = self.inner.lock();
+        match (inner.connected, inner.ended) {
+            (true, _) => Contact::Made,
+            (_, true) => Contact::Ended,
+            _ => Contact::None(inner.failure.clone()),
+        }
+    }
+
+    /// The driver ends: nobody waits on.
+    pub(crate) fn end(&self) -> VecDeque<Command> {
+        let left = {
+            let mut inner = self.inner.lock();
+            inner.ended = true;
+            core::mem::take(&mut inner.commands)
+        };
+        self.waits.wake_all();
+        left
+    }
+}
+
+/// How the first contact stands.
+pub(crate) enum Contact {
+    Made,
+    None(Option<Error>),
+    Ended,
+}
+
+/// Held by every clone of a handle of one kind; the last drop is the handle's end.
+pub(crate) struct Held {
+    pub(crate) client: Arc<Shared>,
+}
+
+impl Held {
+    pub(crate) fn new(client: &Arc<Shared>) -> Held {
+        client.handle_made();
+        Held { client: Arc::clone(client) }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.client.handle_dropped();
+    }
+}

@@ -1,0 +1,249 @@
+//! Buffers that carry their lease and go back to their pool when dropped.
+
+use alloc::vec::Vec;
+use core::{mem, sync::atomic::Ordering};
+
+use super::{Budget, Class};
+use crate::sync::Arc;
+
+/// Room for a piece of a batch: always of the budget's chunk size, never regrown.
+pub(crate) struct Chunk {
+    bytes: Vec<u8>,
+    budget: Arc<Budget>,
+}
+
+impl Chunk {
+    #[inline]
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// For appending; whoever appends has compared with [`room`](Chunk::room) first.
+    #[inline]
+    pub(crate) fn bytes_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    #[inline]
+    pub(crate) fn room(&self) -> usize {
+        self.bytes.capacity() - self.bytes.len()
+    }
+}
+
+impl Drop for Chunk {
+    fn drop(&mut self) {
+        let mut bytes = mem::take(&mut self.bytes);
+        bytes.clear();
+        self.budget.put_chunk(bytes);
+    }
+}
+
+/// A frame that was read from a broker; as the owner of a `Bytes` it is returned when the last slice drops.
+pub(crate) struct FetchBuf {
+    /// Its length stays at the high mark, so that a reused buffer is not zeroed again.
+    bytes: Vec<u8>,
+    len: usize,
+    class: Class,
+    budget: Arc<Budget>,
+}
+
+impl FetchBuf {
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes[..self.len]
+    }
+}
+
+impl AsRef<[u8]> for FetchBuf {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
+impl Drop for FetchBuf {
+    fn drop(&mut self) {
+        self.budget.put_fetched(self.class, mem::take(&mut self.bytes));
+    }
+}
+
+/// Free fetch buffers worth keeping: one being read, one being consumed, two for more brokers.
+const FETCHED_KEPT: usize = 4;
+
+impl Budget {
+    /// The size of every chunk, in bytes.
+    pub(crate) fn chunk_bytes(&self) -> usize {
+        self.chunk_bytes
+    }
+
+    /// A free chunk, or `None` when the Produce class is full.
+    #[inline]
+    pub(crate) fn chunk(self: &Arc<Self>) -> Option<Chunk> {
+        let free = self.chunks.lock().pop();
+        let bytes = match free {
+            Some(bytes) => bytes,
+            None => self.new_chunk()?,
+        };
+        Some(Chunk { bytes, budget: Arc::clone(self) })
+    }
+
+    #[cold]
+    fn new_chunk(&self) -> Option<Vec<u8>> {
+        if !self.take(Class::Produce, self.chunk_bytes) {
+            return None;
+        }
+        let mut bytes = Vec::new();
+        if bytes.try_reserve_exact(self.chunk_bytes).is_err() {
+            self.give(Class::Produce, self.chunk_bytes);
+            return None;
+        }
+        Some(bytes)
+    }
+
+    /// Chunks stay held for reuse. Someone may wait for one, so a return counts as room.
+    fn put_chunk(&self, bytes: Vec<u8>) {
+        self.chunks.lock().push(bytes);
+        let account = self.account(Class::Produce);
+        if account.starving.load(Ordering::SeqCst) {
+            self.feed(account);
+        }
+    }
+
+    /// Chunks that could be had now.
+    #[cfg(test)]
+    fn chunks_free(&self) -> usize {
+        let room = self.limit(Class::Produce) - self.used(Class::Produce);
+        self.chunks.lock().len() + room / self.chunk_bytes
+    }
+
+    /// A buffer of `len` bytes for a frame, from the free ones where one fits.
+    pub(crate) fn fetch_buf(self: &Arc<Self>, class: Class, len: usize) -> Option<FetchBuf> {
+        let wanted = rounded(len).min(self.limit(class)).max(len);
+        let mut bytes = self.free_fetched(class, len).or_else(|| self.new_fetched(class, wanted))?;
+        if bytes.len() < len {
+            bytes.resize(len, 0);
+        }
+        Some(FetchBuf { bytes, len, class, budget: Arc::clone(self) })
+    }
+
+    fn free_fetched(&self, class: Class, len: usize) -> Option<Vec<u8>> {
+        if class != Class::Fetch {
+            return None;
+        }
+        let mut free = self.fetched.lock();
+        let fits = |b: &Vec<u8>| b.capacity() >= len && b.capacity() / 2 <= len.max(4096);
+        let at = free.iter().position(fits)?;
+        Some(free.swap_remove(at))
+    }
+
+    fn new_fetched(&self, class: Class, wanted: usize) -> Option<Vec<u8>> {
+        while !self.take(class, wanted) {
+            // Free buffers of the wrong size make room for one of the right size.
+            let dropped = if class == Class::Fetch { self.fetched.lock().pop() } else { None };
+            self.give(class, dropped?.capacity());
+        }
+        let mut bytes = Vec::new();
+        if bytes.try_reserve_exact(wanted).is_err() {
+            self.give(class, wanted);
+            return None;
+        }
+        // The allocator may give more than was asked for; returning accounts by capacity, so take the difference too.
+        debug_assert!(bytes.capacity() == wanted);
+        Some(bytes)
+    }
+
+    fn put_fetched(&self, class: Class, bytes: Vec<u8>) {
+        let capacity = bytes.capacity();
+        if class == Class::Fetch {
+            let mut free = self.fetched.lock();
+            if free.len() < FETCHED_KEPT && capacity >= 4096 {
+                free.push(bytes);
+                drop(free);
+                let account = self.account(class);
+                if account.starving.load(Ordering::SeqCst) {
+                    self.feed(account);
+                }
+                return;
+            }
+        }
+        drop(bytes);
+        self.give(class, capacity);
+    }
+
+    /// Bytes of the Fetch class that are in use by frames, free buffers left out.
+    pub(crate) fn fetched_in_use(&self) -> usize {
+        let free: usize = self.fetched.lock().iter().map(Vec::capacity).sum();
+        self.used(Class::Fetch).saturating_sub(free)
+    }
+
+    /// Promises room for a fetch of `bytes` before it is asked for. If there is none the driver is woken when a frame
+    /// is dropped.
+    pub(crate) fn promise(self: &Arc<Self>, bytes: usize) -> Option<Promise> {
+        let account = self.account(Class::Fetch);
+        for _ in 0..2 {
+            let before = self.promised.fetch_add(bytes, Ordering::SeqCst);
+            if self.fetched_in_use().saturating_add(before).saturating_add(bytes) <= account.limit {
+                return Some(Promise { budget: Arc::clone(self), bytes });
+            }
+            self.promised.fetch_sub(bytes, Ordering::SeqCst);
+            // Marked before the second look, so that a frame dropped in between is not missed.
+            account.starving.store(true, Ordering::SeqCst);
+        }
+        None
+    }
+}
+
+/// Room in the Fetch class for an answer that is on its way, until dropped.
+pub(crate) struct Promise {
+    budget: Arc<Budget>,
+    bytes: usize,
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        self.budget.promised.fetch_sub(self.bytes, Ordering::SeqCst);
+    }
+}
+
+/// Sizes in steps of an eighth, so that buffers of like frames fit each other's successors.
+fn rounded(len: usize) -> usize {
+    let step = (len.max(512) / 8).next_power_of_two();
+    len.div_ceil(step).saturating_mul(step)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Memory;
+    use super::*;
+
+    #[test]
+    fn chunks_come_back_and_are_never_more_than_the_class_holds() {
+        let budget = Budget::new(Memory::of(256 << 10));
+        let mut all = Vec::new();
+        while let Some(chunk) = budget.chunk() {
+            all.push(chunk);
+        }
+        assert_eq!(all.len(), budget.limit(Class::Produce) / budget.chunk_bytes());
+        assert!(budget.used(Class::Produce) <= budget.limit(Class::Produce));
+        all.pop();
+        assert!(budget.chunk().is_some());
+        assert_eq!(budget.chunks_free(), 1);
+    }
+
+    #[test]
+    fn free_buffers_make_room_for_one_of_another_size() {
+        let budget = Budget::new(Memory::of(256 << 10));
+        let limit = budget.limit(Class::Fetch);
+        drop(budget.fetch_buf(Class::Fetch, limit).expect("all of it"));
+        assert_eq!(budget.used(Class::Fetch), limit, "kept for reuse");
+        assert_eq!(budget.fetched_in_use(), 0);
+        let small = budget.fetch_buf(Class::Fetch, 5000).expect("the free one makes room");
+        assert_eq!(small.as_ref().len(), 5000);
+        assert!(budget.used(Class::Fetch) < limit);
+    }
+
+    #[test]
+    fn a_buffer_larger_than_the_class_is_refused() {
+        let budget = Budget::new(Memory::of(256 << 10));
+        assert!(budget.fetch_buf(Class::Fetch, budget.limit(Class::Fetch) + 1).is_none());
+        assert_eq!(budget.used(Class::Fetch), 0);
+    }
+}

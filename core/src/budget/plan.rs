@@ -1,0 +1,148 @@
+//! The sum of every holder of memory, at its worst.
+
+use alloc::{format, vec::Vec};
+use core::fmt;
+
+use super::{Class, Memory};
+use crate::{
+    Config, Error,
+    cluster::{LINK_BYTES, stage_bytes},
+};
+
+/// One holder of memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct MemoryLine {
+    /// What holds it.
+    pub what: &'static str,
+    /// The class that it counts against.
+    pub class: Class,
+    /// The most bytes.
+    pub bytes: usize,
+}
+
+/// Every holder of memory, at its worst. Its `Display` is a table.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MemoryPlan {
+    lines: Vec<MemoryLine>,
+}
+
+/// What is kept of a partition: leader and epoch, its place among its topic's, the queues of a producer and the
+/// position of a consumer.
+const PARTITION_BYTES: usize = 320;
+/// What is kept of a topic: its name twice, its id, its locks.
+const TOPIC_BYTES: usize = 1_024;
+/// A partition's part of a Metadata response with three replicas, and a topic's with a name of usual length.
+const ANSWER_PARTITION_BYTES: usize = 64;
+const ANSWER_TOPIC_BYTES: usize = 128;
+/// A producer or consumer without its partitions.
+const HANDLE_BYTES: usize = 2_048;
+/// A waiting task: its waker, its deadline, its place in a map.
+pub(crate) const WAITER_BYTES: usize = 64;
+
+impl MemoryPlan {
+    pub(crate) fn of(config: &Config) -> Result<MemoryPlan, Error> {
+        let memory = match &config.budget {
+            Some(budget) => Memory {
+                control_bytes: budget.limit(Class::Control),
+                produce_bytes: budget.limit(Class::Produce),
+                fetch_bytes: budget.limit(Class::Fetch),
+                inflate_bytes: budget.limit(Class::Inflate),
+                tickets_bytes: budget.limit(Class::Tickets),
+            },
+            None => config.memory,
+        };
+        let uses = if config.single_connection { 1 } else { 3 };
+        let stage = stage_bytes(memory.control_bytes);
+        let links = config.max_brokers.saturating_mul(uses).saturating_mul(stage + LINK_BYTES);
+        let partitions = config.max_partitions.saturating_mul(PARTITION_BYTES);
+        let topics = config.max_topics.saturating_mul(TOPIC_BYTES);
+        let answer = config
+            .max_partitions
+            .saturating_mul(ANSWER_PARTITION_BYTES)
+            .saturating_add(config.max_topics.saturating_mul(ANSWER_TOPIC_BYTES));
+        let handles = config.max_handles.saturating_mul(HANDLE_BYTES);
+        let waiters = config.max_waiters.saturating_mul(WAITER_BYTES);
+        let line = |what, class, bytes| MemoryLine { what, class, bytes };
+        let lines = alloc::vec![
+            line("connections: max_brokers, each use its own", Class::Control, links),
+            line("partitions: max_partitions", Class::Control, partitions),
+            line("topics: max_topics", Class::Control, topics),
+            line("one metadata response", Class::Control, answer),
+            line("producers and consumers: max_handles", Class::Control, handles),
+            line("records to be acknowledged: memory.produce_bytes", Class::Produce, memory.produce_bytes),
+            line("fetched batches: memory.fetch_bytes", Class::Fetch, memory.fetch_bytes),
+            line("decompressed records: memory.inflate_bytes", Class::Inflate, memory.inflate_bytes),
+            line("waiting tasks: max_waiters", Class::Tickets, waiters),
+        ];
+        let plan = MemoryPlan { lines };
+        for class in [Class::Control, Class::Tickets] {
+            let (needed, limit) = (plan.class(class), memory.limit(class));
+            if needed > limit {
+                let why = format!(
+                    "{limit} bytes do not hold {needed}: lower max_brokers, max_partitions, max_topics, max_handles or \
+                     max_waiters, or raise it"
+                );
+                return Err(Error::config(class.knob(), why));
+            }
+        }
+        if memory.produce_bytes < PRODUCE_LEAST {
+            return Err(Error::config(Class::Produce.knob(), format!("must be at least {PRODUCE_LEAST}")));
+        }
+        Ok(plan)
+    }
+
+    /// Every holder.
+    pub fn lines(&self) -> &[MemoryLine] {
+        &self.lines
+    }
+
+    /// The holders of one class together, in bytes.
+    pub fn class(&self, class: Class) -> usize {
+        self.lines.iter().filter(|l| l.class == class).fold(0, |sum, l| sum.saturating_add(l.bytes))
+    }
+
+    /// All holders together, in bytes.
+    pub fn total(&self) -> usize {
+        self.lines.iter().fold(0, |sum, l| sum.saturating_add(l.bytes))
+    }
+}
+
+/// Room for two chunks of the smallest size.
+const PRODUCE_LEAST: usize = 512;
+
+impl fmt::Display for MemoryPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in &self.lines {
+            writeln!(f, "{:>12}  {:<8} {}", line.bytes, format!("{}", line.class), line.what)?;
+        }
+        write!(f, "{:>12}  together", self.total())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_fit_and_are_what_the_total_says() {
+        let config = Config::new("a:1");
+        let plan = config.memory_plan().expect("the defaults fit");
+        assert!(plan.total() <= config.memory.total(), "{plan}");
+        for total in [256 << 10, 1 << 20, 4 << 20, 64 << 20] {
+            let config = Config::new("a:1").memory_total(total);
+            let plan = config.memory_plan().unwrap_or_else(|e| panic!("{total}: {e}"));
+            assert!(plan.total() <= total, "{total}: {plan}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_by_name() {
+        let mut config = Config::new("a:1");
+        config.max_partitions = 1_000_000;
+        let Err(Error::Config { knob: "memory.control_bytes", why }) = config.memory_plan() else {
+            panic!("a million partitions do not fit")
+        };
+        assert!(why.contains("max_partitions"), "{why}");
+    }
+}

@@ -1,0 +1,134 @@
+//! Opening connections: whom to try, when to try again.
+
+use core::time::Duration;
+
+use super::{Broker, Cluster, LINK_BYTES, Output};
+use crate::{
+    Endpoint, Instant,
+    budget::Class,
+    link::{Link, LinkId, State, Use},
+};
+
+/// A broker's connections so far.
+#[derive(Default)]
+pub(super) struct Dial {
+    /// Failures since a connection last worked.
+    pub(super) failures: u32,
+    /// No try before this.
+    pub(super) not_before: Instant,
+    /// How often it was dialled without success, for the choice among a name's addresses.
+    pub(super) attempt: u32,
+}
+
+impl Dial {
+    pub(super) fn failed(&mut self, now: Instant, backoff: Duration) {
+        self.failures = self.failures.saturating_add(1);
+        self.attempt = self.attempt.wrapping_add(1);
+        self.not_before = now.after(backoff);
+    }
+
+    pub(super) fn worked(&mut self) {
+        self.failures = 0;
+    }
+}
+
+/// A dial that has not come through by then is left running, and somebody else is asked besides.
+const NEXT_CANDIDATE: Duration = Duration::from_millis(1_000);
+
+/// Dials to any broker at once.
+const CANDIDATES_MAX: usize = 3;
+
+impl Cluster {
+    /// Opens a link to a broker for a use, unless its back-off forbids it. One dial is shared by all who want it.
+    pub(super) fn dial(&mut self, now: Instant, node: i32, usage: Use) {
+        let stage = self.stage_bytes();
+        let Some(broker) = self.brokers.get(&node) else { return };
+        if broker.dial.not_before > now {
+            return;
+        }
+        let Some(memory) = self.budget.lease(Class::Control, stage + LINK_BYTES) else { return };
+        let to = Endpoint { host: broker.host.as_ref().into(), port: broker.port, attempt: broker.dial.attempt };
+        let id = LinkId(self.next_link);
+        self.next_link = self.next_link.wrapping_add(1);
+        let ready_by = now.after(Duration::from_millis(u64::from(self.config.connect_timeout_ms)));
+        self.links.insert(id, Link::new(id, node, usage, ready_by, stage, memory));
+        self.by_use.insert((node, usage), id);
+        self.outputs.push_back(Output::Connect { link: id, to });
+    }
+
+    /// Opens a link to any broker: known ones and those of the bootstrap list in turn, so that a cluster whose every
+    /// address changed is found again (KIP-899, trap 100).
+    pub(super) fn dial_any(&mut self, now: Instant) {
+        let connect = Duration::from_millis(u64::from(self.config.connect_timeout_ms));
+        let mut under_way = 0;
+        for link in self.links.values() {
+            if link.usage == Use::Control && link.state != State::Ready {
+                under_way += 1;
+                let age = connect.saturating_sub(link.ready_by.since(now));
+                if age < NEXT_CANDIDATE {
+                    return;
+                }
+            }
+        }
+        if under_way >= CANDIDATES_MAX {
+            return;
+        }
+        let count = self.brokers.len();
+        for step in 0..count {
+            let at = (self.next_any + step) % count;
+            let candidate = self.brokers.iter().nth(at).filter(|(id, broker)| {
+                broker.dial.not_before <= now && !self.by_use.contains_key(&(**id, Use::Control))
+            });
+            if let Some((&node, _)) = candidate {
+                self.next_any = at + 1;
+                return self.dial(now, node, Use::Control);
+            }
+        }
+    }
+
+    /// When the search for any broker should go on, while one is wanted.
+    pub(super) fn next_candidate(&self, now: Instant) -> Instant {
+        let connect = Duration::from_millis(u64::from(self.config.connect_timeout_ms));
+        let waits = |l: &&Link<_>| l.usage == Use::Control && l.state != State::Ready;
+        let youngest = self.links.values().filter(waits).map(|l| connect.saturating_sub(l.ready_by.since(now))).min();
+        match youngest {
+            Some(age) if age < NEXT_CANDIDATE => now.after(NEXT_CANDIDATE - age),
+            _ => Instant::FAR,
+        }
+    }
+
+    /// Takes in the brokers of a metadata response. A broker is its node id: one that moved keeps its id, its old
+    /// connections end, its back-off begins anew (trap 99).
+    pub(super) fn learn_brokers<'a>(&mut self, now: Instant, list: impl Iterator<Item = (i32, &'a str, i32)> + Clone) {
+        let known: alloc::vec::Vec<i32> = self.brokers.keys().copied().filter(|id| *id >= 0).collect();
+        for id in known {
+            if !list.clone().any(|(node, ..)| node == id) {
+                self.brokers.remove(&id);
+                self.drop_links_of(now, id);
+            }
+        }
+        for (node, host, port) in list {
+            let Ok(port) = u16::try_from(port) else { continue };
+            if node < 0 || port == 0 {
+                continue;
+            }
+            let known = self.brokers.get(&node);
+            if known.is_some_and(|b| &*b.host == host && b.port == port) {
+                continue;
+            }
+            if known.is_none() && self.brokers_len() >= self.config.max_brokers {
+                continue;
+            }
+            self.drop_links_of(now, node);
+            self.brokers.insert(node, Broker { host: host.into(), port, dial: Dial::default() });
+        }
+    }
+
+    fn drop_links_of(&mut self, now: Instant, node: i32) {
+        let gone: alloc::vec::Vec<LinkId> = self.links.values().filter(|l| l.node == node).map(|l| l.id).collect();
+        for id in gone {
+            self.outputs.push_back(Output::Close { link: id });
+            self.end_link(now, id, None);
+        }
+    }
+}

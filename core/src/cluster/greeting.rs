@@ -1,0 +1,118 @@
+//! The first exchange on a connection: which versions does this broker speak (KIP-35, KIP-511)?
+
+use alloc::collections::VecDeque;
+use core::time::Duration;
+
+use super::{Cluster, Failure, Sending};
+use crate::{
+    Error, Instant, TransportError,
+    code::ErrorCode,
+    error::PeerFault,
+    link::{LinkId, State},
+    machine::Context,
+    wire::{
+        Decode, Reader, WireError, api::API_VERSIONS, api_versions_request::ApiVersionsRequest,
+        api_versions_response::ApiVersionsResponse,
+    },
+};
+
+/// The most bytes of an ApiVersions response. Kafka 4.3's has about 600.
+const RESPONSE_MAX: usize = 16 << 10;
+
+impl Cluster {
+    /// The transport opened the connection.
+    pub(crate) fn on_connected(&mut self, now: Instant, id: LinkId) {
+        let version = self.greeting_version(id);
+        self.greet(now, id, version);
+    }
+
+    /// A peer that closed on a newer greeting gets an older one at the next dial (trap 2: Event Hubs resets the
+    /// connection instead of answering in version 0).
+    fn greeting_version(&self, id: LinkId) -> i16 {
+        let node = self.links.get(&id).map(|l| l.node);
+        let tried = node.and_then(|n| self.brokers.get(&n)).map_or(0, |b| b.dial.failures);
+        match tried {
+            0 => API_VERSIONS.max,
+            1 => 3,
+            _ => 0,
+        }
+    }
+
+    fn greet(&mut self, now: Instant, id: LinkId, version: i16) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.state = State::Greeting(version);
+        let timeout = link.ready_by.since(now).max(Duration::from_millis(1));
+        let body = ApiVersionsRequest {
+            client_software_name: "klamm",
+            client_software_version: env!("CARGO_PKG_VERSION"),
+            ..ApiVersionsRequest::default()
+        };
+        let sending = Sending { timeout, response_max: RESPONSE_MAX, answered: true };
+        let sent = self.send(now, id, version, &body, VecDeque::new(), sending, Context::Greeting);
+        debug_assert!(sent.is_ok(), "a greeting can always be encoded");
+    }
+
+    /// The answer to a greeting. A broker that does not know the version answers in version 0, with error 35 and the
+    /// range that it knows: the same connection is greeted again in that (trap 2).
+    pub(crate) fn on_greeted(&mut self, now: Instant, id: LinkId, version: i16, body: Reader<'_>) {
+        match read_greeting(body, version) {
+            Ok(response) if response.error_code == ErrorCode::UNSUPPORTED_VERSION.0 && version > 0 => {
+                let range = response.api_keys.iter().find(|k| k.api_key == API_VERSIONS.key);
+                let lower = range.map_or(0, |k| k.max_version).clamp(0, version - 1);
+                self.greet(now, id, lower);
+            }
+            Ok(response) if response.error_code == 0 => {
+                let Some(link) = self.links.get_mut(&id) else { return };
+                link.versions.learn(response.api_keys.iter().map(|k| (k.api_key, k.min_version, k.max_version)));
+                link.state = State::Ready;
+                let node = link.node;
+                self.throttle(now, id, response.throttle_time_ms);
+                if let Some(broker) = self.brokers.get_mut(&node) {
+                    broker.dial.worked();
+                }
+                let address = self.address(node);
+                self.failures.remove(&address);
+            }
+            Ok(response) => {
+                let what = alloc::format!("ApiVersions at {}", self.node_address(id));
+                let error = Error::broker(ErrorCode(response.error_code), what, None);
+                self.outputs.push_back(super::Output::Close { link: id });
+                self.end_link(now, id, Some(Failure::Other(error)));
+            }
+            Err(error) => self.on_fault(now, id, PeerFault::Malformed { api: API_VERSIONS.name, error }),
+        }
+    }
+
+    fn node_address(&self, id: LinkId) -> alloc::string::String {
+        self.links.get(&id).map_or_else(Default::default, |l| self.address(l.node))
+    }
+
+    /// The peer ended the connection before it had answered.
+    pub(super) fn greeting_refused(&self, id: LinkId, version: i16, end: Option<TransportError>) -> Failure {
+        match end {
+            Some(error) if error.kind != embedded_io::ErrorKind::ConnectionReset => Failure::Transport(error),
+            _ if version > 0 && self.links.get(&id).is_none() => Failure::Other(self.unreachable()),
+            _ => Failure::Other(Error::Peer { address: self.node_address(id), fault: PeerFault::NoGreeting }),
+        }
+    }
+}
+
+fn read_greeting(mut body: Reader<'_>, version: i16) -> Result<ApiVersionsResponse<'_>, WireError> {
+    let mut plain = body;
+    // The error code comes first in every version. If it is 35, the rest is in version 0.
+    if version > 0 && plain.i16()? == ErrorCode::UNSUPPORTED_VERSION.0 {
+        return ApiVersionsResponse::decode(&mut body, 0);
+    }
+    ApiVersionsResponse::decode(&mut body, version)
+}
+
+/// What a peer speaks whose first bytes are these, if it is plainly not Kafka.
+pub(crate) fn other_protocol(first: &[u8]) -> Option<&'static str> {
+    match first {
+        [b'H', b'T', b'T', b'P', ..] => Some("HTTP"),
+        // A TLS alert or handshake record, version 3.x.
+        [0x15 | 0x16, 3, ..] => Some("TLS"),
+        [b'S', b'S', b'H', b'-', ..] => Some("SSH"),
+        _ => None,
+    }
+}

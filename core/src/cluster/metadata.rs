@@ -1,0 +1,385 @@
+//! Who leads what: asked for used topics only, kept small, believed by leader epoch.
+
+use alloc::{collections::BTreeMap, string::String, vec::Vec};
+use core::time::Duration;
+
+use super::Cluster;
+use crate::{
+    Error, Instant,
+    code::ErrorCode,
+    link::LinkId,
+    machine::Context,
+    sync::Arc,
+    wire::{
+        Decode, Reader, Uuid,
+        api::METADATA,
+        metadata_request::{MetadataRequest, MetadataRequestTopic},
+        metadata_response::{MetadataResponse, MetadataResponseTopic},
+    },
+};
+
+/// A used topic's number, the same for the client's whole life.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub(crate) struct TopicIndex(pub(crate) u32);
+
+/// Who leads a partition.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Leader {
+    /// −1: nobody.
+    pub(crate) node: i32,
+    /// −1: the broker does not say.
+    pub(crate) epoch: i32,
+}
+
+const NO_LEADER: Leader = Leader { node: -1, epoch: -1 };
+
+pub(crate) struct Topic {
+    pub(crate) name: Arc<str>,
+    pub(crate) id: Uuid,
+    /// The topic's own error in the last response that had it.
+    pub(crate) error: ErrorCode,
+    pub(crate) partitions: Vec<Leader>,
+}
+
+pub(super) struct Metadata {
+    topics: Vec<Topic>,
+    by_name: BTreeMap<Arc<str>, TopicIndex>,
+    by_id: BTreeMap<Uuid, TopicIndex>,
+    /// Counted up with every change, so that others know when to look again.
+    changes: u32,
+    controller: i32,
+    /// The request under way.
+    asked: Option<LinkId>,
+    /// Something is missing or out of date: ask as soon as the back-off allows.
+    wanted: bool,
+    /// Asked for while a request was under way: its answer may not have it.
+    again: bool,
+    failures: u32,
+    not_before: Instant,
+    /// When the newest answer is too old.
+    expires: Instant,
+    ever: bool,
+}
+
+impl Metadata {
+    pub(super) fn new() -> Self {
+        Metadata {
+            topics: Vec::new(),
+            by_name: BTreeMap::new(),
+            by_id: BTreeMap::new(),
+            changes: 0,
+            controller: -1,
+            asked: None,
+            wanted: true,
+            again: false,
+            failures: 0,
+            not_before: Instant::ZERO,
+            expires: Instant::FAR,
+            ever: false,
+        }
+    }
+
+    /// A connection failed: leaders may have moved.
+    pub(super) fn suspect(&mut self) {
+        self.want();
+    }
+
+    fn want(&mut self) {
+        if self.asked.is_some() {
+            self.again = true;
+        } else {
+            self.wanted = true;
+        }
+    }
+
+    pub(super) fn link_ended(&mut self, id: LinkId) {
+        if self.asked == Some(id) {
+            self.asked = None;
+            self.wanted = true;
+        }
+    }
+}
+
+impl Cluster {
+    /// Adds a topic to those that are asked for.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when there are `max_topics` already.
+    pub(crate) fn want_topic(&mut self, name: &Arc<str>) -> Result<TopicIndex, Error> {
+        if let Some(index) = self.metadata.by_name.get(name) {
+            return Ok(*index);
+        }
+        let m = &mut self.metadata;
+        if m.topics.len() >= self.config.max_topics {
+            return Err(Error::config("max_topics", alloc::format!("{} are in use already", m.topics.len())));
+        }
+        let index = TopicIndex(m.topics.len() as u32);
+        m.topics.push(Topic {
+            name: Arc::clone(name),
+            id: Uuid::ZERO,
+            error: ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            partitions: Vec::new(),
+        });
+        m.by_name.insert(Arc::clone(name), index);
+        m.want();
+        Ok(index)
+    }
+
+    pub(crate) fn topic(&self, index: TopicIndex) -> Option<&Topic> {
+        self.metadata.topics.get(index.0 as usize)
+    }
+
+    pub(crate) fn topic_by_id(&self, id: Uuid) -> Option<TopicIndex> {
+        self.metadata.by_id.get(&id).copied()
+    }
+
+    pub(crate) fn topic_by_name(&self, name: &str) -> Option<TopicIndex> {
+        self.metadata.by_name.get(name).copied()
+    }
+
+    /// The leader of a partition: −1 while nobody leads it or nothing is known of it.
+    pub(crate) fn leader(&self, topic: TopicIndex, partition: u32) -> Leader {
+        let known = self.topic(topic).and_then(|t| t.partitions.get(partition as usize));
+        known.copied().unwrap_or(NO_LEADER)
+    }
+
+    /// A number that changes whenever metadata does.
+    pub(crate) fn metadata_changes(&self) -> u32 {
+        self.metadata.changes
+    }
+
+    /// Whether a cluster ever answered.
+    pub(crate) fn is_known(&self) -> bool {
+        self.metadata.ever
+    }
+
+    pub(crate) fn controller(&self) -> i32 {
+        self.metadata.controller
+    }
+
+    /// Somebody found metadata out of date, or needs what is not there yet.
+    pub(crate) fn refresh_metadata(&mut self) {
+        self.metadata.want();
+    }
+
+    /// A broker names a partition's new leader in its refusal (KIP-951). Older epochs than the known one, and no
+    /// leader at all, are not believed (trap 47).
+    pub(crate) fn hint_leader(&mut self, topic: TopicIndex, partition: u32, node: i32, epoch: i32) -> bool {
+        let known =
+            self.metadata.topics.get_mut(topic.0 as usize).and_then(|t| t.partitions.get_mut(partition as usize));
+        let Some(leader) = known else { return false };
+        if node < 0 || epoch <= leader.epoch || !self.brokers.contains_key(&node) {
+            return false;
+        }
+        *leader = Leader { node, epoch };
+        self.metadata.changes = self.metadata.changes.wrapping_add(1);
+        true
+    }
+
+    /// Brokers that a refusal names beside a new leader (KIP-951).
+    pub(crate) fn hint_broker(&mut self, now: Instant, node: i32, host: &str, port: i32) {
+        let known: Vec<(i32, Arc<str>, i32)> = self
+            .brokers
+            .iter()
+            .filter(|(id, _)| **id >= 0 && **id != node)
+            .map(|(id, b)| (*id, Arc::clone(&b.host), i32::from(b.port)))
+            .collect();
+        let all = known.iter().map(|(id, h, p)| (*id, &**h, *p)).chain([(node, host, port)]);
+        self.learn_brokers(now, all);
+    }
+
+    pub(super) fn metadata_deadline(&self) -> Instant {
+        let m = &self.metadata;
+        match (m.asked, m.wanted) {
+            (Some(_), _) => Instant::FAR,
+            (None, true) => m.not_before,
+            (None, false) => m.expires,
+        }
+    }
+
+    pub(super) fn ask_metadata(&mut self, now: Instant) {
+        if self.metadata.expires <= now {
+            self.metadata.want();
+            self.metadata.expires = Instant::FAR;
+        }
+        let m = &self.metadata;
+        if m.asked.is_some() || !m.wanted {
+            return;
+        }
+        if m.not_before > now {
+            return;
+        }
+        let Some(link) = self.any_link(now) else {
+            self.metadata.not_before = self.next_candidate(now).min(now.after(self.retry_pause()));
+            return;
+        };
+        self.send_metadata(now, link);
+    }
+
+    /// How long the search for a broker sleeps when all are in back-off: the deadline of each dial wakes it too.
+    fn retry_pause(&self) -> Duration {
+        Duration::from_millis(u64::from(self.config.backoff_max_ms))
+    }
+
+    fn send_metadata(&mut self, now: Instant, link: LinkId) {
+        let version = match self.version(link, METADATA, METADATA.max) {
+            Ok(version) => version,
+            Err(Error::Peer { fault, .. }) => return self.on_fault(now, link, fault),
+            Err(_) => return,
+        };
+        // Trap 8: from version 1 on an empty list asks for no topic; in version 0 it asked for all of them.
+        let names: Vec<Arc<str>> = self.metadata.topics.iter().map(|t| Arc::clone(&t.name)).collect();
+        let topics: Vec<MetadataRequestTopic<'_>> =
+            names.iter().map(|n| MetadataRequestTopic { name: Some(n), ..MetadataRequestTopic::default() }).collect();
+        let body = MetadataRequest {
+            topics: Some(&topics),
+            allow_auto_topic_creation: version < 4,
+            ..MetadataRequest::default()
+        };
+        let sending = self.plain();
+        if self.send(now, link, version, &body, Default::default(), sending, Context::Metadata).is_ok() {
+            self.metadata.asked = Some(link);
+            self.metadata.wanted = false;
+            self.metadata.again = false;
+        }
+    }
+
+    /// The request's connection ended first: try again, elsewhere.
+    pub(crate) fn on_metadata_lost(&mut self, now: Instant) {
+        self.metadata.asked = None;
+        self.metadata.wanted = true;
+        self.metadata_failed(now);
+    }
+
+    fn metadata_failed(&mut self, now: Instant) {
+        let span = self.backoff_span(self.metadata.failures);
+        self.metadata.failures = self.metadata.failures.saturating_add(1);
+        self.metadata.not_before = now.after(span);
+    }
+
+    pub(crate) fn on_metadata(&mut self, now: Instant, link: LinkId, version: i16, mut body: Reader<'_>) {
+        self.metadata.asked = None;
+        let response = match MetadataResponse::decode(&mut body, version) {
+            Ok(response) => response,
+            Err(error) => {
+                self.metadata.wanted = true;
+                self.metadata_failed(now);
+                let fault = crate::error::PeerFault::Malformed { api: METADATA.name, error };
+                return self.on_fault(now, link, fault);
+            }
+        };
+        self.throttle(now, link, response.throttle_time_ms);
+        let code = ErrorCode(response.error_code);
+        if !code.is_ok() || response.brokers.is_empty() {
+            // A broker that does not know the cluster yet says so, or names no broker.
+            self.metadata.wanted = true;
+            return self.metadata_failed(now);
+        }
+        self.learn_brokers(now, response.brokers.iter().map(|b| (b.node_id, b.host, b.port)));
+        self.metadata.controller = response.controller_id;
+        let mut complete = true;
+        for topic in response.topics.iter() {
+            complete &= self.learn_topic(&topic);
+        }
+        self.metadata.changes = self.metadata.changes.wrapping_add(1);
+        self.metadata.ever = true;
+        self.metadata.expires = now.after(Duration::from_millis(u64::from(self.config.metadata_max_age_ms)));
+        if complete && !self.metadata.again {
+            self.metadata.failures = 0;
+            // Nobody gets an answer twice within the back-off, however many find theirs out of date.
+            self.metadata.not_before = now.after(Duration::from_millis(u64::from(self.config.backoff_ms)));
+        } else {
+            self.metadata.wanted = true;
+            self.metadata.again = false;
+            self.metadata_failed(now);
+        }
+    }
+
+    /// Takes in one topic; `false` if something is missing in it that a later answer may have.
+    fn learn_topic(&mut self, answer: &MetadataResponseTopic<'_>) -> bool {
+        let Some(index) = answer.name.and_then(|n| self.topic_by_name(n)) else { return true };
+        let room = self.config.max_partitions.saturating_sub(self.partitions_beside(index));
+        let Some(topic) = self.metadata.topics.get_mut(index.0 as usize) else { return true };
+        topic.error = ErrorCode(answer.error_code);
+        if !topic.error.is_ok() {
+            // What is known stays: a broker that restarts forgets topics for a moment (trap 45).
+            return !topic.error.is_retriable();
+        }
+        if answer.partitions.len() > room {
+            topic.error = ErrorCode::POLICY_VIOLATION;
+            return true;
+        }
+        if topic.id != answer.topic_id {
+            // Deleted and made anew: leader epochs begin at 0 again (trap 72).
+            let old = core::mem::replace(&mut topic.id, answer.topic_id);
+            if !old.is_zero() {
+                topic.partitions.clear();
+                self.metadata.by_id.remove(&old);
+            }
+            if !answer.topic_id.is_zero() {
+                self.metadata.by_id.insert(answer.topic_id, index);
+            }
+        }
+        let mut complete = !answer.partitions.is_empty();
+        for partition in answer.partitions.iter() {
+            complete &= learn_partition(&mut topic.partitions, room, &partition);
+        }
+        complete
+    }
+
+    fn partitions_beside(&self, index: TopicIndex) -> usize {
+        let others = self.metadata.topics.iter().enumerate().filter(|(i, _)| *i != index.0 as usize);
+        others.map(|(_, t)| t.partitions.len()).sum()
+    }
+
+    /// Why a used topic cannot be used now, if so.
+    pub(crate) fn topic_error(&self, index: TopicIndex) -> Option<Error> {
+        let topic = self.topic(index)?;
+        if topic.error == ErrorCode::POLICY_VIOLATION {
+            let why = alloc::format!("{} has more partitions than this leaves room for", topic.name);
+            return Some(Error::config("max_partitions", why));
+        }
+        (!topic.error.is_ok()).then(|| Error::broker(topic.error, alloc::format!("topic {}", topic.name), None))
+    }
+}
+
+/// Takes in one partition; `false` if it has no leader. Older leader epochs than the known one are not believed, and
+/// fewer partitions than known never shrink the list: a part of the answer may be missing (trap 46).
+fn learn_partition(
+    known: &mut Vec<Leader>,
+    max: usize,
+    answer: &crate::wire::metadata_response::MetadataResponsePartition<'_>,
+) -> bool {
+    let Ok(at) = usize::try_from(answer.partition_index) else { return true };
+    if at >= max {
+        return true;
+    }
+    if known.len() <= at {
+        known.resize(at + 1, NO_LEADER);
+    }
+    let leader = Leader { node: answer.leader_id, epoch: answer.leader_epoch };
+    if let Some(place) = known.get_mut(at)
+        && (leader.epoch >= place.epoch || leader.epoch < 0)
+    {
+        *place = leader;
+    }
+    known.get(at).is_some_and(|l| l.node >= 0)
+}
+
+/// Kafka's rule for topic names: what no broker accepts is refused before it is sent.
+pub(crate) fn check_topic_name(name: &str) -> Result<(), Error> {
+    let legal = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-');
+    let why = if name.is_empty() {
+        "is empty"
+    } else if name.len() > 249 {
+        "is longer than 249 bytes"
+    } else if name == "." || name == ".." {
+        "must not be . or .."
+    } else if !name.bytes().all(legal) {
+        "may only have letters, digits, '.', '_' and '-'"
+    } else {
+        return Ok(());
+    };
+    let shown: String = name.chars().take(60).collect();
+    Err(Error::config("topic", alloc::format!("the name {shown:?} {why}")))
+}

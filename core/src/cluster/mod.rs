@@ -1,0 +1,391 @@
+//! The cluster as the client knows it: brokers, connections, metadata, and the way of each request to its link.
+//!
+//! Sub-machines ask here for a ready link and queue requests on it; they never see each other. Answers travel back
+//! through the [`Machine`](crate::machine::Machine) by the [`Context`] that a request was queued with.
+
+mod dial;
+mod greeting;
+mod metadata;
+
+pub(crate) use greeting::other_protocol;
+pub(crate) use metadata::{Leader, TopicIndex, check_topic_name};
+
+use alloc::{
+    collections::{BTreeMap, VecDeque},
+    string::{String, ToString},
+    vec::Vec,
+};
+use core::time::Duration;
+
+use crate::{
+    Endpoint, Error, Instant, TransportError,
+    budget::{Budget, Class},
+    code::ErrorCode,
+    config::Config,
+    link::{Body, IN_FLIGHT_MAX, Link, LinkId, Outgoing, State, Unanswered, Use},
+    machine::Context,
+    rng::Rng,
+    sync::Arc,
+    wire::{Api, Encode, WireError, frame::request_frame},
+};
+
+use dial::Dial;
+use metadata::Metadata;
+
+/// What the driver must do.
+#[derive(Debug)]
+pub(crate) enum Output {
+    Connect { link: LinkId, to: Endpoint },
+    Close { link: LinkId },
+}
+
+/// A broker, by its node id (trap 99). Those of the bootstrap list have negative ids of their own until metadata
+/// tells who they are.
+struct Broker {
+    host: Arc<str>,
+    port: u16,
+    dial: Dial,
+}
+
+/// How a request is to be sent.
+pub(crate) struct Sending {
+    /// How long it may go unanswered.
+    pub(crate) timeout: Duration,
+    /// The most bytes that its answer may have.
+    pub(crate) response_max: usize,
+    pub(crate) answered: bool,
+}
+
+/// Brokers, connections and metadata.
+pub(crate) struct Cluster {
+    pub(crate) config: Arc<Config>,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) rng: Rng,
+    brokers: BTreeMap<i32, Broker>,
+    links: BTreeMap<LinkId, Link<Context>>,
+    by_use: BTreeMap<(i32, Use), LinkId>,
+    next_link: u32,
+    /// Where the search for any broker goes on.
+    next_any: usize,
+    metadata: Metadata,
+    outputs: VecDeque<Output>,
+    /// Requests that ended with their link, for the machine to give back to their owners.
+    lost: VecDeque<Unanswered<Context>>,
+    /// Each address's last failure, since it last answered.
+    failures: BTreeMap<String, Failure>,
+}
+
+/// Why an address is of no use.
+#[derive(Clone, Debug)]
+pub(crate) enum Failure {
+    Transport(TransportError),
+    Other(Error),
+}
+
+/// What a link costs beside its read-ahead: its queues at their usual depth, and its place in the maps.
+pub(crate) const LINK_BYTES: usize = 2_048;
+
+impl Cluster {
+    pub(crate) fn new(config: Arc<Config>, budget: Arc<Budget>, rng: Rng, bootstrap: Vec<Endpoint>) -> Self {
+        let mut brokers = BTreeMap::new();
+        for (i, e) in bootstrap.into_iter().enumerate() {
+            brokers.insert(bootstrap_id(i), Broker { host: e.host.into(), port: e.port, dial: Dial::default() });
+        }
+        let metadata = Metadata::new();
+        Cluster {
+            config,
+            budget,
+            rng,
+            brokers,
+            links: BTreeMap::new(),
+            by_use: BTreeMap::new(),
+            next_link: 0,
+            next_any: 0,
+            metadata,
+            outputs: VecDeque::new(),
+            lost: VecDeque::new(),
+            failures: BTreeMap::new(),
+        }
+    }
+
+    /// Bytes of read-ahead of each connection.
+    fn stage_bytes(&self) -> usize {
+        stage_bytes(self.budget.limit(Class::Control))
+    }
+
+    fn use_of(&self, usage: Use) -> Use {
+        if self.config.single_connection { Use::Control } else { usage }
+    }
+
+    /// The link to a broker for a use, if it is ready and has fewer than `open_max` requests open. If there is none,
+    /// one is opened, as soon as the back-off allows.
+    pub(crate) fn ready_link(&mut self, now: Instant, node: i32, usage: Use, open_max: usize) -> Option<LinkId> {
+        let usage = self.use_of(usage);
+        match self.by_use.get(&(node, usage)) {
+            Some(id) => {
+                let link = self.links.get(id)?;
+                (link.is_ready(now) && link.open_requests() < open_max.min(IN_FLIGHT_MAX)).then_some(*id)
+            }
+            None => {
+                self.dial(now, node, usage);
+                None
+            }
+        }
+    }
+
+    /// Any ready link, preferably the one with the fewest open requests; opens one if there is none.
+    pub(crate) fn any_link(&mut self, now: Instant) -> Option<LinkId> {
+        let free = |l: &&Link<Context>| l.usage == Use::Control && l.is_ready(now) && l.open_requests() < IN_FLIGHT_MAX;
+        let best = self.links.values().filter(free).min_by_key(|l| l.open_requests()).map(|l| l.id);
+        if best.is_none() {
+            self.dial_any(now);
+        }
+        best
+    }
+
+    pub(crate) fn link(&self, id: LinkId) -> Option<&Link<Context>> {
+        self.links.get(&id)
+    }
+
+    pub(crate) fn link_mut(&mut self, id: LinkId) -> Option<&mut Link<Context>> {
+        self.links.get_mut(&id)
+    }
+
+    /// The newest version of an API that a link's broker and this client both speak, not above `cap`.
+    ///
+    /// # Errors
+    /// [`Error::Peer`] that names both ranges.
+    pub(crate) fn version(&self, link: LinkId, api: Api, cap: i16) -> Result<i16, Error> {
+        let Some(l) = self.links.get(&link) else { return Err(self.unreachable()) };
+        l.versions.newest(api, cap).map_err(|fault| Error::Peer { address: self.address(l.node), fault })
+    }
+
+    /// Encodes a request and queues it on a link.
+    ///
+    /// # Errors
+    /// [`Error::Wire`] when the version cannot carry a value. The context is dropped then.
+    pub(crate) fn send<R: Encode>(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        version: i16,
+        body: &R,
+        bodies: VecDeque<Body>,
+        sending: Sending,
+        context: Context,
+    ) -> Result<(), Error> {
+        let Some(l) = self.links.get_mut(&link) else {
+            self.lost.push_back(Unanswered { context, sent: false });
+            return Ok(());
+        };
+        let frame = request_frame(body, version, l.correlation_id(), Some(&self.config.client_id))
+            .map_err(|error| Error::Wire { what: R::API.name, error })?;
+        l.queue(Outgoing {
+            api: R::API,
+            version,
+            frame,
+            bodies,
+            deadline: now.after(sending.timeout),
+            response_max: sending.response_max,
+            answered: sending.answered,
+            context,
+        });
+        Ok(())
+    }
+
+    /// The usual way of a control request: an answer within the request timeout, of any length that Control holds.
+    pub(crate) fn plain(&self) -> Sending {
+        Sending {
+            timeout: Duration::from_millis(u64::from(self.config.request_timeout_ms)),
+            response_max: self.budget.limit(Class::Control),
+            answered: true,
+        }
+    }
+
+    /// A broker asked for a pause (KIP-219): nothing more is sent on this connection before it is over. What is in
+    /// flight has its time from its own sending, so a pause never counts as a missing answer (trap 81).
+    pub(crate) fn throttle(&mut self, now: Instant, link: LinkId, throttle_time_ms: i32) {
+        if let (Some(l), Ok(ms @ 1..)) = (self.links.get_mut(&link), u64::try_from(throttle_time_ms)) {
+            l.muted_until = now.after(Duration::from_millis(ms.min(THROTTLE_MAX_MS)));
+        }
+    }
+
+    pub(crate) fn next_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    pub(crate) fn next_lost(&mut self) -> Option<Unanswered<Context>> {
+        self.lost.pop_front()
+    }
+
+    /// Ends links whose time is over, greets, asks for metadata.
+    pub(crate) fn run(&mut self, now: Instant) {
+        self.end_late_links(now);
+        self.ask_metadata(now);
+    }
+
+    /// When something must have happened.
+    pub(crate) fn deadline(&self, now: Instant) -> Instant {
+        let links = self.links.values().map(|l| {
+            // A muted link has work to do when its pause is over, if anybody waits for it; waking once is cheap.
+            let muted = if l.muted_until > now { l.muted_until } else { Instant::FAR };
+            l.deadline().min(muted)
+        });
+        let dials = self.brokers.values().map(|b| b.dial.not_before).filter(|at| *at > now);
+        links.chain(dials).min().unwrap_or(Instant::FAR).min(self.metadata_deadline())
+    }
+
+    fn end_late_links(&mut self, now: Instant) {
+        while let Some(id) = self.links.values().find(|l| l.deadline() <= now).map(|l| l.id) {
+            let error = self.late(id);
+            self.outputs.push_back(Output::Close { link: id });
+            self.end_link(now, id, Some(error));
+        }
+    }
+
+    /// Why a link whose deadline has passed is given up.
+    fn late(&self, id: LinkId) -> Failure {
+        let Some(link) = self.links.get(&id) else { return Failure::Other(self.unreachable()) };
+        let (what, knob, ms) = match (link.state, link.oldest()) {
+            (State::Connecting, _) => ("the connection".into(), "connect_timeout_ms", self.config.connect_timeout_ms),
+            (State::Ready, Some(p)) => {
+                (alloc::format!("the answer to {}", p.api.name), "request_timeout_ms", self.config.request_timeout_ms)
+            }
+            _ => ("the answer to ApiVersions".into(), "connect_timeout_ms", self.config.connect_timeout_ms),
+        };
+        Failure::Other(Error::TimedOut {
+            what: alloc::format!("{what} from {}", self.address(link.node)),
+            after: Duration::from_millis(u64::from(ms)),
+            knob,
+            fate: crate::error::Fate::NotPersisted,
+            because: None,
+        })
+    }
+
+    /// A link is gone. Its open requests go back to their owners; `failure` is why, unless it was an idle close.
+    fn end_link(&mut self, now: Instant, id: LinkId, failure: Option<Failure>) {
+        let Some(link) = self.links.remove(&id) else { return };
+        self.by_use.remove(&(link.node, link.usage));
+        if let Some(failure) = failure {
+            let backoff = self.backoff_span(self.brokers.get(&link.node).map_or(0, |b| b.dial.failures));
+            if let Some(broker) = self.brokers.get_mut(&link.node) {
+                broker.dial.failed(now, backoff);
+            }
+            let address = self.address(link.node);
+            if self.failures.len() < self.config.max_brokers || self.failures.contains_key(&address) {
+                self.failures.insert(address, failure);
+            }
+            self.metadata.suspect();
+        }
+        self.metadata.link_ended(id);
+        self.lost.extend(link.end());
+    }
+
+    /// The transport could not open a connection, or lost it.
+    pub(crate) fn on_transport_error(&mut self, now: Instant, id: LinkId, error: Option<TransportError>) {
+        let Some(link) = self.links.get(&id) else { return };
+        let failure = match (link.state, error) {
+            // A broker closes connections that were idle for ten minutes: nothing is wrong (trap 105).
+            (State::Ready, None) if link.open_requests() == 0 && !link.has_output() => None,
+            (State::Greeting(version), end) => Some(self.greeting_refused(id, version, end)),
+            (_, Some(error)) => Some(Failure::Transport(error)),
+            (_, None) => Some(Failure::Transport(TransportError::new(
+                crate::Phase::Io,
+                embedded_io::ErrorKind::ConnectionReset,
+                "the broker closed the connection",
+            ))),
+        };
+        self.end_link(now, id, failure);
+    }
+
+    /// A peer broke the protocol: the link is of no more use.
+    pub(crate) fn on_fault(&mut self, now: Instant, id: LinkId, fault: crate::error::PeerFault) {
+        let Some(link) = self.links.get(&id) else { return };
+        let error = Error::Peer { address: self.address(link.node), fault };
+        self.outputs.push_back(Output::Close { link: id });
+        self.end_link(now, id, Some(Failure::Other(error)));
+    }
+
+    /// A broker's address, for errors.
+    pub(crate) fn address(&self, node: i32) -> String {
+        match self.brokers.get(&node) {
+            Some(b) => Endpoint { host: b.host.as_ref().into(), port: b.port, attempt: 0 }.to_string(),
+            None => alloc::format!("broker {node}"),
+        }
+    }
+
+    /// Why no broker answers, with every address that failed.
+    pub(crate) fn unreachable(&self) -> Error {
+        let mut tried = Vec::new();
+        for (address, failure) in &self.failures {
+            match failure {
+                Failure::Transport(error) => tried.push((address.clone(), error.clone())),
+                Failure::Other(error) => return error.clone(),
+            }
+        }
+        Error::Transport { tried }
+    }
+
+    pub(crate) fn has_failures(&self) -> bool {
+        !self.failures.is_empty()
+    }
+
+    /// The wait before try number `failures + 1`: doubled each time, ± 20 %, so that clients do not come in step
+    /// (trap 102).
+    pub(crate) fn backoff_span(&mut self, failures: u32) -> Duration {
+        let base = u64::from(self.config.backoff_ms) << failures.min(16);
+        let span = base.min(u64::from(self.config.backoff_max_ms));
+        let spread = span.saturating_mul(1_000) / 5 * 2;
+        let jitter = u64::from(self.rng.below(u32::try_from(spread.max(1)).unwrap_or(u32::MAX)));
+        Duration::from_micros((span * 1_000).saturating_sub(spread / 2).saturating_add(jitter))
+    }
+
+    /// The client is closing: every connection ends.
+    pub(crate) fn close_all(&mut self, now: Instant) {
+        let all: Vec<LinkId> = self.links.keys().copied().collect();
+        for link in all {
+            self.outputs.push_back(Output::Close { link });
+            self.end_link(now, link, None);
+        }
+    }
+
+    pub(crate) fn malformed(&self, link: LinkId, api: Api, error: WireError) -> Error {
+        let node = self.links.get(&link).map_or(-1, |l| l.node);
+        let fault = crate::error::PeerFault::Malformed { api: api.name, error };
+        Error::Peer { address: self.address(node), fault }
+    }
+
+    /// Brokers that fetches or produces may go to, known from metadata.
+    pub(crate) fn brokers_len(&self) -> usize {
+        self.brokers.keys().filter(|id| **id >= 0).count()
+    }
+}
+
+/// The longest pause that a broker can order; an hour's throttle is a broken broker.
+const THROTTLE_MAX_MS: u64 = 60_000;
+
+/// The node id of an entry of the bootstrap list.
+fn bootstrap_id(index: usize) -> i32 {
+    -1 - i32::try_from(index).unwrap_or(i32::MAX - 1)
+}
+
+pub(crate) fn stage_bytes(control_limit: usize) -> usize {
+    (control_limit / 64).clamp(256, 4_096)
+}
+
+/// Whether an error says that metadata is out of date.
+pub(crate) fn is_stale_metadata(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::NOT_LEADER_OR_FOLLOWER
+            | ErrorCode::LEADER_NOT_AVAILABLE
+            | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+            | ErrorCode::UNKNOWN_TOPIC_ID
+            | ErrorCode::INCONSISTENT_TOPIC_ID
+            | ErrorCode::FENCED_LEADER_EPOCH
+            | ErrorCode::UNKNOWN_LEADER_EPOCH
+            | ErrorCode::REPLICA_NOT_AVAILABLE
+            | ErrorCode::KAFKA_STORAGE_ERROR
+            | ErrorCode::NOT_CONTROLLER
+    )
+}

@@ -1,0 +1,94 @@
+//! A consumer's settings.
+
+use crate::{Error, budget::Budget};
+
+/// Where a partition is read from when nothing else is known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum StartAt {
+    /// The oldest record that the log still has.
+    Earliest,
+    /// After the newest record.
+    Latest,
+    /// An offset.
+    Offset(i64),
+    /// The first record made at this time or later, in milliseconds since 1970-01-01 UTC; after the newest record if
+    /// there is none.
+    Timestamp(i64),
+}
+
+/// What happens when the log no longer has, or does not yet have, the offset that is read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum ResetPolicy {
+    /// `next()` answers the broker's error; the application seeks.
+    Fail,
+    /// Reading goes on at the oldest record.
+    Earliest,
+    /// Reading goes on after the newest record.
+    Latest,
+}
+
+/// A consumer's settings.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct ConsumerConfig {
+    /// Where partitions are read from at first.
+    pub from: StartAt,
+    /// What to do when an offset is out of range. `None`: as `from` says if that is earliest or latest, else fail.
+    /// Temporary errors never reset.
+    pub reset: Option<ResetPolicy>,
+    /// How long a broker may wait for new records before it answers a fetch, in milliseconds. At least 1.
+    pub fetch_max_wait_ms: u32,
+    /// How many bytes a broker waits for.
+    pub fetch_min_bytes: u32,
+    /// The most bytes of one fetch, all partitions together; never more than the Fetch class shared by the brokers.
+    pub fetch_max_bytes: u32,
+    /// The most bytes of one partition in a fetch. A single larger batch comes all the same.
+    pub partition_max_bytes: u32,
+}
+
+impl Default for ConsumerConfig {
+    fn default() -> Self {
+        ConsumerConfig {
+            from: StartAt::Latest,
+            reset: None,
+            fetch_max_wait_ms: 500,
+            fetch_min_bytes: 1,
+            fetch_max_bytes: 4 << 20,
+            partition_max_bytes: 1 << 20,
+        }
+    }
+}
+
+impl ConsumerConfig {
+    pub(crate) fn reset_policy(&self) -> ResetPolicy {
+        self.reset.unwrap_or(match self.from {
+            StartAt::Earliest => ResetPolicy::Earliest,
+            StartAt::Latest => ResetPolicy::Latest,
+            StartAt::Offset(_) | StartAt::Timestamp(_) => ResetPolicy::Fail,
+        })
+    }
+
+    pub(crate) fn check(&self, budget: &Budget) -> Result<(), Error> {
+        if self.fetch_max_wait_ms == 0 {
+            return Err(Error::config(
+                "fetch_max_wait_ms",
+                "must be at least 1: some brokers never answer a fetch of 0",
+            ));
+        }
+        if self.fetch_max_bytes == 0 || self.partition_max_bytes == 0 {
+            return Err(Error::config("fetch_max_bytes", "must be more than 0, as must partition_max_bytes"));
+        }
+        if budget.limit(crate::Class::Fetch) < FETCH_LEAST {
+            return Err(Error::config("memory.fetch_bytes", "must be at least 4096 for a consumer"));
+        }
+        if let StartAt::Offset(offset) | StartAt::Timestamp(offset) = self.from
+            && offset < 0
+        {
+            return Err(Error::config("from", "must not be negative"));
+        }
+        Ok(())
+    }
+}
+
+/// The smallest fetch that is worth asking for, in bytes.
+pub(crate) const FETCH_LEAST: usize = 4096;

@@ -1,0 +1,227 @@
+//! Every setting, with its unit in its name and a default that is safe.
+
+mod consumer;
+mod producer;
+
+pub use consumer::{ConsumerConfig, ResetPolicy, StartAt};
+pub use producer::{Acks, ProducerConfig};
+
+use alloc::{format, string::String, vec::Vec};
+use core::time::Duration;
+
+use crate::{Budget, Endpoint, Error, MemoryPlan, budget::Memory, sync::Arc};
+
+/// A client's settings. Every field may be set by name; the methods say the same with a [`Duration`].
+///
+/// ```
+/// use core::time::Duration;
+/// let config = klamm::Config::new("broker-1:9092,broker-2:9092").request_timeout(Duration::from_secs(10));
+/// assert_eq!(config.request_timeout_ms, 10_000);
+/// ```
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Config {
+    /// Brokers to begin with, as `host:port` separated by commas. An IPv6 literal stands in brackets.
+    pub bootstrap: String,
+    /// What the broker's logs and quotas know this client by.
+    pub client_id: String,
+    /// How long a request may go unanswered, in milliseconds. After that its connection is closed.
+    pub request_timeout_ms: u32,
+    /// How long name look-up, TCP and ApiVersions together may take, in milliseconds. `connect` waits no longer.
+    pub connect_timeout_ms: u32,
+    /// How old metadata may become before it is asked for again, in milliseconds.
+    pub metadata_max_age_ms: u32,
+    /// The first wait before something that failed is tried again, in milliseconds; it doubles up to the next field.
+    pub backoff_ms: u32,
+    /// The longest wait between two tries, in milliseconds, ± 20 %.
+    pub backoff_max_ms: u32,
+    /// How long a client that is being dropped may take to send what it holds, in milliseconds.
+    pub close_timeout_ms: u32,
+    /// Brokers that are remembered and connected to at most; further ones of the metadata are ignored.
+    pub max_brokers: usize,
+    /// Topics that all producers and consumers use at most.
+    pub max_topics: usize,
+    /// Partitions of all used topics at most. The metadata of a topic that passes it is refused.
+    pub max_partitions: usize,
+    /// Producers and consumers that are open at once, at most.
+    pub max_handles: usize,
+    /// Tasks that wait for room, metadata or a flush at most; beyond that an operation is refused at once.
+    pub max_waiters: usize,
+    /// One connection a broker for everything, instead of one each for produce, fetch and the rest. Fetches then wait
+    /// at most 50 ms for new records, so that nothing stands behind them for long.
+    pub single_connection: bool,
+    /// The limit of each class of memory.
+    pub memory: Memory,
+    /// A budget that several clients share; `memory` is then not looked at.
+    pub budget: Option<Arc<Budget>>,
+}
+
+impl Config {
+    /// Settings with their defaults for the cluster that these brokers belong to.
+    pub fn new(bootstrap: impl Into<String>) -> Self {
+        Config {
+            bootstrap: bootstrap.into(),
+            client_id: "klamm".into(),
+            request_timeout_ms: 30_000,
+            connect_timeout_ms: 10_000,
+            metadata_max_age_ms: 300_000,
+            backoff_ms: 100,
+            backoff_max_ms: 1_000,
+            close_timeout_ms: 30_000,
+            max_brokers: 32,
+            max_topics: 128,
+            max_partitions: 1_000,
+            max_handles: 16,
+            max_waiters: 1_024,
+            single_connection: false,
+            memory: Memory::default(),
+            budget: None,
+        }
+    }
+
+    /// What the broker's logs and quotas know this client by.
+    #[must_use]
+    pub fn client_id(mut self, id: impl Into<String>) -> Self {
+        self.client_id = id.into();
+        self
+    }
+
+    /// How long a request may go unanswered.
+    #[must_use]
+    pub fn request_timeout(mut self, timeout: Duration) -> Self {
+        self.request_timeout_ms = millis(timeout);
+        self
+    }
+
+    /// How long name look-up, TCP and ApiVersions together may take.
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout_ms = millis(timeout);
+        self
+    }
+
+    /// The memory ceiling in bytes, shared out to the classes as [`Memory::of`] does. What is remembered of the cluster
+    /// is scaled with it: brokers, topics, partitions, handles and waiters are never more than the defaults, and as many
+    /// as fit.
+    #[must_use]
+    pub fn memory_total(mut self, bytes: usize) -> Self {
+        let memory = Memory::of(bytes);
+        let default = Config::new("");
+        let link = crate::cluster::stage_bytes(memory.control_bytes) + crate::cluster::LINK_BYTES;
+        let uses = if self.single_connection { 1 } else { 3 };
+        self.memory = memory;
+        self.max_brokers = (memory.control_bytes / 3 / (link * uses)).clamp(1, default.max_brokers);
+        self.max_handles = (memory.control_bytes / 10_240).clamp(1, default.max_handles);
+        self.max_topics = (memory.control_bytes / 10_240).clamp(1, default.max_topics);
+        self.max_partitions = (memory.control_bytes / 3 / 448).clamp(1, default.max_partitions);
+        self.max_waiters = (memory.tickets_bytes / 64).clamp(1, default.max_waiters);
+        self
+    }
+
+    /// Shares a budget with other clients.
+    #[must_use]
+    pub fn budget(mut self, budget: Arc<Budget>) -> Self {
+        self.budget = Some(budget);
+        self
+    }
+
+    /// The bootstrap list, parsed.
+    pub(crate) fn endpoints(&self) -> Result<Vec<Endpoint>, Error> {
+        let list: Result<Vec<_>, _> =
+            self.bootstrap.split(',').map(str::trim).filter(|s| !s.is_empty()).map(parse_endpoint).collect();
+        match list {
+            Ok(list) if list.is_empty() => Err(Error::config("bootstrap", "names no broker; expected host:port")),
+            Ok(list) if list.len() > self.max_brokers => Err(Error::config("bootstrap", "names more than max_brokers")),
+            other => other,
+        }
+    }
+
+    /// Adds up every holder of memory, at its worst.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the knob, when a class cannot hold what the other settings ask of it.
+    pub fn memory_plan(&self) -> Result<MemoryPlan, Error> {
+        MemoryPlan::of(self)
+    }
+
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.endpoints()?;
+        let positive: [(&'static str, usize); 9] = [
+            ("request_timeout_ms", self.request_timeout_ms as usize),
+            ("connect_timeout_ms", self.connect_timeout_ms as usize),
+            ("metadata_max_age_ms", self.metadata_max_age_ms as usize),
+            ("backoff_ms", self.backoff_ms as usize),
+            ("max_brokers", self.max_brokers),
+            ("max_topics", self.max_topics),
+            ("max_partitions", self.max_partitions),
+            ("max_handles", self.max_handles),
+            ("max_waiters", self.max_waiters),
+        ];
+        for (knob, value) in positive {
+            if value == 0 {
+                return Err(Error::config(knob, "must be more than 0"));
+            }
+        }
+        if self.backoff_max_ms < self.backoff_ms {
+            return Err(Error::config("backoff_max_ms", "is less than backoff_ms"));
+        }
+        if self.client_id.len() > 249 {
+            return Err(Error::config("client_id", "is longer than 249 bytes"));
+        }
+        self.memory_plan().map(|_| ())
+    }
+}
+
+fn parse_endpoint(text: &str) -> Result<Endpoint, Error> {
+    let wrong = || Error::config("bootstrap", format!("{text:?} is not host:port"));
+    let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
+    let host = match host.strip_prefix('[') {
+        Some(literal) => literal.strip_suffix(']').ok_or_else(wrong)?,
+        None if host.contains(':') => return Err(wrong()),
+        None => host,
+    };
+    let port: u16 = port.parse().map_err(|_| wrong())?;
+    if host.is_empty() || port == 0 {
+        return Err(wrong());
+    }
+    Ok(Endpoint { host: host.into(), port, attempt: 0 })
+}
+
+/// Whole milliseconds, at least one for a time that is not zero.
+pub(crate) fn millis(span: Duration) -> u32 {
+    let whole = span.as_nanos().div_ceil(1_000_000);
+    u32::try_from(whole).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bootstrap_lists_are_parsed_or_refused_by_name() {
+        let c = Config::new("a:1, [::1]:9092 ,b.example:65535,");
+        let e = c.endpoints().expect("three brokers");
+        assert_eq!(
+            e.iter().map(|e| (e.host.as_str(), e.port)).collect::<Vec<_>>(),
+            [("a", 1), ("::1", 9092), ("b.example", 65535)]
+        );
+        for wrong in ["", " , ", "a", "a:", "a:0", "a:65536", ":9092", "::1:9092", "[::1:9092"] {
+            let error = Config::new(wrong).endpoints().expect_err(wrong);
+            assert!(matches!(error, Error::Config { knob: "bootstrap", .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_zero_is_refused_by_name() {
+        let mut c = Config::new("a:1");
+        c.max_waiters = 0;
+        assert!(matches!(c.check(), Err(Error::Config { knob: "max_waiters", .. })));
+    }
+
+    #[test]
+    fn durations_never_round_to_zero() {
+        assert_eq!(millis(Duration::from_nanos(1)), 1);
+        assert_eq!(millis(Duration::ZERO), 0);
+        assert_eq!(millis(Duration::MAX), u32::MAX);
+    }
+}

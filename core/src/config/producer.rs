@@ -1,0 +1,102 @@
+//! A producer's settings.
+
+use alloc::format;
+
+use super::Config;
+use crate::{Error, budget::Budget, compress::Codec};
+
+/// Who must have a record before it counts as acknowledged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum Acks {
+    /// Nobody: the record is done when its last byte is handed to the network, and its offset stays unknown (−1).
+    None,
+    /// The partition's leader.
+    Leader,
+    /// All replicas that are in sync.
+    All,
+}
+
+impl Acks {
+    pub(crate) const fn wire(self) -> i16 {
+        match self {
+            Acks::None => 0,
+            Acks::Leader => 1,
+            Acks::All => -1,
+        }
+    }
+}
+
+/// A producer's settings.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct ProducerConfig {
+    /// Who must have a record before it counts as acknowledged.
+    pub acks: Acks,
+    /// Whether retries can neither duplicate nor reorder (KIP-98). `None`: whenever `acks` is all.
+    pub idempotence: Option<bool>,
+    /// How long a batch waits for more records, in milliseconds. 0: not at all while nothing of its partition is in
+    /// flight, and then at most 5 ms (natural batching).
+    pub linger_ms: u32,
+    /// The largest batch, and so the largest record, in bytes as encoded.
+    pub batch_bytes: usize,
+    /// How long a record may take from the buffer to its acknowledgement, retries included, in milliseconds.
+    pub delivery_timeout_ms: u32,
+    /// How long `enqueue` and `send` wait for metadata or room, in milliseconds.
+    pub max_block_ms: u32,
+    /// How batches are compressed.
+    pub compression: Codec,
+    /// The most bytes of one request. A batch larger than that goes alone.
+    pub request_bytes: usize,
+}
+
+impl Default for ProducerConfig {
+    fn default() -> Self {
+        ProducerConfig {
+            acks: Acks::All,
+            idempotence: None,
+            linger_ms: 0,
+            batch_bytes: 1_000_000,
+            delivery_timeout_ms: 120_000,
+            max_block_ms: 60_000,
+            compression: Codec::None,
+            request_bytes: 1_048_576,
+        }
+    }
+}
+
+/// The least that a batch may hold: a header and a record of a few bytes.
+const BATCH_BYTES_MIN: usize = 128;
+
+impl ProducerConfig {
+    pub(crate) fn idempotent(&self) -> bool {
+        self.idempotence.unwrap_or(self.acks == Acks::All)
+    }
+
+    pub(crate) fn check(&self, client: &Config, budget: &Budget) -> Result<(), Error> {
+        if self.idempotence == Some(true) && self.acks != Acks::All {
+            return Err(Error::config("idempotence", "needs acks all; drop one of the two"));
+        }
+        if self.batch_bytes < BATCH_BYTES_MIN {
+            return Err(Error::config("batch_bytes", format!("must be at least {BATCH_BYTES_MIN}")));
+        }
+        let room = budget.limit(crate::Class::Produce);
+        if self.batch_bytes > room {
+            return Err(Error::config(
+                "batch_bytes",
+                format!("{} do not fit into memory.produce_bytes, which is {room}", self.batch_bytes),
+            ));
+        }
+        // Trap 63: otherwise a record could expire before its first request has been given its time.
+        let least = u64::from(self.linger_ms) + u64::from(client.request_timeout_ms);
+        if u64::from(self.delivery_timeout_ms) < least {
+            return Err(Error::config(
+                "delivery_timeout_ms",
+                format!("must be at least linger_ms + request_timeout_ms, which is {least}"),
+            ));
+        }
+        if self.compression != Codec::None {
+            return Err(Error::config("compression", format!("{:?} is not in this build", self.compression)));
+        }
+        Ok(())
+    }
+}

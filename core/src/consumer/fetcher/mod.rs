@@ -1,0 +1,241 @@
+//! The driver's side of a consumer: finds out where to begin, keeps fetches under way, hands on what comes.
+
+mod begin;
+mod request;
+mod response;
+mod session;
+
+use alloc::{collections::BTreeMap, vec::Vec};
+use core::time::Duration;
+
+use super::shared::{ConsumerShared, Subscription};
+use crate::{
+    Error, Instant,
+    cluster::{Cluster, Leader, TopicIndex, check_topic_name},
+    config::StartAt,
+    sync::Arc,
+};
+
+pub(crate) use begin::OffsetsAsked;
+pub(crate) use request::Fetching;
+use session::Session;
+
+/// Where a partition stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stage {
+    /// Its first offset must be asked for.
+    Begin(StartAt),
+    /// That was asked.
+    Asked(StartAt),
+    /// The next fetch asks for this offset.
+    Fetch(i64),
+    /// An error was reported; the application seeks.
+    Stopped,
+}
+
+/// A partition that is read.
+struct Part {
+    topic: TopicIndex,
+    name: Arc<str>,
+    partition: u32,
+    stage: Stage,
+    generation: u32,
+    paused: bool,
+    failures: u32,
+    retry_at: Instant,
+    /// Its next batch did not fit beside others: it is asked for alone, with this much room.
+    alone: Option<usize>,
+    /// A fetch that asks for it is under way.
+    in_flight: bool,
+}
+
+/// One consumer's fetches.
+pub(crate) struct Fetcher {
+    slot: usize,
+    shared: Arc<ConsumerShared>,
+    topics: Vec<(TopicIndex, Arc<str>)>,
+    parts: Vec<Part>,
+    by_place: BTreeMap<(TopicIndex, u32), usize>,
+    sessions: BTreeMap<i32, Session>,
+    subscribed: bool,
+    /// Topics whose partitions were seen once: those that come later are read from their beginning.
+    seen: Vec<TopicIndex>,
+    metadata_seen: Option<u32>,
+    next: Instant,
+    done: bool,
+}
+
+impl Fetcher {
+    pub(crate) fn new(slot: usize, shared: Arc<ConsumerShared>) -> Self {
+        Fetcher {
+            slot,
+            shared,
+            topics: Vec::new(),
+            parts: Vec::new(),
+            by_place: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            subscribed: false,
+            seen: Vec::new(),
+            metadata_seen: None,
+            next: Instant::FAR,
+            done: false,
+        }
+    }
+
+    /// A turn: everything that can be done now is done. Must be called again after whatever changes the cluster, and at
+    /// [`deadline`](Fetcher::deadline).
+    pub(crate) fn run(&mut self, now: Instant, cluster: &mut Cluster) {
+        if self.shared.is_closed() {
+            self.done = true;
+            return;
+        }
+        self.next = Instant::FAR;
+        self.subscribe(cluster);
+        self.learn_metadata(cluster);
+        self.take_wishes();
+        self.ask_offsets(now, cluster);
+        self.fetch(now, cluster);
+    }
+
+    /// When [`run`](Fetcher::run) is due without anything else happening.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.next
+    }
+
+    /// Closed: nothing is left to do.
+    pub(crate) fn is_done(&self) -> bool {
+        self.done
+    }
+
+    /// The client ends.
+    pub(crate) fn abandon(&mut self) {
+        self.shared.end();
+    }
+
+    fn subscribe(&mut self, cluster: &mut Cluster) {
+        if core::mem::replace(&mut self.subscribed, true) {
+            return;
+        }
+        let names: Vec<Arc<str>> = match &self.shared.subscription {
+            Subscription::Topics(names) => names.clone(),
+            Subscription::Assigned(parts) => {
+                let mut names: Vec<Arc<str>> = parts.iter().map(|(n, _)| Arc::clone(n)).collect();
+                names.sort();
+                names.dedup();
+                names
+            }
+        };
+        for name in names {
+            match check_topic_name(&name).and_then(|()| cluster.want_topic(&name)) {
+                Ok(index) => self.topics.push((index, name)),
+                Err(error) => self.shared.report(error),
+            }
+        }
+    }
+
+    /// Takes in partitions that are new, and reports topics that cannot be read.
+    fn learn_metadata(&mut self, cluster: &mut Cluster) {
+        let changes = cluster.metadata_changes();
+        if self.metadata_seen == Some(changes) {
+            return;
+        }
+        self.metadata_seen = Some(changes);
+        for (index, name) in self.topics.clone() {
+            let count = cluster.topic(index).map_or(0, |t| t.partitions.len() as u32);
+            if let Some(error) = cluster.topic_error(index)
+                && !error.is_retriable()
+            {
+                self.shared.report(error);
+            }
+            if count == 0 {
+                continue;
+            }
+            let first = !self.seen.contains(&index);
+            let from = if first { self.shared.config.from } else { StartAt::Earliest };
+            for partition in 0..count {
+                if self.wants(&name, partition) {
+                    self.add(index, &name, partition, from);
+                }
+            }
+            if first {
+                self.seen.push(index);
+            }
+        }
+    }
+
+    fn wants(&self, name: &Arc<str>, partition: u32) -> bool {
+        match &self.shared.subscription {
+            Subscription::Topics(_) => true,
+            Subscription::Assigned(parts) => parts.iter().any(|(n, p)| n == name && *p == partition as i32),
+        }
+    }
+
+    fn add(&mut self, topic: TopicIndex, name: &Arc<str>, partition: u32, from: StartAt) {
+        if self.by_place.contains_key(&(topic, partition)) {
+            return;
+        }
+        let Some(at) = self.shared.add(name, partition as i32, from) else { return };
+        debug_assert_eq!(at, self.parts.len());
+        self.by_place.insert((topic, partition), at);
+        self.parts.push(Part {
+            topic,
+            name: Arc::clone(name),
+            partition,
+            stage: stage_of(from),
+            generation: 0,
+            paused: false,
+            failures: 0,
+            retry_at: Instant::ZERO,
+            alone: None,
+            in_flight: false,
+        });
+    }
+
+    fn take_wishes(&mut self) {
+        for wish in self.shared.wishes() {
+            let Some(part) = self.parts.get_mut(wish.part) else { continue };
+            part.paused = wish.paused;
+            if part.generation != wish.generation {
+                part.generation = wish.generation;
+                part.stage = stage_of(wish.target);
+                part.alone = None;
+                part.failures = 0;
+                part.retry_at = Instant::ZERO;
+            }
+        }
+    }
+
+    fn leader(&self, cluster: &Cluster, part: usize) -> Leader {
+        match self.parts.get(part) {
+            Some(p) => cluster.leader(p.topic, p.partition),
+            None => Leader { node: -1, epoch: -1 },
+        }
+    }
+
+    /// A temporary error: the partition rests for a moment, and its position stays (trap 68).
+    fn rest(&mut self, now: Instant, cluster: &mut Cluster, at: usize) {
+        let Some(part) = self.parts.get_mut(at) else { return };
+        let span = cluster.backoff_span(part.failures);
+        part.failures = part.failures.saturating_add(1);
+        part.retry_at = now.after(span);
+    }
+
+    /// An error that only the application can do something about.
+    fn stop(&mut self, at: usize, error: Error) {
+        if let Some(part) = self.parts.get_mut(at) {
+            part.stage = Stage::Stopped;
+        }
+        self.shared.report(error);
+    }
+
+    fn request_timeout(cluster: &Cluster) -> Duration {
+        Duration::from_millis(u64::from(cluster.config.request_timeout_ms))
+    }
+}
+
+fn stage_of(from: StartAt) -> Stage {
+    match from {
+        StartAt::Offset(offset) => Stage::Fetch(offset),
+        other => Stage::Begin(other),
+    }
+}

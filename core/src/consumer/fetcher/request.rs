@@ -1,0 +1,252 @@
+//! Fetch requests: which partitions are asked for, and for how much.
+
+use alloc::{boxed::Box, collections::BTreeMap, collections::VecDeque, vec::Vec};
+use core::time::Duration;
+
+use super::{Fetcher, Stage, session::Known};
+use crate::{
+    Error, Instant,
+    budget::{Class, Promise, STARVED_AGAIN},
+    cluster::{Cluster, Sending, TopicIndex},
+    link::{LinkId, Use},
+    machine::Context,
+    sync::Arc,
+    wire::{
+        Uuid,
+        api::FETCH,
+        fetch_request::{FetchPartition, FetchRequest, FetchTopic, ForgottenTopic},
+    },
+};
+
+/// The newest version that names topics; later ones carry topic ids (KIP-516).
+const NAMES_TOPICS: i16 = 12;
+
+/// What an answer has beside records: its own fields, and those of each partition.
+const ANSWER_BYTES: usize = 256;
+const ANSWER_BYTES_A_PARTITION: usize = 128;
+
+/// With one connection for everything, others stand behind a fetch that waits.
+const SHARED_WAIT_MS: u32 = 50;
+
+/// A fetch that is under way.
+pub(crate) struct Fetching {
+    pub(crate) slot: usize,
+    pub(super) node: i32,
+    /// Every partition that the broker may answer for, with the generation and offset that was asked.
+    pub(super) parts: BTreeMap<usize, (u32, i64)>,
+    /// The one partition that is asked for by itself, beside the session.
+    pub(super) alone: Option<usize>,
+    /// Held until the answer has its buffer.
+    _promise: Promise,
+}
+
+impl core::fmt::Debug for Fetching {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Fetching").field("node", &self.node).field("parts", &self.parts).finish()
+    }
+}
+
+/// A partition as a request has it.
+type Asked = (usize, TopicIndex, FetchPartition);
+
+impl Fetcher {
+    /// Keeps one fetch under way at each broker that leads something we want.
+    pub(super) fn fetch(&mut self, now: Instant, cluster: &mut Cluster) {
+        let mut wanted: BTreeMap<i32, Vec<usize>> = BTreeMap::new();
+        for (at, part) in self.parts.iter().enumerate() {
+            let Stage::Fetch(_) = part.stage else { continue };
+            if part.paused {
+                continue;
+            }
+            if part.retry_at > now {
+                self.next = self.next.min(part.retry_at);
+                continue;
+            }
+            let leader = self.leader(cluster, at).node;
+            if leader < 0 {
+                cluster.refresh_metadata();
+            } else {
+                wanted.entry(leader).or_default().push(at);
+            }
+        }
+        for (node, parts) in wanted {
+            if self.sessions.entry(node).or_default().in_flight {
+                continue;
+            }
+            if let Some(link) = cluster.ready_link(now, node, Use::Fetch, usize::MAX) {
+                self.fetch_from(now, cluster, link, node, parts);
+            }
+        }
+    }
+
+    fn fetch_from(&mut self, now: Instant, cluster: &mut Cluster, link: LinkId, node: i32, parts: Vec<usize>) {
+        let alone = parts.iter().copied().find(|p| self.parts[*p].alone.is_some());
+        let parts = match alone {
+            Some(part) => alloc::vec![part],
+            None => parts,
+        };
+        let overhead = ANSWER_BYTES + ANSWER_BYTES_A_PARTITION * parts.len();
+        let bytes = match alone.and_then(|p| self.parts[p].alone) {
+            Some(needed) => needed,
+            None => self.share(cluster).max(overhead * 2).min(cluster.budget.limit(Class::Fetch)),
+        };
+        let Some(promise) = cluster.budget.promise(bytes) else {
+            self.next = self.next.min(now.after(STARVED_AGAIN));
+            return;
+        };
+        let max_bytes = if alone.is_some() { 1 } else { bytes.saturating_sub(overhead).max(1) };
+        let by_id = parts.iter().all(|p| cluster.topic(self.parts[*p].topic).is_some_and(|t| !t.id.is_zero()));
+        let cap = if by_id { FETCH.max } else { NAMES_TOPICS };
+        let version = match cluster.version(link, FETCH, cap) {
+            Ok(version) => version,
+            Err(error) => {
+                for part in parts {
+                    self.stop(part, error.clone());
+                }
+                return;
+            }
+        };
+        if let Err(error) = self.send_fetch(now, cluster, link, node, version, parts.clone(), alone, max_bytes, promise)
+        {
+            parts.into_iter().for_each(|part| self.stop(part, error.clone()));
+        }
+    }
+
+    /// A fetch's share of the Fetch class: one answer may be in the application's hands while each broker brings
+    /// another.
+    fn share(&self, cluster: &Cluster) -> usize {
+        let brokers = self.sessions.len().max(1);
+        let share = cluster.budget.limit(Class::Fetch) / (brokers + 1);
+        share.min(self.shared.config.fetch_max_bytes as usize + ANSWER_BYTES)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one request, said in full")]
+    fn send_fetch(
+        &mut self,
+        now: Instant,
+        cluster: &mut Cluster,
+        link: LinkId,
+        node: i32,
+        version: i16,
+        parts: Vec<usize>,
+        alone: Option<usize>,
+        max_bytes: usize,
+        promise: Promise,
+    ) -> Result<(), Error> {
+        let max_bytes = i32::try_from(max_bytes).unwrap_or(i32::MAX);
+        let by_id = version > NAMES_TOPICS;
+        let now_wanted: Vec<Asked> = parts.iter().map(|p| self.asked(cluster, *p, max_bytes)).collect();
+        let (asked, forgotten, numbers) = if alone.is_some() {
+            (now_wanted.clone(), Vec::new(), (0, -1))
+        } else {
+            self.session_diff(node, by_id, &now_wanted)
+        };
+        let under_way = Fetching {
+            slot: self.slot,
+            node,
+            parts: now_wanted.iter().map(|(at, _, p)| (*at, (self.parts[*at].generation, p.fetch_offset))).collect(),
+            alone,
+            _promise: promise,
+        };
+        let groups = grouped(&asked);
+        let names: Vec<(Arc<str>, Uuid)> =
+            groups.iter().filter_map(|(t, _)| cluster.topic(*t).map(|t| (Arc::clone(&t.name), t.id))).collect();
+        let topics: Vec<FetchTopic<'_>> = names
+            .iter()
+            .zip(&groups)
+            .map(|((name, id), (_, parts))| FetchTopic { topic: name, topic_id: *id, partitions: parts })
+            .collect();
+        let gone: Vec<(Arc<str>, Uuid, [i32; 1])> = forgotten
+            .iter()
+            .filter_map(|at| {
+                let part = &self.parts[*at];
+                let topic = cluster.topic(part.topic)?;
+                Some((Arc::clone(&topic.name), topic.id, [part.partition as i32]))
+            })
+            .collect();
+        let forgotten: Vec<ForgottenTopic<'_>> =
+            gone.iter().map(|(name, id, p)| ForgottenTopic { topic: name, topic_id: *id, partitions: p }).collect();
+        let wait_ms = match cluster.config.single_connection {
+            true => self.shared.config.fetch_max_wait_ms.min(SHARED_WAIT_MS),
+            false => self.shared.config.fetch_max_wait_ms,
+        };
+        let body = FetchRequest {
+            max_wait_ms: i32::try_from(wait_ms).unwrap_or(i32::MAX),
+            min_bytes: i32::try_from(self.shared.config.fetch_min_bytes).unwrap_or(i32::MAX),
+            max_bytes,
+            session_id: numbers.0,
+            session_epoch: numbers.1,
+            topics: &topics,
+            forgotten_topics_data: &forgotten,
+            ..FetchRequest::default()
+        };
+        let sending = Sending {
+            timeout: Self::request_timeout(cluster) + Duration::from_millis(u64::from(wait_ms)),
+            response_max: usize::MAX,
+            answered: true,
+        };
+        for at in under_way.parts.keys() {
+            self.parts[*at].in_flight = true;
+        }
+        self.sessions.entry(node).or_default().in_flight = true;
+        cluster.send(now, link, version, &body, VecDeque::new(), sending, Context::Fetch(Box::new(under_way)))
+    }
+
+    fn asked(&self, cluster: &Cluster, at: usize, max_bytes: i32) -> Asked {
+        let part = &self.parts[at];
+        let offset = if let Stage::Fetch(offset) = part.stage { offset } else { 0 };
+        let partition_max = i32::try_from(self.shared.config.partition_max_bytes).unwrap_or(i32::MAX);
+        (
+            at,
+            part.topic,
+            FetchPartition {
+                partition: part.partition as i32,
+                current_leader_epoch: cluster.leader(part.topic, part.partition).epoch,
+                fetch_offset: offset,
+                partition_max_bytes: partition_max.min(max_bytes),
+                ..FetchPartition::default()
+            },
+        )
+    }
+
+    /// What the session does not know yet, what it must forget, and its numbers. A partition that was fetched from and
+    /// is still wanted stays in the session whatever happens to its records, so that nothing is forgotten and added
+    /// again in turn (trap 75).
+    fn session_diff(&mut self, node: i32, by_id: bool, wanted: &[Asked]) -> (Vec<Asked>, Vec<usize>, (i32, i32)) {
+        let session = self.sessions.entry(node).or_default();
+        if session.by_id != by_id {
+            session.forget();
+            session.by_id = by_id;
+        }
+        let mut asked: Vec<Asked> = Vec::new();
+        for entry in wanted {
+            let (at, _, p) = entry;
+            let known = Known {
+                offset: p.fetch_offset,
+                leader_epoch: p.current_leader_epoch,
+                max_bytes: p.partition_max_bytes,
+            };
+            if session.known.insert(*at, known) != Some(known) || session.is_full() {
+                asked.push(*entry);
+            }
+        }
+        let gone: Vec<usize> =
+            session.known.keys().copied().filter(|at| !wanted.iter().any(|(w, ..)| w == at)).collect();
+        for at in &gone {
+            session.known.remove(at);
+        }
+        let numbers = session.numbers();
+        if session.is_full() {
+            session.rotation = session.rotation.wrapping_add(1);
+            let by = session.rotation % asked.len().max(1);
+            asked.rotate_left(by);
+            return (asked, Vec::new(), numbers);
+        }
+        (asked, gone, numbers)
+    }
+}
+
+/// Neighbours of one topic together; the order of partitions stays (trap 76).
+fn grouped(asked: &[Asked]) -> Vec<(TopicIndex, Vec<FetchPartition>)> {
+    asked.chunk_by(|a, b| a.1 == b.1).map(|g| (g[0].1, g.iter().map(|(_, _, p)| *p).collect())).collect()
+}

@@ -1,0 +1,287 @@
+//! What a fetch brought, partition by partition.
+
+use alloc::{string::String, vec::Vec};
+
+use bytes::Bytes;
+
+use super::{Fetcher, Fetching, Stage};
+use crate::{
+    Error, Instant,
+    budget::Class,
+    cluster::{Cluster, is_stale_metadata},
+    code::ErrorCode,
+    config::{ResetPolicy, StartAt},
+    consumer::shared::Fetched,
+    error::PeerFault,
+    link::LinkId,
+    machine::Frame,
+    record::{BatchError, Batches},
+    wire::{
+        Decode,
+        api::FETCH,
+        fetch_response::{FetchResponse, FetchableTopicResponse, PartitionData},
+    },
+};
+
+impl Fetcher {
+    /// A whole answer.
+    pub(crate) fn on_fetched(
+        &mut self,
+        now: Instant,
+        cluster: &mut Cluster,
+        link: LinkId,
+        version: i16,
+        fetching: Fetching,
+        mut frame: Frame<'_>,
+    ) {
+        let response = match FetchResponse::decode(&mut frame.reader, version) {
+            Ok(response) => response,
+            Err(error) => {
+                let fault = PeerFault::Malformed { api: FETCH.name, error };
+                cluster.on_fault(now, link, fault);
+                return self.on_fetch_lost(now, cluster, fetching);
+            }
+        };
+        self.landed(&fetching);
+        cluster.throttle(now, link, response.throttle_time_ms);
+        let code = ErrorCode(response.error_code);
+        if !code.is_ok() {
+            return self.session_refused(now, cluster, &fetching, code);
+        }
+        if fetching.alone.is_none()
+            && let Some(session) = self.sessions.get_mut(&fetching.node)
+        {
+            session.failures = 0;
+            session.advance(response.session_id);
+        }
+        for node in response.node_endpoints.iter() {
+            cluster.hint_broker(now, node.node_id, node.host, node.port);
+        }
+        let mut pieces: Vec<Fetched> = Vec::new();
+        for topic in response.responses.iter() {
+            let Some(index) = topic_of(cluster, &topic) else { continue };
+            for answer in topic.partitions.iter() {
+                let Ok(partition) = u32::try_from(answer.partition_index) else { continue };
+                // What was not asked for, or was asked for before a seek, is dropped (traps 74 and 82).
+                let Some(at) = self.by_place.get(&(index, partition)).copied() else { continue };
+                let Some((generation, offset)) = fetching.parts.get(&at).copied() else { continue };
+                if self.parts[at].generation == generation && self.parts[at].stage == Stage::Fetch(offset) {
+                    pieces.extend(self.on_partition(now, cluster, at, offset, &answer, &frame));
+                }
+            }
+        }
+        if !pieces.is_empty() {
+            self.shared.deliver(pieces.into_iter());
+        }
+    }
+
+    fn landed(&mut self, fetching: &Fetching) {
+        if let Some(session) = self.sessions.get_mut(&fetching.node) {
+            session.in_flight = false;
+        }
+        for at in fetching.parts.keys() {
+            if let Some(part) = self.parts.get_mut(*at) {
+                part.in_flight = false;
+            }
+        }
+    }
+
+    /// The broker no longer knows the session, or our topic ids: begin anew with a full fetch (traps 14 and 74).
+    fn session_refused(&mut self, now: Instant, cluster: &mut Cluster, fetching: &Fetching, code: ErrorCode) {
+        if let Some(session) = self.sessions.get_mut(&fetching.node) {
+            session.forget();
+        }
+        let forgotten = matches!(code, ErrorCode::FETCH_SESSION_ID_NOT_FOUND | ErrorCode::INVALID_FETCH_SESSION_EPOCH);
+        if !forgotten {
+            cluster.refresh_metadata();
+            for at in fetching.parts.keys() {
+                self.rest(now, cluster, *at);
+            }
+        }
+    }
+
+    fn on_partition(
+        &mut self,
+        now: Instant,
+        cluster: &mut Cluster,
+        at: usize,
+        offset: i64,
+        answer: &PartitionData<'_>,
+        frame: &Frame<'_>,
+    ) -> Option<Fetched> {
+        let code = ErrorCode(answer.error_code);
+        if !code.is_ok() {
+            self.on_partition_error(now, cluster, at, offset, answer, code);
+            return None;
+        }
+        let records = answer.records.unwrap_or_default();
+        if records.is_empty() {
+            return None;
+        }
+        let (len, next_offset) = match whole_batches(records, offset) {
+            Ok(Whole::Batches { len, next_offset }) => (len, next_offset),
+            Ok(Whole::Partial { needed }) => {
+                self.ask_alone(at, offset, needed, cluster);
+                return None;
+            }
+            Err(error) => {
+                let error = self.damaged(at, offset, error);
+                self.stop(at, error);
+                return None;
+            }
+        };
+        let bytes = match &frame.leased {
+            Some(leased) => leased.slice_ref(records.get(..len)?),
+            None => {
+                let Some(copy) = self.copied(cluster, records.get(..len)?) else {
+                    self.rest(now, cluster, at);
+                    return None;
+                };
+                copy
+            }
+        };
+        let part = &mut self.parts[at];
+        part.failures = 0;
+        part.alone = None;
+        if next_offset <= offset {
+            // A broker that gives only what was before would be asked for the same at once, for ever.
+            self.rest(now, cluster, at);
+            return None;
+        }
+        part.stage = Stage::Fetch(next_offset);
+        Some(Fetched {
+            part: at,
+            generation: part.generation,
+            bytes,
+            start: offset,
+            next_offset,
+            high_watermark: answer.high_watermark,
+        })
+    }
+
+    /// Small answers are read where connections read ahead; their records move to memory of their own.
+    fn copied(&self, cluster: &Cluster, records: &[u8]) -> Option<Bytes> {
+        let mut buffer = cluster.budget.fetch_buf(Class::Fetch, records.len())?;
+        buffer.bytes_mut().copy_from_slice(records);
+        Some(Bytes::from_owner(buffer))
+    }
+
+    fn on_partition_error(
+        &mut self,
+        now: Instant,
+        cluster: &mut Cluster,
+        at: usize,
+        offset: i64,
+        answer: &PartitionData<'_>,
+        code: ErrorCode,
+    ) {
+        let (topic, partition) = (self.parts[at].topic, self.parts[at].partition);
+        let what = || alloc::format!("fetch of {}-{partition} at offset {offset}", self.parts[at].name);
+        if code == ErrorCode::OFFSET_OUT_OF_RANGE {
+            // Only this code resets, and only this partition (trap 68).
+            let to = match self.shared.config.reset_policy() {
+                ResetPolicy::Earliest => StartAt::Earliest,
+                ResetPolicy::Latest => StartAt::Latest,
+                ResetPolicy::Fail => {
+                    let error = Error::broker(code, what(), None);
+                    return self.stop(at, error);
+                }
+            };
+            self.parts[at].stage = Stage::Begin(to);
+            return;
+        }
+        if !(code.is_retriable() || is_stale_metadata(code)) {
+            let error = Error::broker(code, what(), None);
+            return self.stop(at, error);
+        }
+        let hint = &answer.current_leader;
+        if cluster.hint_leader(topic, partition, hint.leader_id, hint.leader_epoch) {
+            return;
+        }
+        if is_stale_metadata(code) {
+            cluster.refresh_metadata();
+        }
+        self.rest(now, cluster, at);
+    }
+
+    fn damaged(&self, at: usize, offset: i64, error: BatchError) -> Error {
+        let part = &self.parts[at];
+        let (topic, partition) = (String::from(&*part.name), part.partition as i32);
+        Error::Peer { address: "fetched records".into(), fault: PeerFault::Batch { topic, partition, offset, error } }
+    }
+
+    /// A batch larger than what it was asked with: the next fetch has it alone, with the room that it needs. One that
+    /// can never fit is reported once, with what a seek must pass (traps 21 and 77).
+    fn ask_alone(&mut self, at: usize, offset: i64, needed: usize, cluster: &Cluster) {
+        let limit = cluster.budget.limit(Class::Fetch);
+        let room = needed.saturating_add(ONE_PARTITION);
+        if room <= limit {
+            self.parts[at].alone = Some(room);
+            return;
+        }
+        let part = &self.parts[at];
+        let what = alloc::format!("the batch of {}-{} at offset {offset}", part.name, part.partition);
+        let error = Error::Budget { class: Class::Fetch, needed: room, limit, knob: Class::Fetch.knob() };
+        self.stop(at, Error::TooLarge { what, because: alloc::boxed::Box::new(error) });
+    }
+
+    /// An answer for which there was no buffer: its partitions are asked for one by one.
+    pub(crate) fn on_fetch_refused(&mut self, cluster: &mut Cluster, fetching: Fetching, len: usize) {
+        self.landed(&fetching);
+        if let Some(session) = self.sessions.get_mut(&fetching.node) {
+            session.forget();
+        }
+        let alone = fetching.alone.is_some() || fetching.parts.len() == 1;
+        for (at, (generation, offset)) in &fetching.parts {
+            if self.parts.get(*at).is_none_or(|p| p.generation != *generation) {
+                continue;
+            }
+            let needed = if alone { len } else { cluster.budget.limit(Class::Fetch) / 2 };
+            self.ask_alone(*at, *offset, needed, cluster);
+        }
+    }
+
+    /// No answer came: ask again after a pause.
+    pub(crate) fn on_fetch_lost(&mut self, now: Instant, cluster: &mut Cluster, fetching: Fetching) {
+        self.landed(&fetching);
+        if let Some(session) = self.sessions.get_mut(&fetching.node) {
+            session.forget();
+        }
+        for (at, (generation, _)) in fetching.parts {
+            if self.parts.get(at).is_some_and(|p| p.generation == generation) {
+                self.rest(now, cluster, at);
+            }
+        }
+    }
+}
+
+/// What an answer has around the records of a single partition.
+const ONE_PARTITION: usize = 512;
+
+fn topic_of(cluster: &Cluster, answer: &FetchableTopicResponse<'_>) -> Option<crate::cluster::TopicIndex> {
+    match answer.topic_id.is_zero() {
+        true => cluster.topic_by_name(answer.topic),
+        false => cluster.topic_by_id(answer.topic_id),
+    }
+}
+
+enum Whole {
+    Batches { len: usize, next_offset: i64 },
+    Partial { needed: usize },
+}
+
+/// How many bytes are whole batches, and where the next fetch goes on: after the last batch's last offset, which
+/// compaction and control records may have left without a record (traps 23 to 26).
+fn whole_batches(records: &[u8], offset: i64) -> Result<Whole, BatchError> {
+    let mut batches = Batches::new(records);
+    let mut next_offset = offset;
+    let mut any = false;
+    for batch in batches.by_ref() {
+        next_offset = next_offset.max(batch?.next_offset());
+        any = true;
+    }
+    match any {
+        true => Ok(Whole::Batches { len: records.len() - batches.tail(), next_offset }),
+        false => Ok(Whole::Partial { needed: batches.needed().unwrap_or(records.len()) }),
+    }
+}

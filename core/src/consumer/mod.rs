@@ -1,0 +1,12 @@
+//! Fetching in the background, handing out in order, and where each partition stands.
+//!
+//! The driver's [`Fetcher`] keeps a fetch under way at each broker while there is room; what comes back waits in
+//! [`ConsumerShared`] until the application takes it, checked in the application's own thread.
+
+mod fetcher;
+mod records;
+mod shared;
+
+pub(crate) use fetcher::{Fetcher, Fetching, OffsetsAsked};
+pub use records::{OwnedHeader, OwnedRecord, Records, RecordsIter};
+pub(crate) use shared::{ConsumerShared, Subscription};

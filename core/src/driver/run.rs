@@ -1,0 +1,304 @@
+//! The driver: owns the machine and the connections, moves bytes between them, arms one timer.
+
+use alloc::{task::Wake, vec::Vec};
+use core::{
+    future::Future,
+    pin::Pin,
+    sync::atomic::{AtomicBool, Ordering},
+    task::{Context, Poll, Waker},
+};
+
+use super::transport::{ByteStream, Transport, TransportError};
+use crate::{
+    Clock, Endpoint, Instant,
+    kick::Kick,
+    link::LinkId,
+    machine::{Machine, Output},
+    sync::Arc,
+};
+
+/// Reads and writes of one connection in a turn, and turns of the whole in a poll; after that the driver wakes itself,
+/// so that others get theirs.
+const OPERATIONS_MAX: usize = 32;
+
+/// Slices of one vectored write. A full batch of 1 MB is 31 chunks.
+const SLICES_MAX: usize = 64;
+
+/// A connection's waker: notes which connection it was, then wakes the driver, so that idle ones cost nothing.
+struct Ready {
+    flag: AtomicBool,
+    kick: Arc<Kick>,
+}
+
+impl Wake for Ready {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.flag.store(true, Ordering::SeqCst);
+        self.kick.wake();
+    }
+}
+
+enum Socket<T: Transport> {
+    Connecting(T::Connecting),
+    Open(T::Stream),
+    Closing(T::Stream),
+    /// To be forgotten.
+    Gone,
+}
+
+struct Wire<T: Transport> {
+    link: LinkId,
+    ready: Arc<Ready>,
+    waker: Waker,
+    socket: Socket<T>,
+    /// The last write was refused; the stream's waker tells when to try again.
+    blocked: bool,
+    /// Something was written that may not be flushed.
+    unflushed: bool,
+}
+
+/// Does a client's work. A future that must be polled, as a task of its own, until it is ready: when every handle is
+/// dropped and everything is settled.
+///
+/// Dropping it earlier closes every connection and resolves every ticket with [`Error::Closed`](crate::Error::Closed)
+/// and the record's fate.
+#[must_use = "a client does nothing unless its driver is polled"]
+pub struct Driver<T: Transport> {
+    machine: Machine,
+    transport: T,
+    clock: Arc<dyn Clock>,
+    kick: Arc<Kick>,
+    wires: Vec<Wire<T>>,
+    done: bool,
+}
+
+impl<T: Transport> Driver<T> {
+    pub(crate) fn new(machine: Machine, transport: T) -> Self {
+        let shared = Arc::clone(machine.shared());
+        Driver {
+            machine,
+            transport,
+            clock: Arc::clone(&shared.clock),
+            kick: Arc::clone(&shared.kick),
+            wires: Vec::new(),
+            done: false,
+        }
+    }
+
+    /// Does everything that can be done now. `Ready` when the client has ended.
+    ///
+    /// To be polled when `cx`'s waker was woken; polling it for no reason does no harm.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.done {
+            return Poll::Ready(());
+        }
+        // First of all: work that arrives from now on wakes this task again.
+        self.kick.begin(cx.waker());
+        for _ in 0..OPERATIONS_MAX {
+            let now = self.clock.now();
+            self.machine.begin(now);
+            let mut busy = self.read_all(now);
+            let Some(deadline) = self.drain(now) else {
+                self.done = true;
+                return Poll::Ready(());
+            };
+            busy |= self.write_all();
+            busy |= self.sleep(cx, deadline);
+            if !busy {
+                return Poll::Pending;
+            }
+        }
+        self.kick.wake();
+        Poll::Pending
+    }
+
+    /// Lets every connection whose waker was woken go on. Sockets come before timers, so that after a long freeze an
+    /// answer that has come counts, though its time is over.
+    fn read_all(&mut self, now: Instant) -> bool {
+        let mut busy = false;
+        for wire in &mut self.wires {
+            if wire.ready.flag.swap(false, Ordering::SeqCst) {
+                wire.blocked = false;
+                busy |= wire.advance(now, &mut self.machine);
+            }
+        }
+        self.wires.retain(|w| !matches!(w.socket, Socket::Gone));
+        busy
+    }
+
+    /// Drains the machine's outputs; answers its deadline, or `None` when it has ended.
+    fn drain(&mut self, now: Instant) -> Option<Instant> {
+        loop {
+            match self.machine.poll_output(now) {
+                Output::Connect { link, to } => self.connect(now, link, &to),
+                Output::Close { link } => self.close(link),
+                Output::Timeout(when) => return Some(when),
+                Output::Ended => return None,
+            }
+        }
+    }
+
+    fn connect(&mut self, now: Instant, link: LinkId, to: &Endpoint) {
+        let connecting = self.transport.connect(to);
+        let ready = Arc::new(Ready { flag: AtomicBool::new(false), kick: Arc::clone(&self.kick) });
+        let waker = Waker::from(Arc::clone(&ready));
+        let socket = Socket::Connecting(connecting);
+        let mut wire = Wire { link, ready, waker, socket, blocked: false, unflushed: false };
+        wire.advance(now, &mut self.machine);
+        self.wires.push(wire);
+    }
+
+    fn close(&mut self, link: LinkId) {
+        let Some(wire) = self.wires.iter_mut().find(|w| w.link == link) else { return };
+        wire.socket = match core::mem::replace(&mut wire.socket, Socket::Gone) {
+            Socket::Open(stream) => Socket::Closing(stream),
+            _ => Socket::Gone,
+        };
+        wire.ready.flag.store(true, Ordering::SeqCst);
+        self.kick.wake();
+    }
+
+    fn write_all(&mut self) -> bool {
+        let mut busy = false;
+        for wire in &mut self.wires {
+            busy |= wire.write(&mut self.machine);
+        }
+        busy
+    }
+
+    /// Arms the timer; whether its time has come already.
+    fn sleep(&mut self, cx: &mut Context<'_>, deadline: Instant) -> bool {
+        if deadline == Instant::FAR {
+            return false;
+        }
+        if self.transport.poll_sleep(cx, deadline).is_pending() {
+            return false;
+        }
+        self.machine.on_timeout();
+        true
+    }
+}
+
+impl<T: Transport> Wire<T> {
+    /// Goes on with whatever the connection waits for; whether anything happened.
+    fn advance(&mut self, now: Instant, machine: &mut Machine) -> bool {
+        match &mut self.socket {
+            Socket::Connecting(connecting) => {
+                let mut cx = Context::from_waker(&self.waker);
+                let Poll::Ready(result) = Pin::new(connecting).poll(&mut cx) else { return false };
+                match result {
+                    Ok(stream) => {
+                        self.socket = Socket::Open(stream);
+                        // Its waker is not registered for reading yet.
+                        self.ready.flag.store(true, Ordering::SeqCst);
+                        machine.on_connected(now, self.link);
+                    }
+                    Err(error) => {
+                        self.socket = Socket::Gone;
+                        machine.on_closed(now, self.link, Some(error));
+                    }
+                }
+                true
+            }
+            Socket::Open(_) => self.read(now, machine),
+            Socket::Closing(stream) => {
+                let mut cx = Context::from_waker(&self.waker);
+                if stream.poll_close(&mut cx).is_ready() {
+                    self.socket = Socket::Gone;
+                }
+                false
+            }
+            Socket::Gone => false,
+        }
+    }
+
+    fn read(&mut self, now: Instant, machine: &mut Machine) -> bool {
+        let Socket::Open(stream) = &mut self.socket else { return false };
+        let mut cx = Context::from_waker(&self.waker);
+        let mut busy = false;
+        for _ in 0..OPERATIONS_MAX {
+            let Some(buffer) = machine.receive_buffer(self.link) else { return busy };
+            let lost: Option<TransportError> = match stream.poll_read(&mut cx, buffer) {
+                Poll::Pending => return busy,
+                Poll::Ready(Ok(0)) => None,
+                Poll::Ready(Ok(count)) => {
+                    machine.received(now, self.link, count);
+                    busy = true;
+                    continue;
+                }
+                Poll::Ready(Err(error)) => Some(error),
+            };
+            self.socket = Socket::Gone;
+            machine.on_closed(now, self.link, lost);
+            return true;
+        }
+        // Its share of this turn is over, and nobody will wake it for what is left.
+        self.ready.flag.store(true, Ordering::SeqCst);
+        true
+    }
+
+    fn write(&mut self, machine: &mut Machine) -> bool {
+        let Socket::Open(stream) = &mut self.socket else { return false };
+        let mut cx = Context::from_waker(&self.waker);
+        let mut busy = false;
+        for _ in 0..OPERATIONS_MAX {
+            if self.blocked || !machine.has_output(self.link) {
+                break;
+            }
+            let mut slices: [&[u8]; SLICES_MAX] = [&[]; SLICES_MAX];
+            let count = machine.transmit(self.link, &mut slices);
+            match stream.poll_write(&mut cx, slices.get(..count).unwrap_or_default()) {
+                Poll::Ready(Ok(0)) => break,
+                Poll::Ready(Ok(written)) => {
+                    machine.transmitted(self.link, written);
+                    self.unflushed = true;
+                    busy = true;
+                }
+                // The reading side tells why, and whether anything came before the end.
+                Poll::Ready(Err(_)) => {
+                    self.blocked = true;
+                    self.ready.flag.store(true, Ordering::SeqCst);
+                    return true;
+                }
+                Poll::Pending => self.blocked = true,
+            }
+        }
+        if self.unflushed && stream.poll_flush(&mut cx).is_ready() {
+            self.unflushed = false;
+        }
+        busy
+    }
+}
+
+impl<T: Transport> Drop for Driver<T> {
+    fn drop(&mut self) {
+        self.machine.end(self.clock.now());
+    }
+}
+
+impl<T> Future for Driver<T>
+where
+    T: Transport + Unpin,
+    T::Stream: Unpin,
+{
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        Driver::poll(self.get_mut(), cx)
+    }
+}
+
+/// A driver can be moved to another thread whenever its transport's parts can.
+#[cfg(feature = "std")]
+const fn _driver_is_send<T>()
+where
+    T: Transport + Send,
+    T::Stream: Send,
+    T::Connecting: Send,
+{
+    const fn is_send<X: Send>() {}
+    is_send::<Driver<T>>();
+}

@@ -1,0 +1,263 @@
+//! What can go wrong, sorted by whose fault it is.
+//!
+//! | error | what happened | what to do |
+//! |---|---|---|
+//! | [`Error::Peer`] | something that is no Kafka broker answered, or one broke the protocol | check the address and the port's protocol |
+//! | [`Error::Wire`] | bytes that do not decode, or a value that a broker's version cannot carry | as above; a newer broker for the latter |
+//! | [`Error::Broker`] | the broker refused, and said why | see the code; [`Error::is_retriable`] |
+//! | [`Error::Transport`] | the network failed, with every address tried | check the network; it is tried again as long as time lasts |
+//! | [`Error::Config`] | a setting is wrong, alone or beside another | change the knob that it names |
+//! | [`Error::Budget`] | a memory class is full, or one thing is larger than it can ever hold | raise the knob that it names, or wait |
+//! | [`Error::TooLarge`] | a record or a fetched batch passes a limit | raise the knob, split the record, or seek past the batch |
+//! | [`Error::Closed`] | the client, producer or consumer was closed, or its driver dropped | make a new one |
+//! | [`Error::TimedOut`] | the operation's own time ran out | raise the knob that it names, or try again |
+
+use alloc::{boxed::Box, string::String, vec::Vec};
+use core::{fmt, time::Duration};
+
+use crate::{TransportError, budget::Class, code::ErrorCode, wire::WireError};
+
+/// Every failure that Klamm reports. See the [module](self) for a table of what to do.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The peer broke the protocol, or is no Kafka broker.
+    #[error("{address}: {fault}")]
+    Peer {
+        /// Whom it was said to.
+        address: String,
+        /// What it did.
+        fault: PeerFault,
+    },
+    /// Bytes that do not decode, or a value that the negotiated version cannot carry.
+    #[error("{what}: {error}")]
+    Wire {
+        /// Which message.
+        what: &'static str,
+        /// What is wrong in it.
+        error: WireError,
+    },
+    /// The broker refused.
+    #[error("{what}: {code}{}", Said(message))]
+    Broker {
+        /// The broker's code.
+        code: ErrorCode,
+        /// What was asked, with topic and partition where there is one.
+        what: String,
+        /// The broker's own words, if it had any.
+        message: Option<String>,
+    },
+    /// The network failed: each address that was tried, with its error.
+    #[error("no broker could be reached: {}", Tried(tried))]
+    Transport {
+        /// Address and error, in the order of trying; at most one a known address.
+        tried: Vec<(String, TransportError)>,
+    },
+    /// A setting is wrong.
+    #[error("{knob}: {why}")]
+    Config {
+        /// The setting's name.
+        knob: &'static str,
+        /// What is wrong with its value, and what would be right.
+        why: String,
+    },
+    /// Memory ran out, or one thing is larger than its class can ever hold.
+    #[error("{class} memory: {needed} bytes do not fit into {limit} ({knob})")]
+    Budget {
+        /// The class of memory.
+        class: Class,
+        /// How much was asked for, in bytes.
+        needed: usize,
+        /// How much there is at most, in bytes.
+        limit: usize,
+        /// The setting that would make room.
+        knob: &'static str,
+    },
+    /// One thing is larger than it may ever be; `because` names the limit and the knob.
+    #[error("{what} is too large: {because}")]
+    TooLarge {
+        /// What is too large, with topic, partition and offset where it has them.
+        what: String,
+        /// The limit that it passes.
+        because: Box<Error>,
+    },
+    /// The client, producer or consumer is closed.
+    #[error("closed{}", Fated(fate))]
+    Closed {
+        /// Whether a record may have reached the log all the same.
+        fate: Fate,
+    },
+    /// The operation's own time ran out.
+    #[error("{what} did not finish within {after:?} ({knob}){}", Because(because))]
+    TimedOut {
+        /// What did not finish.
+        what: String,
+        /// How long it had.
+        after: Duration,
+        /// The setting that gave it this time.
+        knob: &'static str,
+        /// Whether a record may have reached the log all the same.
+        fate: Fate,
+        /// The last failure on the way, which is usually the reason.
+        because: Option<Box<Error>>,
+    },
+}
+
+/// How a peer broke the protocol.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PeerFault {
+    /// It closed the connection before it had answered ApiVersions: no Kafka broker, TLS on a plaintext port, or a
+    /// listener that wants TLS.
+    #[error("closed the connection before it answered ApiVersions; is this the port of a plaintext Kafka listener?")]
+    NoGreeting,
+    /// The first bytes are those of another protocol.
+    #[error("answered in {0}, not in Kafka's protocol")]
+    OtherProtocol(&'static str),
+    /// A frame's length is negative, or larger than anything asked for.
+    #[error("a frame of {len} bytes was announced; at most {limit} can be taken ({knob})")]
+    FrameLength {
+        /// The length on the wire.
+        len: i64,
+        /// The most that is taken.
+        limit: usize,
+        /// The setting behind the limit.
+        knob: &'static str,
+    },
+    /// A response whose correlation id is not the oldest request's.
+    #[error("answered with correlation id {got}, expected {expected:?}")]
+    Correlation {
+        /// What came.
+        got: i32,
+        /// The oldest request's, or nothing when none was open.
+        expected: Option<i32>,
+    },
+    /// A response that does not decode.
+    #[error("the {api} response does not decode: {error}")]
+    Malformed {
+        /// The API.
+        api: &'static str,
+        /// What is wrong.
+        error: WireError,
+    },
+    /// No version of an API that both sides speak.
+    #[error("speaks {api} {broker_min} to {broker_max}, this client {min} to {max}")]
+    NoCommonVersion {
+        /// The API.
+        api: &'static str,
+        /// The oldest version that the broker speaks; −1 if it does not know the API.
+        broker_min: i16,
+        /// The newest version that the broker speaks; −1 if it does not know the API.
+        broker_max: i16,
+        /// The oldest version that this client speaks.
+        min: i16,
+        /// The newest version that this client speaks.
+        max: i16,
+    },
+    /// A record batch that is damaged, or that cannot be read.
+    #[error("{topic}-{partition} at offset {offset}: {error}")]
+    Batch {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// The offset that was asked for.
+        offset: i64,
+        /// What is wrong.
+        error: crate::record::BatchError,
+    },
+}
+
+/// Whether a record that failed may be in the log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum Fate {
+    /// It surely is not: the whole request was never sent, or the broker refused it.
+    NotPersisted,
+    /// It may be: the request was sent and its answer never came.
+    MaybePersisted,
+}
+
+impl Error {
+    /// Whether the same operation may succeed later, unchanged.
+    pub fn is_retriable(&self) -> bool {
+        match self {
+            Error::Broker { code, .. } => code.is_retriable(),
+            Error::Transport { tried } => tried.iter().all(|(_, e)| e.retriable),
+            Error::Budget { needed, limit, .. } => needed <= limit,
+            Error::TimedOut { .. } => true,
+            Error::TooLarge { .. }
+            | Error::Peer { .. }
+            | Error::Wire { .. }
+            | Error::Config { .. }
+            | Error::Closed { .. } => false,
+        }
+    }
+
+    /// Whether the handle that gave it is of no more use.
+    pub fn is_fatal(&self) -> bool {
+        matches!(self, Error::Closed { .. })
+    }
+
+    /// For a record that was to be produced: whether it may be in the log all the same.
+    pub fn fate(&self) -> Fate {
+        match self {
+            Error::Closed { fate } | Error::TimedOut { fate, .. } => *fate,
+            Error::Broker {
+                code: ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND | ErrorCode::REQUEST_TIMED_OUT, ..
+            } => Fate::MaybePersisted,
+            _ => Fate::NotPersisted,
+        }
+    }
+
+    pub(crate) fn config(knob: &'static str, why: impl Into<String>) -> Error {
+        Error::Config { knob, why: why.into() }
+    }
+
+    pub(crate) fn broker(code: ErrorCode, what: impl Into<String>, message: Option<&str>) -> Error {
+        Error::Broker { code, what: what.into(), message: message.map(Into::into) }
+    }
+}
+
+struct Said<'a>(&'a Option<String>);
+
+impl fmt::Display for Said<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(message) => write!(f, " ({message})"),
+            None => Ok(()),
+        }
+    }
+}
+
+struct Tried<'a>(&'a [(String, TransportError)]);
+
+impl fmt::Display for Tried<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, (address, error)) in self.0.iter().enumerate() {
+            write!(f, "{}{address}: {error}", if i == 0 { "" } else { "; " })?;
+        }
+        Ok(())
+    }
+}
+
+struct Fated<'a>(&'a Fate);
+
+impl fmt::Display for Fated<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Fate::NotPersisted => Ok(()),
+            Fate::MaybePersisted => f.write_str("; the record may be in the log"),
+        }
+    }
+}
+
+struct Because<'a>(&'a Option<Box<Error>>);
+
+impl fmt::Display for Because<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(error) => write!(f, ": {error}"),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,457 @@
+//! The one state machine: bytes, time and commands in; bytes, deadlines and events out.
+//!
+//! Its owner, the driver, keeps one obligation: after every change it calls [`Machine::poll_output`] until that answers
+//! a timeout. It then writes what [`Machine::transmit`] gives, and waits.
+
+use alloc::{boxed::Box, vec::Vec};
+use core::time::Duration;
+
+use bytes::Bytes;
+
+use crate::{
+    Endpoint, Error, Instant, TransportError,
+    admin::{AdminCalls, Asked},
+    api::{Command, Shared},
+    budget::{Class, FetchBuf},
+    cluster::{self, Cluster, other_protocol},
+    consumer::{Fetcher, Fetching, OffsetsAsked},
+    error::{Fate, PeerFault},
+    link::{Incoming, LinkId, Pending, Room, State, Unanswered},
+    producer::{Produced, Sender},
+    rng::Rng,
+    sync::Arc,
+    wire::Reader,
+};
+
+/// What a request's owner wants back with its answer.
+#[derive(Debug)]
+pub(crate) enum Context {
+    Greeting,
+    Metadata,
+    InitProducerId { slot: usize },
+    Produce(Box<Produced>),
+    ListOffsets(Box<OffsetsAsked>),
+    Fetch(Box<Fetching>),
+    Admin(Asked),
+}
+
+/// A response's body, and the buffer it lies in if that can be kept.
+pub(crate) struct Frame<'a> {
+    pub(crate) reader: Reader<'a>,
+    pub(crate) leased: Option<&'a Bytes>,
+}
+
+/// What the driver must do next.
+#[derive(Debug)]
+pub(crate) enum Output {
+    Connect {
+        link: LinkId,
+        to: Endpoint,
+    },
+    Close {
+        link: LinkId,
+    },
+    /// Nothing, until then or until something comes in.
+    Timeout(Instant),
+    /// Nothing any more: every handle is gone and everything is settled.
+    Ended,
+}
+
+/// Everything that Klamm knows.
+pub(crate) struct Machine {
+    shared: Arc<Shared>,
+    cluster: Cluster,
+    senders: Vec<Option<Sender>>,
+    fetchers: Vec<Option<Fetcher>>,
+    admin: AdminCalls,
+    /// Whether everything was done that could be, since the last thing came in.
+    settled: bool,
+    /// Set when the last handle is gone: the buffers have until then.
+    close_by: Option<Instant>,
+    ended: bool,
+}
+
+/// The least memory of a request's answer that is not records.
+const FRAME_LEAST: usize = 4;
+
+impl Machine {
+    pub(crate) fn new(shared: Arc<Shared>, rng: Rng, bootstrap: Vec<Endpoint>) -> Self {
+        let cluster = Cluster::new(Arc::clone(&shared.config), Arc::clone(&shared.budget), rng, bootstrap);
+        Machine {
+            shared,
+            cluster,
+            senders: Vec::new(),
+            fetchers: Vec::new(),
+            admin: AdminCalls::default(),
+            settled: false,
+            close_by: None,
+            ended: false,
+        }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// A turn of the driver begins.
+    pub(crate) fn begin(&mut self, now: Instant) {
+        self.shared.set_coarse(now);
+        self.settled = false;
+    }
+
+    /// What to do next. To be called after every change, until it answers [`Output::Timeout`] or [`Output::Ended`].
+    #[must_use]
+    pub(crate) fn poll_output(&mut self, now: Instant) -> Output {
+        loop {
+            if let Some(output) = self.cluster.next_output() {
+                return match output {
+                    cluster::Output::Connect { link, to } => Output::Connect { link, to },
+                    cluster::Output::Close { link } => Output::Close { link },
+                };
+            }
+            if self.ended {
+                return Output::Ended;
+            }
+            if self.settled {
+                return Output::Timeout(self.deadline(now));
+            }
+            self.settled = true;
+            self.turn(now);
+        }
+    }
+
+    fn turn(&mut self, now: Instant) {
+        self.take_commands();
+        self.cluster.run(now);
+        while let Some(lost) = self.cluster.next_lost() {
+            self.on_lost(now, lost);
+        }
+        for sender in self.senders.iter_mut().flatten() {
+            sender.run(now, &mut self.cluster);
+        }
+        for fetcher in self.fetchers.iter_mut().flatten() {
+            fetcher.run(now, &mut self.cluster);
+        }
+        self.admin.run(now, &mut self.cluster);
+        // Whoever ran may have found metadata out of date.
+        self.cluster.run(now);
+        self.free_slots();
+        self.tell_contact();
+        self.shared.waits.wake_due(now);
+        self.close(now);
+    }
+
+    fn deadline(&self, now: Instant) -> Instant {
+        let senders = self.senders.iter().flatten().map(Sender::deadline);
+        let fetchers = self.fetchers.iter().flatten().map(Fetcher::deadline);
+        let own = [self.cluster.deadline(now), self.admin.deadline(), self.shared.waits.wake_due(now)];
+        let close = self.close_by.into_iter();
+        senders.chain(fetchers).chain(own).chain(close).min().unwrap_or(Instant::FAR)
+    }
+
+    fn take_commands(&mut self) {
+        while let Some(command) = self.shared.next_command() {
+            match command {
+                Command::Produce(shared) => {
+                    let slot = free_slot(&mut self.senders);
+                    self.senders[slot] = Some(Sender::new(slot, shared));
+                }
+                Command::Consume(shared) => {
+                    let slot = free_slot(&mut self.fetchers);
+                    self.fetchers[slot] = Some(Fetcher::new(slot, shared));
+                }
+                Command::CreateTopics(call) => self.admin.add(call),
+            }
+        }
+    }
+
+    fn free_slots(&mut self) {
+        for place in &mut self.senders {
+            if let Some(mut sender) = place.take_if(|s| s.is_done()) {
+                sender.abandon();
+                self.shared.free_slot();
+            }
+        }
+        for place in &mut self.fetchers {
+            if let Some(mut fetcher) = place.take_if(|f| f.is_done()) {
+                fetcher.abandon();
+                self.shared.free_slot();
+            }
+        }
+    }
+
+    fn tell_contact(&self) {
+        if self.cluster.is_known() {
+            self.shared.set_contact(Ok(()));
+        } else if self.cluster.has_failures() {
+            self.shared.set_contact(Err(self.cluster.unreachable()));
+        }
+    }
+
+    /// When the last handle is gone, what is in the buffers has `close_timeout_ms`; then everything ends.
+    fn close(&mut self, now: Instant) {
+        if self.shared.has_handles() {
+            return;
+        }
+        let span = Duration::from_millis(u64::from(self.shared.config.close_timeout_ms));
+        let by = *self.close_by.get_or_insert(now.after(span));
+        let idle = self.senders.iter().flatten().next().is_none();
+        if idle || by <= now {
+            self.end(now);
+        }
+    }
+
+    /// Ends everything: connections close, every record that is not settled gets its fate, nobody waits on.
+    pub(crate) fn end(&mut self, now: Instant) {
+        if core::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        self.cluster.close_all(now);
+        while let Some(lost) = self.cluster.next_lost() {
+            self.on_lost(now, lost);
+        }
+        let left = self.shared.end();
+        for command in left {
+            match command {
+                Command::Produce(shared) => Sender::new(0, shared).abandon(),
+                Command::Consume(shared) => Fetcher::new(0, shared).abandon(),
+                Command::CreateTopics(call) => self.admin.add(call),
+            }
+        }
+        self.senders.iter_mut().flatten().for_each(Sender::abandon);
+        self.fetchers.iter_mut().flatten().for_each(Fetcher::abandon);
+        self.admin.abandon(&Error::Closed { fate: Fate::NotPersisted });
+        self.senders.clear();
+        self.fetchers.clear();
+    }
+
+    /// The transport opened a connection.
+    pub(crate) fn on_connected(&mut self, now: Instant, link: LinkId) {
+        self.settled = false;
+        self.cluster.on_connected(now, link);
+    }
+
+    /// The transport could not open a connection, or lost it; `None`: the peer closed it.
+    pub(crate) fn on_closed(&mut self, now: Instant, link: LinkId, error: Option<TransportError>) {
+        self.settled = false;
+        self.cluster.on_transport_error(now, link, error);
+    }
+
+    /// The armed time has come.
+    pub(crate) fn on_timeout(&mut self) {
+        self.settled = false;
+    }
+
+    /// Fills `out` with what is to be written to a link next; answers how many slices.
+    pub(crate) fn transmit<'a>(&'a self, link: LinkId, out: &mut [&'a [u8]]) -> usize {
+        self.cluster.link(link).map_or(0, |l| l.transmit(out))
+    }
+
+    /// Whether anything is to be written to a link.
+    pub(crate) fn has_output(&self, link: LinkId) -> bool {
+        self.cluster.link(link).is_some_and(crate::link::Link::has_output)
+    }
+
+    /// `count` bytes were written to a link.
+    pub(crate) fn transmitted(&mut self, link: LinkId, count: usize) {
+        let Some(l) = self.cluster.link_mut(link) else { return };
+        l.transmitted(count);
+        while let Some(context) = self.cluster.link_mut(link).and_then(|l| l.next_done_unanswered()) {
+            self.settled = false;
+            if let Context::Produce(produced) = context
+                && let Some(sender) = self.sender(produced.slot)
+            {
+                sender.on_sent(*produced);
+            }
+        }
+    }
+
+    /// Where a link's next bytes go; `None` once it has ended.
+    pub(crate) fn receive_buffer(&mut self, link: LinkId) -> Option<&mut [u8]> {
+        self.cluster.link_mut(link).map(|l| l.assembly.buffer()).filter(|b| !b.is_empty())
+    }
+
+    /// `count` bytes came in on a link.
+    pub(crate) fn received(&mut self, now: Instant, link: LinkId, count: usize) {
+        let Some(l) = self.cluster.link_mut(link) else { return };
+        l.assembly.received(count);
+        while let Some(incoming) = self.next_frame(now, link) {
+            self.settled = false;
+            match incoming {
+                Incoming::Staged { start, end } => self.on_staged(now, link, start, end, None),
+                Incoming::Refused { start, end, len } => self.on_staged(now, link, start, end, Some(len)),
+                Incoming::Leased(buffer) => self.on_leased(now, link, buffer),
+            }
+        }
+        if let Some(l) = self.cluster.link_mut(link) {
+            l.assembly.compact();
+        }
+    }
+
+    /// The next whole frame; decides on the room of one that has only been announced.
+    fn next_frame(&mut self, now: Instant, link: LinkId) -> Option<Incoming> {
+        let l = self.cluster.link_mut(link)?;
+        if let Some(announced) = l.assembly.announced() {
+            match room_for(l, announced) {
+                Ok(Wanted::Stage) => {}
+                Ok(Wanted::Buffer(class, len)) => {
+                    let room = match self.shared.budget.fetch_buf(class, len) {
+                        Some(buffer) => Room::Buffer(buffer),
+                        None => Room::None,
+                    };
+                    self.cluster.link_mut(link)?.assembly.begin(len, room);
+                }
+                Err(fault) => {
+                    self.settled = false;
+                    self.cluster.on_fault(now, link, fault);
+                    return None;
+                }
+            }
+        }
+        self.cluster.link_mut(link)?.assembly.next()
+    }
+
+    /// A frame that lies in the link's read-ahead, or (`refused`) only its head.
+    fn on_staged(&mut self, now: Instant, link: LinkId, start: usize, end: usize, refused: Option<usize>) {
+        let Some(l) = self.cluster.link_mut(link) else { return };
+        // The stage is lent out, because handling the frame may touch any link, and given back after.
+        let stage = l.assembly.lend();
+        let answered = l.answered(stage.get(start..end).unwrap_or_default());
+        match (answered, refused) {
+            (Ok((pending, reader)), None) => self.on_response(now, link, pending, Frame { reader, leased: None }),
+            (Ok((pending, _)), Some(len)) => self.on_refused(now, link, pending, len),
+            (Err(fault), _) => self.cluster.on_fault(now, link, fault),
+        }
+        if let Some(l) = self.cluster.link_mut(link) {
+            l.assembly.give_back(stage);
+        }
+    }
+
+    fn on_leased(&mut self, now: Instant, link: LinkId, buffer: FetchBuf) {
+        let bytes = Bytes::from_owner(buffer);
+        let Some(l) = self.cluster.link_mut(link) else { return };
+        match l.answered(&bytes) {
+            Ok((pending, reader)) => self.on_response(now, link, pending, Frame { reader, leased: Some(&bytes) }),
+            Err(fault) => self.cluster.on_fault(now, link, fault),
+        }
+    }
+
+    fn on_response(&mut self, now: Instant, link: LinkId, pending: Pending<Context>, frame: Frame<'_>) {
+        let version = pending.version;
+        let cluster = &mut self.cluster;
+        match pending.context {
+            Context::Greeting => cluster.on_greeted(now, link, version, frame.reader),
+            Context::Metadata => cluster.on_metadata(now, link, version, frame.reader),
+            Context::InitProducerId { slot } => {
+                if let Some(sender) = self.senders.get_mut(slot).and_then(Option::as_mut) {
+                    sender.on_identity(now, cluster, link, version, frame.reader);
+                }
+            }
+            Context::Produce(produced) => {
+                if let Some(sender) = self.senders.get_mut(produced.slot).and_then(Option::as_mut) {
+                    sender.on_produced(now, cluster, link, version, *produced, frame.reader);
+                }
+            }
+            Context::ListOffsets(asked) => {
+                if let Some(fetcher) = self.fetchers.get_mut(asked.slot).and_then(Option::as_mut) {
+                    fetcher.on_offsets(now, cluster, link, version, *asked, frame.reader);
+                }
+            }
+            Context::Fetch(fetching) => {
+                if let Some(fetcher) = self.fetchers.get_mut(fetching.slot).and_then(Option::as_mut) {
+                    fetcher.on_fetched(now, cluster, link, version, *fetching, frame);
+                }
+            }
+            Context::Admin(asked) => self.admin.on_response(now, cluster, link, version, asked, frame.reader),
+        }
+    }
+
+    /// An answer that there was no memory for. The link lives; who asked must ask for less, or try again.
+    fn on_refused(&mut self, now: Instant, link: LinkId, pending: Pending<Context>, len: usize) {
+        match pending.context {
+            Context::Fetch(fetching) => {
+                if let Some(fetcher) = self.fetchers.get_mut(fetching.slot).and_then(Option::as_mut) {
+                    fetcher.on_fetch_refused(&mut self.cluster, *fetching, len);
+                }
+            }
+            context => {
+                let limit = self.shared.budget.limit(Class::Control);
+                let fault = PeerFault::FrameLength { len: len as i64, limit, knob: Class::Control.knob() };
+                self.cluster.on_fault(now, link, fault);
+                self.on_lost(now, Unanswered { context, sent: true });
+            }
+        }
+    }
+
+    /// A request ended with its connection.
+    fn on_lost(&mut self, now: Instant, lost: Unanswered<Context>) {
+        let cluster = &mut self.cluster;
+        match lost.context {
+            Context::Greeting => {}
+            Context::Metadata => cluster.on_metadata_lost(now),
+            Context::InitProducerId { slot } => {
+                if let Some(sender) = self.senders.get_mut(slot).and_then(Option::as_mut) {
+                    sender.on_identity_lost(now, cluster);
+                }
+            }
+            Context::Produce(produced) => {
+                if let Some(sender) = self.senders.get_mut(produced.slot).and_then(Option::as_mut) {
+                    sender.on_produce_lost(now, cluster, *produced, lost.sent);
+                }
+            }
+            Context::ListOffsets(asked) => {
+                if let Some(fetcher) = self.fetchers.get_mut(asked.slot).and_then(Option::as_mut) {
+                    fetcher.on_offsets_lost(now, cluster, *asked);
+                }
+            }
+            Context::Fetch(fetching) => {
+                if let Some(fetcher) = self.fetchers.get_mut(fetching.slot).and_then(Option::as_mut) {
+                    fetcher.on_fetch_lost(now, cluster, *fetching);
+                }
+            }
+            Context::Admin(asked) => self.admin.on_lost(now, cluster, asked),
+        }
+    }
+
+    fn sender(&mut self, slot: usize) -> Option<&mut Sender> {
+        self.senders.get_mut(slot).and_then(Option::as_mut)
+    }
+}
+
+/// Where an announced frame may go.
+enum Wanted {
+    /// It is, or will be, whole in the stage; or it has not fully arrived there.
+    Stage,
+    Buffer(Class, usize),
+}
+
+/// Judges the length that a peer announces, before anything is allocated for it (trap 11).
+fn room_for(link: &crate::link::Link<Context>, announced: i32) -> Result<Wanted, PeerFault> {
+    let wrong = |limit, class: Class| PeerFault::FrameLength { len: i64::from(announced), limit, knob: class.knob() };
+    if let State::Greeting(_) = link.state
+        && let Some(name) = other_protocol(link.assembly.unread())
+    {
+        return Err(PeerFault::OtherProtocol(name));
+    }
+    let Some(oldest) = link.oldest() else { return Err(PeerFault::Correlation { got: announced, expected: None }) };
+    let class = match oldest.context {
+        Context::Fetch(_) => Class::Fetch,
+        _ => Class::Control,
+    };
+    match usize::try_from(announced) {
+        Ok(len) if (FRAME_LEAST..=oldest.response_max).contains(&len) => {
+            Ok(if link.assembly.fits_stage(len) { Wanted::Stage } else { Wanted::Buffer(class, len) })
+        }
+        _ => Err(wrong(oldest.response_max, class)),
+    }
+}
+
+fn free_slot<T>(slots: &mut Vec<Option<T>>) -> usize {
+    match slots.iter().position(Option::is_none) {
+        Some(at) => at,
+        None => {
+            slots.push(None);
+            slots.len() - 1
+        }
+    }
+}

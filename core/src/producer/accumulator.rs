@@ -1,0 +1,236 @@
+//! The way of a record into its batch: one short lock, one copy.
+
+use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
+
+use super::{
+    batch::OpenBatch,
+    outcome::Outcome,
+    shared::{Place, ProducerShared, Refusal, Topic},
+};
+use crate::{
+    Error,
+    budget::{Chunk, Class},
+    record::{BATCH_HEADER_LEN, Header, RecordParts, encode_record, encode_record_pieces, record_size_max},
+    sync::{Arc, LockGuard},
+};
+
+/// Locks a topic's open batches are spread over, so that threads on different partitions seldom meet.
+pub(super) const SHARDS: usize = if cfg!(feature = "std") { 8 } else { 1 };
+
+/// The open batches of every [`SHARDS`]th partition.
+#[derive(Default)]
+pub(super) struct Shard {
+    slots: Vec<Slot>,
+}
+
+#[derive(Default)]
+struct Slot {
+    open: Option<OpenBatch>,
+    /// Bytes since the partition was chosen for keyless records (KIP-794).
+    sticky_bytes: usize,
+}
+
+/// A record to append, all borrowed.
+pub(crate) struct Appending<'a> {
+    pub(crate) key: Option<&'a [u8]>,
+    pub(crate) value: Option<&'a [u8]>,
+    pub(crate) headers: &'a [Header<'a>],
+    pub(crate) timestamp_ms: Option<i64>,
+    /// Whether the partition was chosen because the record has no key.
+    pub(crate) sticky: bool,
+}
+
+/// Where a record went.
+pub(crate) struct Appended {
+    pub(crate) outcome: Arc<Outcome>,
+    pub(crate) index: u32,
+    pub(crate) timestamp_ms: i64,
+    /// A batch was opened or sealed: the driver must know.
+    pub(crate) kick: bool,
+}
+
+impl ProducerShared {
+    /// Takes a record into the open batch of its partition.
+    #[inline]
+    pub(crate) fn append(&self, topic: &Topic, partition: u32, record: &Appending<'_>) -> Result<Appended, Refusal> {
+        let size_max =
+            record_size_max(record.key.map_or(0, <[u8]>::len), record.value.map_or(0, <[u8]>::len), record.headers);
+        let batch_max = self.config.batch_bytes - BATCH_HEADER_LEN;
+        if size_max > batch_max {
+            return Err(Refusal::Error(self.too_large(topic, size_max)));
+        }
+        let mut spare: Vec<Chunk> = Vec::new(); // dropped after the lock: a chunk's drop may wake somebody
+        let mut guard = lock_slot(topic, partition);
+        let slot = slot_of(&mut guard, partition);
+        let mut kick = false;
+        if slot.open.as_ref().is_some_and(|open| open.len + size_max > batch_max) {
+            self.seal(topic, partition, slot);
+            kick = true;
+        }
+        let open = match &mut slot.open {
+            Some(open) => open,
+            None => {
+                let opened = self.open(topic, partition, record.timestamp_ms, &mut spare, size_max);
+                let Some(opened) = opened else {
+                    drop(guard);
+                    if kick {
+                        self.client.kick.drive();
+                    }
+                    return Err(Refusal::Full);
+                };
+                kick = true;
+                slot.open.insert(opened)
+            }
+        };
+        let timestamp_ms = record.timestamp_ms.unwrap_or_else(|| self.client.coarse_unix_ms(open));
+        let parts = RecordParts {
+            timestamp_delta: timestamp_ms.wrapping_sub(open.base_timestamp_ms),
+            offset_delta: open.count,
+            key: record.key,
+            value: record.value,
+            headers: record.headers,
+        };
+        if !self.encode(open, &parts, size_max, &mut spare) {
+            drop(guard);
+            return Err(Refusal::Full);
+        }
+        open.max_timestamp_ms = open.max_timestamp_ms.max(timestamp_ms);
+        let index = open.count;
+        open.count += 1;
+        let outcome = Arc::clone(&open.outcome);
+        if record.sticky {
+            slot.sticky_bytes += size_max;
+            if slot.sticky_bytes >= self.config.batch_bytes {
+                slot.sticky_bytes = 0;
+                topic.move_on(partition);
+            }
+        }
+        Ok(Appended { outcome, index, timestamp_ms, kick })
+    }
+
+    /// Encodes into the last chunk, or over several. `false`: there is no room, and nothing was written.
+    #[inline]
+    fn encode(&self, open: &mut OpenBatch, parts: &RecordParts<'_>, size_max: usize, spare: &mut Vec<Chunk>) -> bool {
+        if let Some(chunk) = open.chunks.last_mut()
+            && chunk.room() >= size_max
+        {
+            let before = chunk.bytes().len();
+            encode_record(chunk.bytes_mut(), parts);
+            open.len += chunk.bytes().len() - before;
+            return true;
+        }
+        self.encode_over(open, parts, size_max, spare)
+    }
+
+    #[cold]
+    fn encode_over(&self, open: &mut OpenBatch, parts: &RecordParts<'_>, size: usize, spare: &mut Vec<Chunk>) -> bool {
+        let mut room = open.chunks.last().map_or(0, Chunk::room);
+        while room < size {
+            let Some(chunk) = self.client.budget.chunk() else { return false };
+            room += chunk.room();
+            spare.push(chunk);
+        }
+        let mut more = spare.drain(..);
+        let chunks = &mut open.chunks;
+        let mut len = 0;
+        encode_record_pieces(parts, &mut |mut piece: &[u8]| {
+            len += piece.len();
+            while !piece.is_empty() {
+                let space = chunks.last().map_or(0, Chunk::room);
+                if space == 0 {
+                    // Enough chunks were taken for the record's largest size.
+                    let Some(chunk) = more.next() else { return };
+                    chunks.push(chunk);
+                    continue;
+                }
+                let (now, later) = piece.split_at(space.min(piece.len()));
+                if let Some(chunk) = chunks.last_mut() {
+                    chunk.bytes_mut().extend_from_slice(now);
+                }
+                piece = later;
+            }
+        });
+        drop(more);
+        open.len += len;
+        true
+    }
+
+    /// Opens a batch. The clock is read here and, coarsely, for the records that follow.
+    fn open(
+        &self,
+        topic: &Topic,
+        partition: u32,
+        timestamp_ms: Option<i64>,
+        spare: &mut Vec<Chunk>,
+        size_max: usize,
+    ) -> Option<OpenBatch> {
+        // All of the first record's room first, so that a batch is never open without a record.
+        let chunk_bytes = self.client.budget.chunk_bytes();
+        for _ in 0..size_max.div_ceil(chunk_bytes) {
+            spare.push(self.client.budget.chunk()?);
+        }
+        let mut chunks = Vec::new();
+        chunks.push(spare.pop()?);
+        let unix_ms = self.client.clock.unix_ms().unwrap_or(-1);
+        let base = timestamp_ms.unwrap_or(unix_ms);
+        self.inbox.lock().opened.push(Place { topic: topic.index, partition });
+        Some(OpenBatch {
+            chunks,
+            len: 0,
+            count: 0,
+            base_timestamp_ms: base,
+            max_timestamp_ms: base,
+            unix_ms,
+            coarse_ms: self.client.coarse_ms(),
+            opened: self.client.clock.now(),
+            outcome: Outcome::new(Arc::clone(&topic.name), partition as i32),
+        })
+    }
+
+    /// Hands the open batch on. The inbox is locked inside the shard's lock, so that a partition's batches arrive in
+    /// the order in which they were sealed, whoever seals them.
+    fn seal(&self, topic: &Topic, partition: u32, slot: &mut Slot) {
+        if let Some(open) = slot.open.take() {
+            self.inbox.lock().sealed.push_back((Place { topic: topic.index, partition }, open));
+        }
+    }
+
+    /// The driver seals a partition's batch that is due.
+    pub(super) fn seal_open(&self, topic: &Topic, partition: u32) {
+        let mut guard = lock_slot(topic, partition);
+        let slot = slot_of(&mut guard, partition);
+        self.seal(topic, partition, slot);
+    }
+
+    /// When the open batch of a partition was opened, and how large it is; `None` if there is none.
+    pub(super) fn peek_open(&self, topic: &Topic, partition: u32) -> Option<crate::Instant> {
+        let mut guard = lock_slot(topic, partition);
+        slot_of(&mut guard, partition).open.as_ref().map(|open| open.opened)
+    }
+
+    /// Takes everything sealed so far.
+    pub(super) fn take_sealed(&self, into: &mut VecDeque<(Place, OpenBatch)>) {
+        core::mem::swap(&mut self.inbox.lock().sealed, into);
+    }
+
+    #[cold]
+    fn too_large(&self, topic: &Topic, needed: usize) -> Error {
+        let limit = self.config.batch_bytes;
+        let because = Error::Budget { class: Class::Produce, needed, limit, knob: "batch_bytes" };
+        Error::TooLarge { what: alloc::format!("a record to {}", topic.name), because: Box::new(because) }
+    }
+}
+
+#[inline]
+fn lock_slot(topic: &Topic, partition: u32) -> LockGuard<'_, Shard> {
+    topic.shards[partition as usize % SHARDS].lock()
+}
+
+#[inline]
+fn slot_of<'a>(shard: &'a mut LockGuard<'_, Shard>, partition: u32) -> &'a mut Slot {
+    let at = partition as usize / SHARDS;
+    if shard.slots.len() <= at {
+        shard.slots.resize_with(at + 1, Slot::default);
+    }
+    &mut shard.slots[at]
+}

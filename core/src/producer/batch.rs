@@ -1,0 +1,147 @@
+//! A batch: open while it grows, sealed when it is queued to be sent.
+
+use alloc::vec::Vec;
+
+use super::{
+    outcome::{Acknowledged, Failed, Outcome},
+    stamp::Stamp,
+};
+use crate::{
+    Error, Instant,
+    budget::Chunk,
+    error::Fate,
+    record::{BATCH_HEADER_LEN, BatchHeader, LOG_OVERHEAD, seal_crc},
+    sync::Arc,
+};
+
+/// The records of a sealed batch as they go out. Shared by the queue that may have to send them again and the
+/// connection that is writing them: the memory returns when both are done with it.
+pub(crate) struct BatchBody {
+    chunks: Vec<Chunk>,
+    len: usize,
+}
+
+impl BatchBody {
+    pub(crate) fn chunks(&self) -> impl Iterator<Item = &[u8]> {
+        self.chunks.iter().map(Chunk::bytes)
+    }
+
+    /// Bytes of all records together.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+}
+
+/// A batch that records are still appended to.
+pub(crate) struct OpenBatch {
+    pub(crate) chunks: Vec<Chunk>,
+    /// Bytes of all records together.
+    pub(crate) len: usize,
+    pub(crate) count: u32,
+    pub(crate) base_timestamp_ms: i64,
+    pub(crate) max_timestamp_ms: i64,
+    /// What the time was when the batch opened; −1 if nobody knows.
+    pub(crate) unix_ms: i64,
+    /// The coarse clock's reading at that moment: its difference later dates the records that follow.
+    pub(crate) coarse_ms: usize,
+    pub(crate) opened: Instant,
+    pub(crate) outcome: Arc<Outcome>,
+}
+
+/// A batch that is complete.
+pub(crate) struct Batch {
+    pub(crate) body: Arc<BatchBody>,
+    pub(crate) count: u32,
+    base_timestamp_ms: i64,
+    max_timestamp_ms: i64,
+    /// When its first record was accepted: the delivery timeout runs from here (trap 63).
+    pub(crate) opened: Instant,
+    outcome: Arc<Outcome>,
+    /// Its number among all batches of the producer, for flushes and for the order of retries.
+    pub(crate) number: u64,
+    /// Who wrote it and where in that writer's sequence: given once, at the first send.
+    pub(crate) stamp: Option<Stamp>,
+    header: [u8; BATCH_HEADER_LEN],
+    /// It was sent, and what became of it is not known.
+    pub(crate) unsure: bool,
+    /// Its tickets were told that its time is over; its memory still waits for the request's end.
+    pub(crate) expired: bool,
+    /// What went wrong last, for the delivery timeout's error.
+    pub(crate) because: Option<Error>,
+}
+
+impl Batch {
+    pub(crate) fn seal(open: OpenBatch, number: u64) -> Self {
+        Batch {
+            body: Arc::new(BatchBody { chunks: open.chunks, len: open.len }),
+            count: open.count,
+            base_timestamp_ms: open.base_timestamp_ms,
+            max_timestamp_ms: open.max_timestamp_ms,
+            opened: open.opened,
+            outcome: open.outcome,
+            number,
+            stamp: None,
+            header: [0; BATCH_HEADER_LEN],
+            unsure: false,
+            expired: false,
+            because: None,
+        }
+    }
+
+    /// Bytes on the wire.
+    pub(crate) fn wire_len(&self) -> usize {
+        BATCH_HEADER_LEN + self.body.len()
+    }
+
+    /// Writes the header. The CRC covers it and all records, so a new stamp costs a new CRC.
+    pub(crate) fn stamp(&mut self, stamp: Stamp) {
+        let header = BatchHeader {
+            base_offset: 0,
+            batch_length: i32::try_from(self.wire_len() - LOG_OVERHEAD).unwrap_or(i32::MAX),
+            partition_leader_epoch: -1,
+            magic: 2,
+            crc: 0,
+            attributes: Default::default(),
+            last_offset_delta: self.count as i32 - 1,
+            base_timestamp: self.base_timestamp_ms,
+            max_timestamp: self.max_timestamp_ms,
+            producer_id: stamp.producer_id,
+            producer_epoch: stamp.epoch,
+            base_sequence: stamp.sequence,
+            record_count: self.count as i32,
+        };
+        self.header = header.write();
+        seal_crc(&mut self.header, self.body.chunks());
+        self.stamp = Some(stamp);
+    }
+
+    pub(crate) fn header(&self) -> [u8; BATCH_HEADER_LEN] {
+        self.header
+    }
+
+    /// What a failure of this batch means for its records.
+    pub(crate) fn fate(&self) -> Fate {
+        if self.unsure { Fate::MaybePersisted } else { Fate::NotPersisted }
+    }
+
+    /// Tells the tickets that the delivery timeout is over, and why it was not enough.
+    pub(crate) fn expire(&mut self, after: core::time::Duration, what: alloc::string::String, in_flight: bool) {
+        let fate = if in_flight { Fate::MaybePersisted } else { self.fate() };
+        let because = self.because.take().map(alloc::boxed::Box::new);
+        let error = Error::TimedOut { what, after, knob: "delivery_timeout_ms", fate, because };
+        self.outcome.resolve(Err(Failed { error, records: Vec::new() }));
+        self.expired = true;
+    }
+
+    pub(crate) fn acknowledge(self, base_offset: i64, append_time_ms: i64) {
+        self.outcome.resolve(Ok(Acknowledged { base_offset, append_time_ms }));
+    }
+
+    pub(crate) fn fail(self, error: Error) {
+        self.outcome.resolve(Err(Failed { error, records: Vec::new() }));
+    }
+
+    pub(crate) fn fail_records(self, failed: Failed) {
+        self.outcome.resolve(Err(failed));
+    }
+}

@@ -1,0 +1,229 @@
+//! What became of a batch, and the tickets that tell each record's sender.
+
+use alloc::{string::String, vec::Vec};
+use core::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, Waker},
+};
+
+use spin::Once;
+
+use crate::{
+    Error,
+    code::ErrorCode,
+    sync::{Arc, Lock},
+};
+
+/// A batch that was acknowledged.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Acknowledged {
+    /// The first record's offset, −1 when the broker did not say (acks 0, or a duplicate of long ago).
+    pub(crate) base_offset: i64,
+    /// When the log took it, if the topic stamps by that (LogAppendTime), else −1.
+    pub(crate) append_time_ms: i64,
+}
+
+/// A batch that failed.
+#[derive(Clone, Debug)]
+pub(crate) struct Failed {
+    pub(crate) error: Error,
+    /// The records that the broker refused one by one, with its words (KIP-467). Empty: all for the same reason.
+    pub(crate) records: Vec<(u32, Option<String>)>,
+}
+
+/// One batch's outcome: set once, read by all of its tickets.
+pub(crate) struct Outcome {
+    topic: Arc<str>,
+    partition: i32,
+    result: Once<Result<Acknowledged, Failed>>,
+    wakers: Lock<Vec<Waker>>,
+}
+
+impl Outcome {
+    pub(crate) fn new(topic: Arc<str>, partition: i32) -> Arc<Self> {
+        Arc::new(Outcome { topic, partition, result: Once::new(), wakers: Lock::new(Vec::new()) })
+    }
+
+    /// Tells every ticket. The result stands before the wakers are taken, so that a task which enlists in between
+    /// finds it.
+    pub(crate) fn resolve(&self, result: Result<Acknowledged, Failed>) {
+        self.result.call_once(|| result);
+        let wakers = core::mem::take(&mut *self.wakers.lock());
+        for waker in wakers {
+            waker.wake();
+        }
+    }
+
+    fn failure_of(&self, failed: &Failed, index: u32) -> Error {
+        if failed.records.is_empty() {
+            return failed.error.clone();
+        }
+        let own = failed.records.iter().find(|(i, _)| *i == index);
+        let message = match own {
+            Some((_, message)) => message.as_deref(),
+            None => Some("another record of its batch was refused"),
+        };
+        Error::broker(
+            ErrorCode::INVALID_RECORD,
+            alloc::format!("produce to {}-{}", self.topic, self.partition),
+            message,
+        )
+    }
+}
+
+/// A record in the buffer: resolves when the record is acknowledged or has failed for good.
+///
+/// Dropping it cancels nothing; the record is sent all the same. Polling it after it resolved resolves it again.
+#[must_use = "a ticket tells whether the record was acknowledged"]
+pub struct Ticket {
+    outcome: Arc<Outcome>,
+    index: u32,
+    timestamp_ms: i64,
+}
+
+impl Ticket {
+    pub(crate) fn new(outcome: Arc<Outcome>, index: u32, timestamp_ms: i64) -> Self {
+        Ticket { outcome, index, timestamp_ms }
+    }
+
+    /// The partition that the record goes to.
+    pub fn partition(&self) -> i32 {
+        self.outcome.partition
+    }
+
+    /// What became of the record, if that is known by now.
+    pub fn outcome(&self) -> Option<Result<RecordMetadata, Error>> {
+        let result = self.outcome.result.get()?;
+        Some(match result {
+            Ok(acknowledged) => Ok(self.metadata(acknowledged)),
+            Err(failed) => Err(self.outcome.failure_of(failed, self.index)),
+        })
+    }
+
+    fn metadata(&self, acknowledged: &Acknowledged) -> RecordMetadata {
+        let offset = match acknowledged.base_offset {
+            -1 => -1,
+            base => base.saturating_add(i64::from(self.index)),
+        };
+        let timestamp_ms = match acknowledged.append_time_ms {
+            -1 => self.timestamp_ms,
+            log => log,
+        };
+        RecordMetadata { outcome: Arc::clone(&self.outcome), offset, timestamp_ms }
+    }
+}
+
+impl Future for Ticket {
+    type Output = Result<RecordMetadata, Error>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Some(result) = self.outcome() {
+            return Poll::Ready(result);
+        }
+        let waker = cx.waker();
+        let mut wakers = self.outcome.wakers.lock();
+        // Looked at again under the lock: the driver sets the result first and takes the wakers after.
+        if self.outcome.result.get().is_none() {
+            if !wakers.last().is_some_and(|w| w.will_wake(waker)) {
+                wakers.push(waker.clone());
+            }
+            return Poll::Pending;
+        }
+        drop(wakers);
+        self.outcome().map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ticket")
+            .field("topic", &self.outcome.topic)
+            .field("partition", &self.outcome.partition)
+            .field("resolved", &self.outcome.result.is_completed())
+            .finish()
+    }
+}
+
+/// Where an acknowledged record is.
+#[derive(Clone)]
+pub struct RecordMetadata {
+    outcome: Arc<Outcome>,
+    offset: i64,
+    timestamp_ms: i64,
+}
+
+impl RecordMetadata {
+    /// The topic.
+    pub fn topic(&self) -> &str {
+        &self.outcome.topic
+    }
+
+    /// The partition.
+    pub fn partition(&self) -> i32 {
+        self.outcome.partition
+    }
+
+    /// The offset; −1 if the broker did not say, as with acks 0.
+    pub fn offset(&self) -> i64 {
+        self.offset
+    }
+
+    /// The record's time in milliseconds since 1970-01-01 UTC: its own, or the log's where the topic has
+    /// `message.timestamp.type=LogAppendTime`. −1: unknown.
+    pub fn timestamp_ms(&self) -> i64 {
+        self.timestamp_ms
+    }
+}
+
+impl fmt::Debug for RecordMetadata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordMetadata")
+            .field("topic", &self.topic())
+            .field("partition", &self.partition())
+            .field("offset", &self.offset)
+            .field("timestamp_ms", &self.timestamp_ms)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ticket(outcome: &Arc<Outcome>, index: u32) -> Ticket {
+        Ticket::new(Arc::clone(outcome), index, 77)
+    }
+
+    #[test]
+    fn a_ticket_counts_from_the_base_offset() {
+        let outcome = Outcome::new("t".into(), 3);
+        assert!(ticket(&outcome, 0).outcome().is_none());
+        outcome.resolve(Ok(Acknowledged { base_offset: 40, append_time_ms: -1 }));
+        let meta = ticket(&outcome, 2).outcome().expect("resolved").expect("acknowledged");
+        assert_eq!((meta.topic(), meta.partition(), meta.offset(), meta.timestamp_ms()), ("t", 3, 42, 77));
+    }
+
+    /// Trap 28: the log's time wins where the broker gives one.
+    #[test]
+    fn log_append_time_and_unknown_offsets_are_passed_on() {
+        let outcome = Outcome::new("t".into(), 0);
+        outcome.resolve(Ok(Acknowledged { base_offset: -1, append_time_ms: 5 }));
+        let meta = ticket(&outcome, 9).outcome().expect("resolved").expect("acknowledged");
+        assert_eq!((meta.offset(), meta.timestamp_ms()), (-1, 5));
+    }
+
+    /// Trap 64: the refused record gets the broker's words, its neighbours learn that it was not them (KIP-467).
+    #[test]
+    fn one_bad_record_fails_its_batch_but_is_named() {
+        let outcome = Outcome::new("t".into(), 0);
+        let error = Error::broker(ErrorCode::INVALID_RECORD, "produce", None);
+        outcome.resolve(Err(Failed { error, records: alloc::vec![(1, Some("no key".into()))] }));
+        let said =
+            |index| alloc::format!("{}", ticket(&outcome, index).outcome().expect("resolved").expect_err("failed"));
+        assert!(said(1).contains("no key"), "{}", said(1));
+        assert!(said(0).contains("another record"), "{}", said(0));
+    }
+}

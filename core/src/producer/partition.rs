@@ -1,0 +1,77 @@
+//! One partition's batches on the driver's side: queued, in flight, in order.
+
+use alloc::collections::VecDeque;
+use core::time::Duration;
+
+use super::{batch::Batch, stamp::Sequence};
+use crate::Instant;
+
+/// A broker remembers the last five batches of a producer in a partition, so that many may fly (trap 55).
+pub(super) const IN_FLIGHT_IDEMPOTENT: usize = 5;
+
+/// Batches of one partition.
+#[derive(Default)]
+pub(super) struct PartitionQueue {
+    /// To be sent, by number.
+    pub(super) queue: VecDeque<Batch>,
+    /// Sent, or being sent, by number.
+    pub(super) in_flight: VecDeque<Batch>,
+    pub(super) sequence: Sequence,
+    /// Failures since the last acknowledgement.
+    pub(super) failures: u32,
+    /// Nothing is sent before.
+    pub(super) retry_at: Instant,
+    /// A batch is open since then.
+    pub(super) open_since: Option<Instant>,
+}
+
+impl PartitionQueue {
+    /// Whether anything is left to do.
+    pub(super) fn is_idle(&self) -> bool {
+        self.queue.is_empty() && self.in_flight.is_empty() && self.open_since.is_none()
+    }
+
+    /// Whether the first queued batch may be sent now. A batch that is tried again waits until everything of its
+    /// partition has come back, so that all of it is sent again in order.
+    pub(super) fn may_send(&self, now: Instant, in_flight_max: usize) -> bool {
+        let Some(first) = self.queue.front() else { return false };
+        if self.retry_at > now || self.in_flight.len() >= in_flight_max {
+            return false;
+        }
+        self.in_flight.is_empty()
+            || self.in_flight.back().is_some_and(|b| b.number < first.number && first.stamp.is_none())
+    }
+
+    /// Takes a batch that has come back out of those in flight.
+    pub(super) fn settle(&mut self, number: u64) -> Option<Batch> {
+        let at = self.in_flight.iter().position(|b| b.number == number)?;
+        self.in_flight.remove(at)
+    }
+
+    /// Puts a batch back, in order, to be sent again.
+    pub(super) fn retry(&mut self, batch: Batch) {
+        let at = self.queue.iter().position(|b| b.number > batch.number).unwrap_or(self.queue.len());
+        self.queue.insert(at, batch);
+    }
+
+    /// Whether a batch that comes back is the first of all that are not settled: whatever the broker misses before
+    /// it, it will never get.
+    pub(super) fn is_first(&self, number: u64) -> bool {
+        self.queue.iter().chain(&self.in_flight).all(|b| b.number >= number)
+    }
+
+    /// When the oldest unsettled batch runs out of time.
+    pub(super) fn expires(&self, delivery: Duration) -> Instant {
+        let oldest = self.in_flight.iter().chain(&self.queue).filter(|b| !b.expired).map(|b| b.opened).min();
+        let oldest = match (oldest, self.open_since) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        oldest.map_or(Instant::FAR, |opened| opened.after(delivery))
+    }
+
+    /// Whether a stamped batch is not settled yet.
+    pub(super) fn has_stamped(&self) -> bool {
+        !self.in_flight.is_empty() || self.queue.iter().any(|b| b.stamp.is_some())
+    }
+}

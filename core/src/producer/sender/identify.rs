@@ -1,0 +1,109 @@
+//! Asking for a producer id.
+
+use alloc::collections::VecDeque;
+
+use super::Sender;
+use crate::{
+    Error, Instant,
+    cluster::Cluster,
+    code::ErrorCode,
+    link::LinkId,
+    machine::Context,
+    producer::stamp::{Identification, Identity},
+    wire::{
+        Decode, Reader, api::INIT_PRODUCER_ID, init_producer_id_request::InitProducerIdRequest,
+        init_producer_id_response::InitProducerIdResponse,
+    },
+};
+
+/// Tries so far.
+#[derive(Default)]
+pub(super) struct Identify {
+    failures: u32,
+    not_before: Instant,
+}
+
+impl Sender {
+    /// Asks any broker for a producer id, once a topic is in use.
+    pub(super) fn identify(&mut self, now: Instant, cluster: &mut Cluster) {
+        if self.identification != Identification::Wanted || self.topics.is_empty() {
+            return;
+        }
+        if self.identify.not_before > now {
+            self.next = self.next.min(self.identify.not_before);
+            return;
+        }
+        let Some(link) = cluster.any_link(now) else { return };
+        let version = match cluster.version(link, INIT_PRODUCER_ID, INIT_PRODUCER_ID.max) {
+            Ok(version) => version,
+            Err(error) => return self.refused(now, cluster, error),
+        };
+        let body = InitProducerIdRequest {
+            transactional_id: None,
+            transaction_timeout_ms: i32::MAX,
+            ..InitProducerIdRequest::default()
+        };
+        let context = Context::InitProducerId { slot: self.slot };
+        let sending = cluster.plain();
+        match cluster.send(now, link, version, &body, VecDeque::new(), sending, context) {
+            Ok(()) => self.identification = Identification::Asked,
+            Err(error) => self.refused(now, cluster, error),
+        }
+    }
+
+    pub(crate) fn on_identity(
+        &mut self,
+        now: Instant,
+        cluster: &mut Cluster,
+        link: LinkId,
+        version: i16,
+        mut body: Reader<'_>,
+    ) {
+        self.identification = Identification::Wanted;
+        match InitProducerIdResponse::decode(&mut body, version) {
+            Ok(response) => {
+                cluster.throttle(now, link, response.throttle_time_ms);
+                let code = ErrorCode(response.error_code);
+                if code.is_ok() {
+                    self.identify = Identify::default();
+                    self.identification = Identification::Known(Identity {
+                        producer_id: response.producer_id,
+                        epoch: response.producer_epoch,
+                    });
+                } else if code.is_retriable() {
+                    self.again(now, cluster);
+                } else {
+                    self.refused(now, cluster, Error::broker(code, "InitProducerId", None));
+                }
+            }
+            Err(error) => {
+                let error = cluster.malformed(link, INIT_PRODUCER_ID, error);
+                self.refused(now, cluster, error);
+            }
+        }
+    }
+
+    pub(crate) fn on_identity_lost(&mut self, now: Instant, cluster: &mut Cluster) {
+        self.identification = Identification::Wanted;
+        self.again(now, cluster);
+    }
+
+    fn again(&mut self, now: Instant, cluster: &mut Cluster) {
+        self.identify.not_before = now.after(cluster.backoff_span(self.identify.failures));
+        self.identify.failures = self.identify.failures.saturating_add(1);
+    }
+
+    /// Nobody gives an id: whatever waits for one fails, and the next record asks again.
+    fn refused(&mut self, now: Instant, cluster: &mut Cluster, error: Error) {
+        self.again(now, cluster);
+        for topic in &mut self.topics {
+            for queue in &mut topic.queues {
+                // Stamped batches come first: they are tried again under the id that they have.
+                while let Some(batch) = queue.queue.pop_back_if(|b| b.stamp.is_none()) {
+                    self.flushes.settled(batch.number);
+                    batch.fail(error.clone());
+                }
+            }
+        }
+    }
+}

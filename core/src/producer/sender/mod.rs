@@ -1,0 +1,327 @@
+//! The driver's side of a producer: what is due is sealed, stamped, sent, retried in order and settled.
+//!
+//! When can a batch fail? Only when the broker refuses it for good, when its time is over, or when the client ends. A
+//! batch whose request was sent without an answer is never given up for any other reason: it is sent again with the
+//! same stamp until the broker says what became of it.
+
+mod flush;
+mod identify;
+mod response;
+mod send;
+
+use alloc::{
+    collections::{BTreeSet, VecDeque},
+    string::String,
+    vec::Vec,
+};
+use core::time::Duration;
+
+use super::{
+    batch::{Batch, OpenBatch},
+    partition::{IN_FLIGHT_IDEMPOTENT, PartitionQueue},
+    shared::{Place, ProducerShared, Topic},
+    stamp::Identification,
+};
+use crate::{
+    Error, Instant,
+    cluster::{Cluster, TopicIndex},
+    error::Fate,
+    link::Use,
+    sync::Arc,
+};
+
+pub(crate) use response::Produced;
+
+use flush::Flushes;
+use identify::Identify;
+
+/// The longest that a batch which is due waits for an answer to an earlier one, so that records gather meanwhile.
+const GATHER_MAX: Duration = Duration::from_millis(5);
+
+/// Produce requests that may be open on one connection.
+const REQUESTS_MAX: usize = 5;
+
+struct SenderTopic {
+    topic: Arc<Topic>,
+    /// `Err`: the topic cannot be used at all.
+    index: Result<TopicIndex, Error>,
+    queues: Vec<PartitionQueue>,
+}
+
+/// One producer's batches.
+pub(crate) struct Sender {
+    slot: usize,
+    shared: Arc<ProducerShared>,
+    topics: Vec<SenderTopic>,
+    /// Partitions that have something open, queued or in flight.
+    active: BTreeSet<Place>,
+    /// Where the next request begins to collect, so that every partition gets its turn.
+    rotation: Option<Place>,
+    identification: Identification,
+    identify: Identify,
+    flushes: Flushes,
+    metadata_seen: Option<u32>,
+    /// Sealed batches on their way from the inbox; kept for its memory.
+    arriving: VecDeque<(Place, OpenBatch)>,
+    /// Seal everything now.
+    forced: bool,
+    closing: bool,
+    /// When something must be looked at again, as far as the last turn could tell.
+    next: Instant,
+}
+
+impl Sender {
+    pub(crate) fn new(slot: usize, shared: Arc<ProducerShared>) -> Self {
+        let idempotent = shared.config.idempotent();
+        Sender {
+            slot,
+            shared,
+            topics: Vec::new(),
+            active: BTreeSet::new(),
+            rotation: None,
+            identification: if idempotent { Identification::Wanted } else { Identification::Off },
+            identify: Identify::default(),
+            flushes: Flushes::default(),
+            metadata_seen: None,
+            arriving: VecDeque::new(),
+            forced: false,
+            closing: false,
+            next: Instant::FAR,
+        }
+    }
+
+    fn delivery(&self) -> Duration {
+        Duration::from_millis(u64::from(self.shared.config.delivery_timeout_ms))
+    }
+
+    fn in_flight_max(&self) -> usize {
+        if self.identification == Identification::Off { 1 } else { IN_FLIGHT_IDEMPOTENT }
+    }
+
+    fn queue(&mut self, place: Place) -> Option<&mut PartitionQueue> {
+        let topic = self.topics.get_mut(place.topic as usize)?;
+        let at = place.partition as usize;
+        if topic.queues.len() <= at {
+            topic.queues.resize_with(at + 1, PartitionQueue::default);
+        }
+        topic.queues.get_mut(at)
+    }
+
+    /// A turn: everything that can be done now is done. Must be called again after whatever changes the cluster, and at
+    /// [`deadline`](Sender::deadline).
+    pub(crate) fn run(&mut self, now: Instant, cluster: &mut Cluster) {
+        self.next = Instant::FAR;
+        self.take_inbox(cluster);
+        self.learn_metadata(cluster);
+        self.seal_due(now, cluster);
+        self.take_sealed();
+        self.expire(now);
+        self.identify(now, cluster);
+        self.send(now, cluster);
+        self.settle_flushes();
+        let waits = self.shared.waits.wake_due(now);
+        self.next = self.next.min(waits);
+        self.active.retain(|place| {
+            let queues = self.topics.get(place.topic as usize).map(|t| &t.queues);
+            queues.and_then(|q| q.get(place.partition as usize)).is_some_and(|q| !q.is_idle())
+        });
+    }
+
+    /// When [`run`](Sender::run) is due without anything else happening.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.next
+    }
+
+    /// Closed and settled: nothing is left to do.
+    pub(crate) fn is_done(&self) -> bool {
+        self.closing && self.active.is_empty()
+    }
+
+    fn take_inbox(&mut self, cluster: &mut Cluster) {
+        let (wanted, opened, pressed, flush_asked, closing) = {
+            let mut inbox = self.shared.inbox.lock();
+            (
+                core::mem::take(&mut inbox.wanted),
+                core::mem::take(&mut inbox.opened),
+                core::mem::take(&mut inbox.pressed),
+                inbox.flush_asked,
+                inbox.closing,
+            )
+        };
+        for topic in wanted {
+            let index = cluster.want_topic(&topic.name);
+            self.metadata_seen = None;
+            self.topics.push(SenderTopic { topic, index, queues: Vec::new() });
+        }
+        for place in opened {
+            self.active.insert(place);
+            self.peek(place);
+        }
+        self.closing |= closing;
+        self.forced = pressed || self.closing || self.flushes.is_new(flush_asked);
+        self.flushes.asked(flush_asked);
+    }
+
+    /// Looks how old the open batch of a partition is.
+    fn peek(&mut self, place: Place) {
+        let Some(topic) = self.topics.get(place.topic as usize) else { return };
+        let since = self.shared.peek_open(&topic.topic, place.partition);
+        if let Some(queue) = self.queue(place) {
+            queue.open_since = since;
+        }
+    }
+
+    /// Tells the handles what metadata says of their topics.
+    fn learn_metadata(&mut self, cluster: &mut Cluster) {
+        let changes = cluster.metadata_changes();
+        if self.metadata_seen == Some(changes) {
+            return;
+        }
+        self.metadata_seen = Some(changes);
+        for entry in &self.topics {
+            let (count, available, failure) = match &entry.index {
+                Err(error) => (0, Vec::new(), Some(error.clone())),
+                Ok(index) => {
+                    let count = cluster.topic(*index).map_or(0, |t| t.partitions.len() as u32);
+                    let led = (0..count).filter(|p| cluster.leader(*index, *p).node >= 0).collect();
+                    (count, led, cluster.topic_error(*index))
+                }
+            };
+            let seed = cluster.rng.below(u32::MAX);
+            entry.topic.learn(count, available, failure, seed);
+        }
+        self.shared.waits.wake_all();
+    }
+
+    /// Seals open batches whose time has come. A batch that is due but not full waits while its partition has
+    /// something in flight, for at most [`GATHER_MAX`] or the linger: tasks that each await their own record then fill
+    /// batches by themselves, and a lone record never waits. Without a link that takes it nothing is sealed either.
+    fn seal_due(&mut self, now: Instant, cluster: &mut Cluster) {
+        let linger = Duration::from_millis(u64::from(self.shared.config.linger_ms));
+        let in_flight_max = self.in_flight_max();
+        let places: Vec<Place> = self.active.iter().copied().collect();
+        for place in places {
+            let leader = self.leader(cluster, place);
+            let Some(queue) = self.queue(place) else { continue };
+            let Some(since) = queue.open_since else { continue };
+            let due = since.after(linger);
+            let busy = !queue.queue.is_empty() || !queue.in_flight.is_empty();
+            let ripe = if busy { since.after(linger.max(GATHER_MAX)) } else { due };
+            let room = queue.queue.is_empty() && queue.in_flight.len() < in_flight_max;
+            let ready =
+                |c: &mut Cluster| leader >= 0 && c.ready_link(now, leader, Use::Produce, REQUESTS_MAX).is_some();
+            if self.forced || (ripe <= now && room && ready(cluster)) {
+                if let Some(topic) = self.topics.get(place.topic as usize) {
+                    self.shared.seal_open(&topic.topic, place.partition);
+                }
+            } else if ripe > now {
+                self.next = self.next.min(ripe);
+            } else if leader < 0 {
+                cluster.refresh_metadata();
+            }
+        }
+        self.forced = false;
+    }
+
+    fn leader(&self, cluster: &Cluster, place: Place) -> i32 {
+        match self.topics.get(place.topic as usize).map(|t| &t.index) {
+            Some(Ok(index)) => cluster.leader(*index, place.partition).node,
+            _ => -1,
+        }
+    }
+
+    fn take_sealed(&mut self) {
+        let mut arriving = core::mem::take(&mut self.arriving);
+        self.shared.take_sealed(&mut arriving);
+        for (place, open) in arriving.drain(..) {
+            let batch = Batch::seal(open, self.flushes.number());
+            self.active.insert(place);
+            if let Some(queue) = self.queue(place) {
+                queue.queue.push_back(batch);
+            }
+            self.peek(place);
+        }
+        self.arriving = arriving;
+    }
+
+    /// Tells those whose delivery timeout is over. What is in flight stays until its request ends, because the
+    /// connection may still be writing it.
+    fn expire(&mut self, now: Instant) {
+        let delivery = self.delivery();
+        let places: Vec<Place> = self.active.iter().copied().collect();
+        for place in places {
+            let name = self.name(place);
+            let Some(queue) = self.queue(place) else { continue };
+            let expires = queue.expires(delivery);
+            if expires > now {
+                self.next = self.next.min(expires);
+                continue;
+            }
+            let late = |b: &Batch| !b.expired && b.opened.after(delivery) <= now;
+            for batch in queue.in_flight.iter_mut().filter(|b| late(b)) {
+                batch.expire(delivery, name.clone(), true);
+                queue.sequence.break_off();
+            }
+            let mut over = Vec::new();
+            while let Some(mut batch) = queue.queue.pop_front_if(|b| late(b)) {
+                batch.expire(delivery, name.clone(), false);
+                if batch.stamp.is_some() {
+                    // Its numbers may be used or not: the next batch must not count on either (trap 49).
+                    queue.sequence.break_off();
+                }
+                over.push(batch.number);
+            }
+            over.into_iter().for_each(|number| self.flushes.settled(number));
+            self.expire_open(place, now, delivery);
+        }
+    }
+
+    /// An open batch whose time is over while nothing could be sent is sealed, so that the next turn ends it.
+    fn expire_open(&mut self, place: Place, now: Instant, delivery: Duration) {
+        let Some(since) = self.queue(place).and_then(|q| q.open_since) else { return };
+        if since.after(delivery) <= now {
+            if let Some(topic) = self.topics.get(place.topic as usize) {
+                self.shared.seal_open(&topic.topic, place.partition);
+            }
+            self.next = now;
+        }
+    }
+
+    fn name(&self, place: Place) -> String {
+        let topic = self.topics.get(place.topic as usize).map_or("?", |t| &t.topic.name);
+        alloc::format!("delivery to {topic}-{}", place.partition)
+    }
+
+    /// The client ends: every record that is not settled gets its fate.
+    pub(crate) fn abandon(&mut self) {
+        let opened = core::mem::take(&mut self.shared.inbox.lock().opened);
+        self.active.extend(opened);
+        let wanted = core::mem::take(&mut self.shared.inbox.lock().wanted);
+        for topic in wanted {
+            self.topics.push(SenderTopic {
+                topic,
+                index: Err(Error::Closed { fate: Fate::NotPersisted }),
+                queues: Vec::new(),
+            });
+        }
+        for place in self.active.clone() {
+            if let Some(topic) = self.topics.get(place.topic as usize) {
+                self.shared.seal_open(&topic.topic, place.partition);
+            }
+        }
+        self.take_sealed();
+        for topic in &mut self.topics {
+            for queue in &mut topic.queues {
+                for batch in queue.in_flight.drain(..) {
+                    batch.fail(Error::Closed { fate: Fate::MaybePersisted });
+                }
+                for batch in queue.queue.drain(..) {
+                    let fate = batch.fate();
+                    batch.fail(Error::Closed { fate });
+                }
+            }
+        }
+        self.active.clear();
+        self.shared.end();
+    }
+}

@@ -1,0 +1,245 @@
+//! What a broker says of each batch, and what follows from it.
+
+use alloc::{string::String, vec::Vec};
+
+use super::Sender;
+use crate::{
+    Error, Instant,
+    cluster::{Cluster, is_stale_metadata},
+    code::ErrorCode,
+    link::LinkId,
+    producer::{batch::Batch, outcome::Failed, shared::Place},
+    wire::{
+        Decode, Reader,
+        api::PRODUCE,
+        produce_response::{PartitionProduceResponse, ProduceResponse, TopicProduceResponse},
+    },
+};
+
+/// What a produce request carried.
+#[derive(Debug)]
+pub(crate) struct Produced {
+    pub(crate) slot: usize,
+    pub(super) batches: Vec<(Place, u64)>,
+}
+
+impl Sender {
+    /// The answer to a request.
+    pub(crate) fn on_produced(
+        &mut self,
+        now: Instant,
+        cluster: &mut Cluster,
+        link: LinkId,
+        version: i16,
+        mut produced: Produced,
+        mut body: Reader<'_>,
+    ) {
+        let response = match ProduceResponse::decode(&mut body, version) {
+            Ok(response) => response,
+            Err(error) => {
+                let fault = crate::error::PeerFault::Malformed { api: PRODUCE.name, error };
+                cluster.on_fault(now, link, fault);
+                return self.on_produce_lost(now, cluster, produced, true);
+            }
+        };
+        cluster.throttle(now, link, response.throttle_time_ms);
+        for node in response.node_endpoints.iter() {
+            cluster.hint_broker(now, node.node_id, node.host, node.port);
+        }
+        for topic in response.responses.iter() {
+            let Some(local) = self.local_topic(cluster, &topic) else { continue };
+            for answer in topic.partition_responses.iter() {
+                let Ok(partition) = u32::try_from(answer.index) else { continue };
+                let place = Place { topic: local, partition };
+                let Some(at) = produced.batches.iter().position(|(p, _)| *p == place) else { continue };
+                let (_, number) = produced.batches.swap_remove(at);
+                self.on_answer(now, cluster, place, number, &answer);
+            }
+        }
+        // A partition that the answer leaves out is one whose fate nobody told.
+        if !produced.batches.is_empty() {
+            self.on_produce_lost(now, cluster, produced, true);
+        }
+    }
+
+    fn local_topic(&self, cluster: &Cluster, answer: &TopicProduceResponse<'_>) -> Option<u32> {
+        let index = if answer.topic_id.is_zero() {
+            cluster.topic_by_name(answer.name)
+        } else {
+            cluster.topic_by_id(answer.topic_id)
+        }?;
+        let at = self.topics.iter().position(|t| t.index == Ok(index))?;
+        u32::try_from(at).ok()
+    }
+
+    fn on_answer(
+        &mut self,
+        now: Instant,
+        cluster: &mut Cluster,
+        place: Place,
+        number: u64,
+        answer: &PartitionProduceResponse<'_>,
+    ) {
+        let name = self.name(place);
+        let index = self.topics.get(place.topic as usize).and_then(|t| t.index.as_ref().ok().copied());
+        let Some(queue) = self.queue(place) else { return };
+        let first = queue.is_first(number);
+        let Some(mut batch) = queue.settle(number) else { return };
+        let code = ErrorCode(answer.error_code);
+        match verdict(code, first) {
+            Verdict::Done => {
+                queue.failures = 0;
+                queue.retry_at = Instant::ZERO;
+                self.flushes.settled(number);
+                batch.acknowledge(answer.base_offset, answer.log_append_time_ms);
+                return;
+            }
+            Verdict::Failed => {
+                // The broker used none of its numbers, so what follows must not go on from them.
+                queue.sequence.break_off();
+                self.flushes.settled(number);
+                batch.fail_records(failed(code, &name, answer));
+                return;
+            }
+            Verdict::Restamp => {
+                batch.stamp = None;
+                queue.sequence.break_off();
+            }
+            Verdict::Retry { applied } => batch.unsure |= applied,
+        }
+        batch.because = Some(Error::broker(code, name, answer.error_message));
+        let hint = &answer.current_leader;
+        let hinted = index.is_some_and(|i| cluster.hint_leader(i, place.partition, hint.leader_id, hint.leader_epoch));
+        if is_stale_metadata(code) && !hinted {
+            cluster.refresh_metadata();
+        }
+        self.retry(now, cluster, place, batch, hinted);
+    }
+
+    /// A request's connection ended before its answer came.
+    pub(crate) fn on_produce_lost(&mut self, now: Instant, cluster: &mut Cluster, produced: Produced, sent: bool) {
+        let why = cluster.has_failures().then(|| cluster.unreachable());
+        for (place, number) in produced.batches {
+            let Some(mut batch) = self.queue(place).and_then(|q| q.settle(number)) else { continue };
+            batch.unsure |= sent;
+            batch.because = why.clone().or(batch.because);
+            self.retry(now, cluster, place, batch, false);
+        }
+    }
+
+    /// The last byte of a request without an answer (acks 0) was taken by the network.
+    pub(crate) fn on_sent(&mut self, produced: Produced) {
+        for (place, number) in produced.batches {
+            if let Some(batch) = self.queue(place).and_then(|q| q.settle(number)) {
+                batch.acknowledge(-1, -1);
+            }
+            self.flushes.settled(number);
+        }
+    }
+
+    /// Sends a batch again: at once if the broker told who leads now, else after a pause.
+    fn retry(&mut self, now: Instant, cluster: &mut Cluster, place: Place, batch: Batch, at_once: bool) {
+        let Some(queue) = self.queue(place) else { return };
+        if batch.expired {
+            let number = batch.number;
+            return self.flushes.settled(number);
+        }
+        let failures = queue.failures;
+        queue.failures = failures.saturating_add(1);
+        queue.retry(batch);
+        if !at_once {
+            let span = cluster.backoff_span(failures);
+            if let Some(queue) = self.queue(place) {
+                queue.retry_at = now.after(span);
+            }
+        }
+    }
+}
+
+/// What follows from an error code.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Verdict {
+    Done,
+    /// The same batch with the same stamp again. `applied`: it may be in the log already.
+    Retry {
+        applied: bool,
+    },
+    /// The broker surely does not have it, and cannot take it under its stamp.
+    Restamp,
+    Failed,
+}
+
+fn verdict(code: ErrorCode, first: bool) -> Verdict {
+    match code {
+        // Trap 51: a broker that has the batch already is as good as one that has just taken it.
+        ErrorCode::NONE | ErrorCode::DUPLICATE_SEQUENCE_NUMBER => Verdict::Done,
+        // Trap 52: while an earlier batch is still to be settled the gap is only that batch's. Trap 53: a broker that
+        // has forgotten the producer begins anew with a new epoch (KIP-360).
+        ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER
+        | ErrorCode::UNKNOWN_PRODUCER_ID
+        | ErrorCode::INVALID_PRODUCER_EPOCH
+        | ErrorCode::INVALID_PRODUCER_ID_MAPPING => {
+            if first {
+                Verdict::Restamp
+            } else {
+                Verdict::Retry { applied: false }
+            }
+        }
+        // Trap 50: the replicas were late; the leader may have the batch.
+        ErrorCode::REQUEST_TIMED_OUT | ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND => Verdict::Retry { applied: true },
+        // The topic is being deleted, created or moved: what is known of it here may be too old.
+        _ if code.is_retriable() || is_stale_metadata(code) => Verdict::Retry { applied: false },
+        _ => Verdict::Failed,
+    }
+}
+
+fn failed(code: ErrorCode, name: &str, answer: &PartitionProduceResponse<'_>) -> Failed {
+    let hint = match code {
+        ErrorCode::MESSAGE_TOO_LARGE => {
+            Some("larger than the topic's max.message.bytes; lower batch_bytes or raise that")
+        }
+        _ => answer.error_message,
+    };
+    let records = answer.record_errors.iter().filter_map(|r| {
+        let index = u32::try_from(r.batch_index).ok()?;
+        Some((index, r.batch_index_error_message.map(String::from)))
+    });
+    Failed { error: Error::broker(code, name, hint), records: records.collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Traps 48 and 50 to 53: each code's consequence.
+    #[test]
+    fn every_code_has_its_verdict() {
+        use ErrorCode as E;
+        let again = Verdict::Retry { applied: false };
+        let unknown = Verdict::Retry { applied: true };
+        for (code, first, expected) in [
+            (E::NONE, true, Verdict::Done),
+            (E::DUPLICATE_SEQUENCE_NUMBER, true, Verdict::Done),
+            (E::LEADER_NOT_AVAILABLE, true, again),
+            (E::NOT_LEADER_OR_FOLLOWER, true, again),
+            (E::KAFKA_STORAGE_ERROR, true, again),
+            (E::NOT_ENOUGH_REPLICAS, true, again),
+            (E::CORRUPT_MESSAGE, true, again),
+            (E::UNKNOWN_TOPIC_OR_PARTITION, true, again),
+            (E::UNKNOWN_TOPIC_ID, true, again),
+            (E::NOT_ENOUGH_REPLICAS_AFTER_APPEND, true, unknown),
+            (E::REQUEST_TIMED_OUT, true, unknown),
+            (E::OUT_OF_ORDER_SEQUENCE_NUMBER, false, again),
+            (E::OUT_OF_ORDER_SEQUENCE_NUMBER, true, Verdict::Restamp),
+            (E::UNKNOWN_PRODUCER_ID, true, Verdict::Restamp),
+            (E::INVALID_PRODUCER_EPOCH, true, Verdict::Restamp),
+            (E::MESSAGE_TOO_LARGE, true, Verdict::Failed),
+            (E::INVALID_RECORD, true, Verdict::Failed),
+            (E::TOPIC_AUTHORIZATION_FAILED, true, Verdict::Failed),
+            // Trap 16: a code that nobody knows is carried to the caller, not retried.
+            (E(200), true, Verdict::Failed),
+        ] {
+            assert_eq!(verdict(code, first), expected, "{code}");
+        }
+    }
+}

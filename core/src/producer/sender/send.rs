@@ -1,0 +1,196 @@
+//! Produce requests: which batches go, and how they are put together.
+
+use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
+use core::time::Duration;
+
+use super::{Produced, REQUESTS_MAX, Sender};
+use crate::{
+    Error, Instant,
+    cluster::{Cluster, Sending, TopicIndex},
+    config::Acks,
+    link::{Body, LinkId, Use},
+    machine::Context,
+    producer::{
+        shared::Place,
+        stamp::{Next, Stamp},
+    },
+    sync::Arc,
+    wire::{
+        api::PRODUCE,
+        produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData},
+    },
+};
+
+/// The newest version that names topics; later ones carry topic ids (KIP-516).
+const NAMES_TOPICS: i16 = 12;
+
+/// A batch picked for a request.
+struct Picked {
+    place: Place,
+    index: TopicIndex,
+    number: u64,
+    len: usize,
+    body: Body,
+}
+
+impl Sender {
+    /// Sends what can be sent: as many partitions a request as fit, each broker at its own pace.
+    pub(super) fn send(&mut self, now: Instant, cluster: &mut Cluster) {
+        let mut nodes: Vec<i32> = Vec::new();
+        let in_flight_max = self.in_flight_max();
+        let places: Vec<Place> = self.active.iter().copied().collect();
+        for place in places {
+            let leader = self.leader(cluster, place);
+            let Some(queue) = self.queue(place) else { continue };
+            if queue.queue.is_empty() {
+                continue;
+            }
+            let (may_send, retry_at) = (queue.may_send(now, in_flight_max), queue.retry_at);
+            if retry_at > now {
+                self.next = self.next.min(retry_at);
+            } else if leader < 0 {
+                self.hopeless(place, cluster);
+            } else if may_send && !nodes.contains(&leader) {
+                nodes.push(leader);
+            }
+        }
+        for node in nodes {
+            while let Some(link) = cluster.ready_link(now, node, Use::Produce, REQUESTS_MAX) {
+                if !self.send_request(now, cluster, link, node) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// A partition that nobody leads, or whose topic is gone: metadata may know more soon, unless the topic can never
+    /// be used.
+    fn hopeless(&mut self, place: Place, cluster: &mut Cluster) {
+        cluster.refresh_metadata();
+        let Some(topic) = self.topics.get_mut(place.topic as usize) else { return };
+        let why = match &topic.index {
+            Err(error) => Some(error.clone()),
+            Ok(index) => cluster.topic_error(*index),
+        };
+        if let (Some(error), Some(queue)) = (why, topic.queues.get_mut(place.partition as usize))
+            && let Some(first) = queue.queue.front_mut()
+        {
+            first.because = Some(error);
+        }
+    }
+
+    /// One request to a broker; `false` if there was nothing to send.
+    fn send_request(&mut self, now: Instant, cluster: &mut Cluster, link: LinkId, node: i32) -> bool {
+        let picked = self.pick(now, cluster, node);
+        if picked.is_empty() {
+            return false;
+        }
+        let known_by_id = picked.iter().all(|p| cluster.topic(p.index).is_some_and(|t| !t.id.is_zero()));
+        // Trap 13: a broker that advertises topic ids may not have given any.
+        let cap = if known_by_id { PRODUCE.max } else { NAMES_TOPICS };
+        match cluster.version(link, PRODUCE, cap) {
+            Ok(version) => self.send_picked(now, cluster, link, version, picked),
+            Err(error) => self.fail_picked(picked, &error),
+        }
+        true
+    }
+
+    /// Takes batches for a broker out of their queues, one a partition, beginning where the last request ended.
+    fn pick(&mut self, now: Instant, cluster: &Cluster, node: i32) -> Vec<Picked> {
+        let in_flight_max = self.in_flight_max();
+        let from = self.rotation;
+        let later = self.active.iter().copied().filter(|p| from.is_some_and(|f| *p > f));
+        let sooner = self.active.iter().copied().filter(|p| from.is_none_or(|f| *p <= f));
+        let places: Vec<Place> = later.chain(sooner).collect();
+        let mut picked = Vec::new();
+        let mut bytes = 0;
+        for place in places {
+            let Some(topic) = self.topics.get_mut(place.topic as usize) else { continue };
+            let Ok(index) = topic.index else { continue };
+            if cluster.leader(index, place.partition).node != node {
+                continue;
+            }
+            let Some(queue) = topic.queues.get_mut(place.partition as usize) else { continue };
+            if !queue.may_send(now, in_flight_max) {
+                continue;
+            }
+            let unresolved = queue.has_stamped();
+            let Some(first) = queue.queue.front_mut() else { continue };
+            let len = first.wire_len();
+            if !picked.is_empty() && bytes + len > self.shared.config.request_bytes {
+                continue;
+            }
+            if first.stamp.is_none() {
+                match queue.sequence.next(&mut self.identification, first.count, unresolved) {
+                    Next::Stamp(stamp) => first.stamp(stamp),
+                    Next::Wait => continue,
+                }
+            }
+            let Some(batch) = queue.queue.pop_front() else { continue };
+            bytes += len;
+            self.rotation = Some(place);
+            let body = Body { header: batch.header(), batch: Arc::clone(&batch.body) };
+            picked.push(Picked { place, index, number: batch.number, len, body });
+            queue.in_flight.push_back(batch);
+        }
+        picked.sort_by_key(|p| p.place);
+        picked
+    }
+
+    fn send_picked(&mut self, now: Instant, cluster: &mut Cluster, link: LinkId, version: i16, picked: Vec<Picked>) {
+        let names: Vec<(TopicIndex, Arc<str>, crate::wire::Uuid)> = {
+            let mut topics: Vec<TopicIndex> = picked.iter().map(|p| p.index).collect();
+            topics.dedup();
+            topics.iter().filter_map(|i| cluster.topic(*i).map(|t| (*i, Arc::clone(&t.name), t.id))).collect()
+        };
+        let data: Vec<PartitionProduceData> = picked
+            .iter()
+            .map(|p| PartitionProduceData { index: p.place.partition as i32, records: Some(p.len) })
+            .collect();
+        let mut topics = Vec::with_capacity(names.len());
+        let mut at = 0;
+        for (index, name, id) in &names {
+            let count = picked.iter().filter(|p| p.index == *index).count();
+            topics.push(TopicProduceData { name, topic_id: *id, partition_data: &data[at..at + count] });
+            at += count;
+        }
+        let acks = self.shared.config.acks;
+        let body = ProduceRequest {
+            transactional_id: None,
+            acks: acks.wire(),
+            timeout_ms: i32::try_from(cluster.config.request_timeout_ms).unwrap_or(i32::MAX),
+            topic_data: &topics,
+        };
+        let batches = picked.iter().map(|p| (p.place, p.number)).collect();
+        let context = Context::Produce(Box::new(Produced { slot: self.slot, batches }));
+        let sending = Sending {
+            timeout: Duration::from_millis(u64::from(cluster.config.request_timeout_ms)),
+            response_max: cluster.plain().response_max,
+            answered: acks != Acks::None,
+        };
+        let numbers: Vec<(Place, u64)> = picked.iter().map(|p| (p.place, p.number)).collect();
+        let bodies: VecDeque<Body> = picked.into_iter().map(|p| p.body).collect();
+        if let Err(error) = cluster.send(now, link, version, &body, bodies, sending, context) {
+            self.fail_in_flight(&numbers, &error);
+        }
+    }
+
+    fn fail_picked(&mut self, picked: Vec<Picked>, error: &Error) {
+        let numbers: Vec<(Place, u64)> = picked.iter().map(|p| (p.place, p.number)).collect();
+        self.fail_in_flight(&numbers, error);
+    }
+
+    /// Batches that cannot be put on the wire at all.
+    fn fail_in_flight(&mut self, numbers: &[(Place, u64)], error: &Error) {
+        for (place, number) in numbers {
+            let Some(queue) = self.queue(*place) else { continue };
+            if let Some(batch) = queue.settle(*number) {
+                if batch.stamp != Some(Stamp::NONE) {
+                    queue.sequence.break_off();
+                }
+                batch.fail(error.clone());
+            }
+            self.flushes.settled(*number);
+        }
+    }
+}

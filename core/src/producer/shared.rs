@@ -1,0 +1,216 @@
+//! What a producer's handles and the driver share: topics with their open batches, and the inbox between the two.
+
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, VecDeque},
+    vec::Vec,
+};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use super::{
+    accumulator::{SHARDS, Shard},
+    batch::OpenBatch,
+};
+use crate::{
+    Error,
+    api::Shared,
+    config::ProducerConfig,
+    sync::{Arc, Lock},
+    waits::Waits,
+};
+
+/// A partition of a producer's topic.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub(crate) struct Place {
+    pub(crate) topic: u32,
+    pub(crate) partition: u32,
+}
+
+/// Why a record was not taken into the buffer.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// The topic's partitions are not known yet.
+    Unknown,
+    /// The Produce class is full.
+    Full,
+    /// For good.
+    Error(Error),
+}
+
+/// One producer.
+pub(crate) struct ProducerShared {
+    pub(crate) client: Arc<Shared>,
+    pub(crate) config: ProducerConfig,
+    /// Tasks that wait for metadata, room, a flush or the end.
+    pub(crate) waits: Waits,
+    topics: Lock<Topics>,
+    pub(super) inbox: Lock<Inbox>,
+    /// Set under the inbox's lock; read alone on the way of every record.
+    closed: AtomicBool,
+}
+
+#[derive(Default)]
+struct Topics {
+    by_name: BTreeMap<Arc<str>, Arc<Topic>>,
+    count: u32,
+}
+
+/// From the handles to the driver.
+#[derive(Default)]
+pub(super) struct Inbox {
+    /// Topics that the driver has not seen yet.
+    pub(super) wanted: Vec<Arc<Topic>>,
+    /// Partitions whose batch was opened since the driver looked.
+    pub(super) opened: Vec<Place>,
+    /// Complete batches, in the order of each partition.
+    pub(super) sealed: VecDeque<(Place, OpenBatch)>,
+    /// Flushes asked for, counted, so that two at once do not undo each other.
+    pub(super) flush_asked: u64,
+    pub(super) flush_done: u64,
+    /// Somebody was refused for want of room: open batches must go.
+    pub(super) pressed: bool,
+    pub(super) closing: bool,
+    /// Everything is settled and the driver has let go.
+    pub(super) ended: bool,
+}
+
+/// A topic that records were sent to.
+pub(crate) struct Topic {
+    pub(crate) name: Arc<str>,
+    pub(crate) index: u32,
+    /// 0: not known yet.
+    partitions: AtomicU32,
+    /// Why nothing is known, as far as the driver can tell.
+    failure: Lock<Option<Error>>,
+    pub(super) shards: Box<[Lock<Shard>]>,
+    pub(super) sticky: AtomicU32,
+    /// Partitions that have a leader: keyless records go only there (trap 44).
+    available: Lock<Arc<[u32]>>,
+}
+
+impl Topic {
+    fn new(name: &str, index: u32) -> Arc<Self> {
+        Arc::new(Topic {
+            name: name.into(),
+            index,
+            partitions: AtomicU32::new(0),
+            failure: Lock::new(None),
+            shards: (0..SHARDS).map(|_| Lock::new(Shard::default())).collect(),
+            sticky: AtomicU32::new(0),
+            available: Lock::new(Arc::new([])),
+        })
+    }
+
+    /// How many partitions the topic has; 0 while that is not known.
+    #[inline]
+    pub(crate) fn partitions(&self) -> u32 {
+        self.partitions.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn failure(&self) -> Option<Error> {
+        self.failure.lock().clone()
+    }
+
+    pub(super) fn available(&self) -> Arc<[u32]> {
+        Arc::clone(&self.available.lock())
+    }
+
+    /// What metadata says of the topic now. Partitions never become fewer here (trap 46).
+    pub(super) fn learn(&self, partitions: u32, available: Vec<u32>, failure: Option<Error>, seed: u32) {
+        let gone = core::mem::replace(&mut *self.failure.lock(), failure);
+        drop(gone);
+        let is_available = |p: u32| available.contains(&p);
+        let first = self.partitions() == 0;
+        if first || !is_available(self.sticky.load(Ordering::Relaxed)) {
+            let choice = available.get(seed as usize % available.len().max(1)).copied();
+            self.sticky.store(choice.unwrap_or(0), Ordering::Relaxed);
+        }
+        let old = core::mem::replace(&mut *self.available.lock(), available.into());
+        drop(old);
+        let known = self.partitions();
+        self.partitions.store(known.max(partitions), Ordering::Release);
+    }
+}
+
+impl ProducerShared {
+    pub(crate) fn new(client: Arc<Shared>, config: ProducerConfig) -> Arc<Self> {
+        let waits = Waits::new(client.config.max_waiters);
+        Arc::new(ProducerShared {
+            client,
+            config,
+            waits,
+            topics: Lock::new(Topics::default()),
+            inbox: Lock::new(Inbox::default()),
+            closed: AtomicBool::new(false),
+        })
+    }
+
+    #[inline]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    /// The topic of that name, new to the driver if it is new here.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for an illegal name, or when there are `max_topics` already.
+    pub(crate) fn topic(&self, name: &str) -> Result<Arc<Topic>, Error> {
+        if let Some(topic) = self.topics.lock().by_name.get(name) {
+            return Ok(Arc::clone(topic));
+        }
+        crate::cluster::check_topic_name(name)?;
+        let topic = {
+            let mut topics = self.topics.lock();
+            if topics.count as usize >= self.client.config.max_topics {
+                return Err(Error::config("max_topics", alloc::format!("{} are in use already", topics.count)));
+            }
+            let topic = Topic::new(name, topics.count);
+            topics.count += 1;
+            topics.by_name.insert(Arc::clone(&topic.name), Arc::clone(&topic));
+            topic
+        };
+        self.inbox.lock().wanted.push(Arc::clone(&topic));
+        self.client.kick.drive();
+        Ok(topic)
+    }
+
+    /// Somebody waits for room: open batches must be sent though they are neither full nor due.
+    pub(crate) fn press(&self) {
+        self.inbox.lock().pressed = true;
+        self.client.kick.drive();
+    }
+
+    /// Asks for everything to be sent that is in the buffer now; answers the flush's number.
+    pub(crate) fn ask_flush(&self) -> u64 {
+        let number = {
+            let mut inbox = self.inbox.lock();
+            inbox.flush_asked += 1;
+            inbox.flush_asked
+        };
+        self.client.kick.drive();
+        number
+    }
+
+    pub(crate) fn is_flushed(&self, number: u64) -> bool {
+        let inbox = self.inbox.lock();
+        inbox.flush_done >= number || inbox.ended
+    }
+
+    /// No more records; what is in the buffer is sent.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        self.inbox.lock().closing = true;
+        self.client.kick.wake();
+    }
+
+    pub(crate) fn is_ended(&self) -> bool {
+        self.inbox.lock().ended
+    }
+
+    /// The driver is gone, or has settled everything: nothing is taken any more, and nobody waits on.
+    pub(super) fn end(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        self.inbox.lock().ended = true;
+        self.waits.wake_all();
+    }
+}
