@@ -73,7 +73,7 @@ impl ByteStream for TcpStream {
 }
 
 fn failed(e: io::Error) -> TransportError {
-    transport_error(Phase::Io, &e, "")
+    transport_error(Phase::Io, &e)
 }
 
 #[cfg(test)]
