@@ -236,8 +236,8 @@ impl Cluster {
             allow_auto_topic_creation: version < 4,
             ..MetadataRequest::default()
         };
-        let sending = self.plain();
-        if self.send(now, link, version, &body, Default::default(), sending, Context::Metadata).is_ok() {
+        let sending = self.plain(now, version, Context::Metadata);
+        if self.send(link, &body, sending).is_ok() {
             self.metadata.asked = Some(link);
             self.metadata.wanted = false;
             self.metadata.again = false;

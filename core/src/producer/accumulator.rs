@@ -169,8 +169,7 @@ impl ProducerShared {
         for _ in 0..size_max.div_ceil(chunk_bytes) {
             spare.push(self.client.budget.chunk()?);
         }
-        let mut chunks = Vec::new();
-        chunks.push(spare.pop()?);
+        let chunks = alloc::vec![spare.pop()?];
         let unix_ms = self.client.clock.unix_ms().unwrap_or(-1);
         let base = timestamp_ms.unwrap_or(unix_ms);
         self.inbox.lock().opened.push(Place { topic: topic.index, partition });

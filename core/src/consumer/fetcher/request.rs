@@ -1,6 +1,6 @@
 //! Fetch requests: which partitions are asked for, and for how much.
 
-use alloc::{boxed::Box, collections::BTreeMap, collections::VecDeque, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 use core::time::Duration;
 
 use super::{Fetcher, Stage, session::Known};
@@ -180,16 +180,13 @@ impl Fetcher {
             forgotten_topics_data: &forgotten,
             ..FetchRequest::default()
         };
-        let sending = Sending {
-            timeout: Self::request_timeout(cluster) + Duration::from_millis(u64::from(wait_ms)),
-            response_max: usize::MAX,
-            answered: true,
-        };
         for at in under_way.parts.keys() {
             self.parts[*at].in_flight = true;
         }
         self.sessions.entry(node).or_default().in_flight = true;
-        cluster.send(now, link, version, &body, VecDeque::new(), sending, Context::Fetch(Box::new(under_way)))
+        let plain = cluster.plain(now, version, Context::Fetch(Box::new(under_way)));
+        let deadline = plain.deadline.after(Duration::from_millis(u64::from(wait_ms)));
+        cluster.send(link, &body, Sending { deadline, response_max: usize::MAX, ..plain })
     }
 
     fn asked(&self, cluster: &Cluster, at: usize, max_bytes: i32) -> Asked {
