@@ -47,11 +47,9 @@ async fn an_unknown_name_is_told_from_a_dead_address() {
 /// Trap 17: an IPv6 literal as the cluster's metadata has it, without brackets.
 #[tokio::test]
 async fn an_ipv6_literal_is_an_address() {
-    let Ok(listener) = TcpListener::bind("[::1]:0").await else {
-        eprintln!("this machine has no IPv6 loopback: only the look-up is checked");
-        assert_eq!(look_up(&to("::1", 9, 0)).await.expect("a literal"), ["[::1]:9".parse().expect("an address")]);
-        return;
-    };
+    assert_eq!(look_up(&to("::1", 9, 0)).await.expect("a literal"), ["[::1]:9".parse().expect("an address")]);
+    // Not every machine has an IPv6 loopback.
+    let Ok(listener) = TcpListener::bind("[::1]:0").await else { return };
     let address = listener.local_addr().expect("bound");
     let stream = Tokio::current().connect(&to("::1", address.port(), 0)).await;
     assert!(stream.is_ok(), "{stream:?}");

@@ -3,7 +3,7 @@
 //!
 //! It exists for wasm only; built for anything else this crate is empty, so that a workspace can hold it.
 //!
-//! ```ignore
+//! ```text
 //! let config = klamm_wasi::Config::new("localhost:9092");
 //! klamm_wasi::block_on(config, async |client| {
 //!     let producer = client.producer().build()?;
