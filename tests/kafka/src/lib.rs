@@ -155,6 +155,15 @@ impl Drop for Cluster {
     }
 }
 
+/// Runs one of Kafka's own tools against brokers that were not started here; its standard output.
+///
+/// # Panics
+/// When the tool fails: with what it printed.
+pub fn tool_against(bootstrap: &str, args: &[&str], input: &[u8]) -> String {
+    let done = run(script().args(["tool", "--bootstrap", bootstrap]).args(args), input);
+    done.unwrap_or_else(|error| panic!("{error}"))
+}
+
 fn script() -> Command {
     Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("cluster"))
 }
