@@ -3,6 +3,14 @@
 //! The work is done by the script `cluster` beside this crate, which also serves by hand. Everything here blocks.
 //! What a test cannot do without is asserted: a failure panics with what the script or Kafka's tool said.
 
+mod client;
+mod ledger;
+mod spy;
+
+pub use client::{connect, create, poll_until, read, read_all, read_until, within};
+pub use ledger::{Ledger, Sent};
+pub use spy::{Api, Wire, connect_spied};
+
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -99,6 +107,15 @@ impl Cluster {
     /// [`Cluster::tool_with_input`] for a tool that may fail: then what it printed.
     pub fn try_tool(&self, args: &[&str], input: &[u8]) -> Result<String, String> {
         run(script().args(["tool", "--dir"]).arg(&self.dir).args(args), input)
+    }
+
+    /// Runs a program of `java/` beside this crate, which gets the bootstrap list as its first argument, and returns its
+    /// standard output.
+    pub fn java(&self, program: &str, args: &[&str]) -> String {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("java").join(program);
+        let mut command = script();
+        command.args(["java", "--dir"]).arg(&self.dir).arg(file).args(args);
+        run(&mut command, &[]).unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// Creates a topic with Kafka's own tool.
