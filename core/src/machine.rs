@@ -139,6 +139,8 @@ impl Machine {
         self.tell_contact();
         self.shared.waits.wake_due(now);
         self.close(now);
+        // A link that ended just now gives its requests back in another turn.
+        self.settled &= !self.cluster.has_lost();
     }
 
     fn deadline(&self, now: Instant) -> Instant {

@@ -52,13 +52,16 @@ impl std::fmt::Debug for Connecting {
 }
 
 async fn open(to: Endpoint) -> Result<TcpStream, TransportError> {
-    let addresses = look_up(&to).await.map_err(|e| transport_error(Phase::Resolve, &e, &to.host))?;
-    dial(in_turn(addresses, to.attempt), TURN, tokio::net::TcpStream::connect).await.map_err(|failed| match failed {
-        Some((e, text)) => TransportError::new(Phase::Connect, e.kind().into(), text),
-        None => {
-            let text = format!("{}: the name has no address", to.host);
-            TransportError::new(Phase::Resolve, embedded_io::ErrorKind::NotFound, text)
+    let addresses = look_up(&to).await.map_err(|e| transport_error(Phase::Resolve, &e))?;
+    let addresses = in_turn(addresses, to.attempt);
+    // The core names the endpoint; only what stands behind a name is news.
+    let is_literal = addresses.iter().all(|address| address.to_string() == to.to_string());
+    dial(addresses, TURN, tokio::net::TcpStream::connect).await.map_err(|failed| match failed {
+        Some((e, text)) => {
+            let text = if is_literal { e.to_string() } else { text };
+            TransportError::new(Phase::Connect, e.kind().into(), text)
         }
+        None => TransportError::new(Phase::Resolve, embedded_io::ErrorKind::NotFound, "the name has no address"),
     })
 }
 
@@ -113,10 +116,9 @@ where
     Err(failed)
 }
 
-/// The system's error in the core's terms, after `what` it was about unless that is empty.
-pub(crate) fn transport_error(phase: Phase, e: &io::Error, what: &str) -> TransportError {
-    let text = if what.is_empty() { e.to_string() } else { format!("{what}: {e}") };
-    TransportError::new(phase, e.kind().into(), text)
+/// The system's error in the core's terms.
+pub(crate) fn transport_error(phase: Phase, e: &io::Error) -> TransportError {
+    TransportError::new(phase, e.kind().into(), e.to_string())
 }
 
 #[cfg(test)]

@@ -1,5 +1,25 @@
 //! Klamm on tokio: TCP, names, clocks and randomness. Everything that is Kafka's is in [`klamm`], which this crate
 //! re-exports whole, so that a program needs no other name.
+//!
+//! ```no_run
+//! use klamm_tokio::{Record, StartAt};
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), klamm_tokio::Error> {
+//!     let client = klamm_tokio::connect("localhost:9092").await?;
+//!     let producer = client.producer().build()?;
+//!     let meta = producer.send(Record::to("orders").key("42").value("{}")).await?;
+//!     println!("partition {}, offset {}", meta.partition(), meta.offset());
+//!     let mut consumer = client.consumer().topics(["orders"]).from(StartAt::Earliest).build()?;
+//!     while let Some(records) = consumer.next().await? {
+//!         records.iter().for_each(|record| println!("{:?}", record.value()));
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! The driver runs as a task of the runtime that [`connect`] is called in. A handle that finds it idle drives it in its
+//! own thread, which halves what a lone record costs; handles may be used in any thread, also outside the runtime.
 #![forbid(unsafe_code)]
 
 mod connect;

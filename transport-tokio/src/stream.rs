@@ -68,16 +68,12 @@ impl ByteStream for TcpStream {
     }
 
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
-        Pin::new(&mut self.0).poll_shutdown(cx).map(|outcome| match outcome {
-            // The peer was faster.
-            Err(e) if e.kind() == io::ErrorKind::NotConnected => Ok(()),
-            outcome => outcome.map_err(failed),
-        })
+        Pin::new(&mut self.0).poll_shutdown(cx).map_err(failed)
     }
 }
 
 fn failed(e: io::Error) -> TransportError {
-    transport_error(Phase::Io, &e, "")
+    transport_error(Phase::Io, &e)
 }
 
 #[cfg(test)]

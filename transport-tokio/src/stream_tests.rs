@@ -21,7 +21,7 @@ async fn read(stream: &mut TcpStream, buf: &mut [u8]) -> Result<usize, Transport
 async fn bytes_come_as_they_arrive_and_then_the_end() {
     let (mut stream, mut peer) = pair().await;
     let mut buf = [0xEE; 16];
-    poll_fn(|cx| Poll::Ready(assert!(stream.poll_read(cx, &mut buf).is_pending()))).await;
+    assert!(poll_fn(|cx| Poll::Ready(stream.poll_read(cx, &mut buf).is_pending())).await);
     peer.write_all(b"gorge").await.expect("sent");
     assert_eq!(read(&mut stream, &mut buf[..2]).await, Ok(2));
     assert_eq!(read(&mut stream, &mut buf[2..]).await, Ok(3));

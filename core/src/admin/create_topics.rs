@@ -191,8 +191,8 @@ impl Creation {
         let timeout_ms = i32::try_from(cluster.config.request_timeout_ms).unwrap_or(i32::MAX);
         let body = CreateTopicsRequest { topics: &topics, timeout_ms, validate_only: false };
         let context = Context::Admin(Asked { number: self.number, visible: false });
-        let sending = cluster.plain();
-        match cluster.send(now, link, version, &body, Default::default(), sending, context) {
+        let sending = cluster.plain(now, version, context);
+        match cluster.send(link, &body, sending) {
             Ok(()) => self.step = Step::Waiting,
             Err(error) => self.fail_all(&error),
         }
@@ -216,8 +216,8 @@ impl Creation {
             ..MetadataRequest::default()
         };
         let context = Context::Admin(Asked { number: self.number, visible: true });
-        let sending = cluster.plain();
-        match cluster.send(now, link, version, &body, Default::default(), sending, context) {
+        let sending = cluster.plain(now, version, context);
+        match cluster.send(link, &body, sending) {
             Ok(()) => self.step = Step::Waiting,
             Err(error) => self.fail_all(&error),
         }

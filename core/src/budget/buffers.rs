@@ -107,6 +107,11 @@ impl Budget {
         }
     }
 
+    /// Whether a chunk could be had now.
+    pub(crate) fn has_chunk(&self) -> bool {
+        self.limit(Class::Produce) - self.used(Class::Produce) >= self.chunk_bytes || !self.chunks.lock().is_empty()
+    }
+
     /// Chunks that could be had now.
     #[cfg(test)]
     fn chunks_free(&self) -> usize {

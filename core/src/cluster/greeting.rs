@@ -1,8 +1,5 @@
 //! The first exchange on a connection: which versions does this broker speak (KIP-35, KIP-511)?
 
-use alloc::collections::VecDeque;
-use core::time::Duration;
-
 use super::{Cluster, Failure, Sending};
 use crate::{
     Error, Instant, TransportError,
@@ -41,14 +38,11 @@ impl Cluster {
     fn greet(&mut self, now: Instant, id: LinkId, version: i16) {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.state = State::Greeting(version);
-        let timeout = link.ready_by.since(now).max(Duration::from_millis(1));
-        let body = ApiVersionsRequest {
-            client_software_name: "klamm",
-            client_software_version: env!("CARGO_PKG_VERSION"),
-            ..ApiVersionsRequest::default()
-        };
-        let sending = Sending { timeout, response_max: RESPONSE_MAX, answered: true };
-        let sent = self.send(now, id, version, &body, VecDeque::new(), sending, Context::Greeting);
+        let deadline = link.ready_by;
+        let body =
+            ApiVersionsRequest { client_software_name: "klamm", client_software_version: env!("CARGO_PKG_VERSION") };
+        let plain = self.plain(now, version, Context::Greeting);
+        let sent = self.send(id, &body, Sending { deadline, response_max: RESPONSE_MAX, ..plain });
         debug_assert!(sent.is_ok(), "a greeting can always be encoded");
     }
 
@@ -88,10 +82,9 @@ impl Cluster {
     }
 
     /// The peer ended the connection before it had answered.
-    pub(super) fn greeting_refused(&self, id: LinkId, version: i16, end: Option<TransportError>) -> Failure {
+    pub(super) fn greeting_refused(&self, id: LinkId, end: Option<TransportError>) -> Failure {
         match end {
             Some(error) if error.kind != embedded_io::ErrorKind::ConnectionReset => Failure::Transport(error),
-            _ if version > 0 && self.links.get(&id).is_none() => Failure::Other(self.unreachable()),
             _ => Failure::Other(Error::Peer { address: self.node_address(id), fault: PeerFault::NoGreeting }),
         }
     }

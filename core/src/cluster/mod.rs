@@ -49,8 +49,13 @@ struct Broker {
 
 /// How a request is to be sent.
 pub(crate) struct Sending {
-    /// How long it may go unanswered.
-    pub(crate) timeout: Duration,
+    pub(crate) version: i16,
+    /// What its owner wants back with the answer.
+    pub(crate) context: Context,
+    /// Record batches that stand in it.
+    pub(crate) bodies: VecDeque<Body>,
+    /// It may go unanswered until then.
+    pub(crate) deadline: Instant,
     /// The most bytes that its answer may have.
     pub(crate) response_max: usize,
     pub(crate) answered: bool,
@@ -164,39 +169,25 @@ impl Cluster {
     ///
     /// # Errors
     /// [`Error::Wire`] when the version cannot carry a value. The context is dropped then.
-    pub(crate) fn send<R: Encode>(
-        &mut self,
-        now: Instant,
-        link: LinkId,
-        version: i16,
-        body: &R,
-        bodies: VecDeque<Body>,
-        sending: Sending,
-        context: Context,
-    ) -> Result<(), Error> {
+    pub(crate) fn send<R: Encode>(&mut self, link: LinkId, body: &R, sending: Sending) -> Result<(), Error> {
+        let Sending { version, context, bodies, deadline, response_max, answered } = sending;
         let Some(l) = self.links.get_mut(&link) else {
             self.lost.push_back(Unanswered { context, sent: false });
             return Ok(());
         };
         let frame = request_frame(body, version, l.correlation_id(), Some(&self.config.client_id))
             .map_err(|error| Error::Wire { what: R::API.name, error })?;
-        l.queue(Outgoing {
-            api: R::API,
-            version,
-            frame,
-            bodies,
-            deadline: now.after(sending.timeout),
-            response_max: sending.response_max,
-            answered: sending.answered,
-            context,
-        });
+        l.queue(Outgoing { api: R::API, version, frame, bodies, deadline, response_max, answered, context });
         Ok(())
     }
 
     /// The usual way of a control request: an answer within the request timeout, of any length that Control holds.
-    pub(crate) fn plain(&self) -> Sending {
+    pub(crate) fn plain(&self, now: Instant, version: i16, context: Context) -> Sending {
         Sending {
-            timeout: Duration::from_millis(u64::from(self.config.request_timeout_ms)),
+            version,
+            context,
+            bodies: VecDeque::new(),
+            deadline: now.after(Duration::from_millis(u64::from(self.config.request_timeout_ms))),
             response_max: self.budget.limit(Class::Control),
             answered: true,
         }
@@ -216,6 +207,10 @@ impl Cluster {
 
     pub(crate) fn next_lost(&mut self) -> Option<Unanswered<Context>> {
         self.lost.pop_front()
+    }
+
+    pub(crate) fn has_lost(&self) -> bool {
+        !self.lost.is_empty()
     }
 
     /// Ends links whose time is over, greets, asks for metadata.
@@ -287,7 +282,7 @@ impl Cluster {
         let failure = match (link.state, error) {
             // A broker closes connections that were idle for ten minutes: nothing is wrong (trap 105).
             (State::Ready, None) if link.open_requests() == 0 && !link.has_output() => None,
-            (State::Greeting(version), end) => Some(self.greeting_refused(id, version, end)),
+            (State::Greeting(_), end) => Some(self.greeting_refused(id, end)),
             (_, Some(error)) => Some(Failure::Transport(error)),
             (_, None) => Some(Failure::Transport(TransportError::new(
                 crate::Phase::Io,

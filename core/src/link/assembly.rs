@@ -24,8 +24,16 @@ pub(crate) enum Room {
 
 enum Large {
     No,
-    Into { buffer: FetchBuf, filled: usize },
-    Away { head: usize, len: usize, left: usize },
+    Into {
+        buffer: FetchBuf,
+        filled: usize,
+    },
+    /// `head` bytes are kept so far; `left` bytes of the frame have not come.
+    Away {
+        head: usize,
+        len: usize,
+        left: usize,
+    },
 }
 
 /// The state between two reads.
@@ -57,11 +65,15 @@ impl Assembly {
     pub(crate) fn received(&mut self, count: usize) {
         match &mut self.large {
             Large::Into { filled, .. } => *filled = filled.saturating_add(count),
-            Large::Away { left, .. } => {
-                // What belongs to the refused frame is forgotten, what follows it stays.
+            Large::Away { head, left, .. } => {
                 let gone = count.min(*left);
                 *left = left.saturating_sub(gone);
-                let rest = self.end.saturating_add(gone)..self.end.saturating_add(count);
+                let kept = gone.min(HEAD_KEPT.min(self.stage.len() / 2).saturating_sub(*head));
+                *head = head.saturating_add(kept);
+                // What belongs to the refused frame is forgotten but for its head, what follows it moves up.
+                let from = self.end.saturating_add(gone);
+                let rest = from..self.end.saturating_add(count);
+                self.end = self.end.saturating_add(kept);
                 self.stage.copy_within(rest, self.end);
                 self.end = self.end.saturating_add(count.saturating_sub(gone));
             }

@@ -5,7 +5,8 @@
 
 mod assembly;
 mod outbox;
-
+#[cfg(test)]
+mod tests;
 mod versions;
 
 pub(crate) use assembly::{Assembly, Incoming, Room};

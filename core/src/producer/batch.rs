@@ -22,6 +22,11 @@ pub(crate) struct BatchBody {
 }
 
 impl BatchBody {
+    pub(crate) fn of(chunks: Vec<Chunk>) -> Self {
+        let len = chunks.iter().map(|c| c.bytes().len()).sum();
+        BatchBody { chunks, len }
+    }
+
     pub(crate) fn chunks(&self) -> impl Iterator<Item = &[u8]> {
         self.chunks.iter().map(Chunk::bytes)
     }
@@ -73,7 +78,7 @@ pub(crate) struct Batch {
 impl Batch {
     pub(crate) fn seal(open: OpenBatch, number: u64) -> Self {
         Batch {
-            body: Arc::new(BatchBody { chunks: open.chunks, len: open.len }),
+            body: Arc::new(BatchBody::of(open.chunks)),
             count: open.count,
             base_timestamp_ms: open.base_timestamp_ms,
             max_timestamp_ms: open.max_timestamp_ms,

@@ -43,4 +43,5 @@ pub use connection::ConnId;
 pub use fault::{Action, Fault};
 #[cfg(feature = "tokio")]
 pub use front::{Guard, Running, serve};
+pub use klamm::{ErrorCode, wire};
 pub use log::StoredBatch;

@@ -1,6 +1,6 @@
 //! Where a partition begins: earliest, latest, or the first record of a time (ListOffsets).
 
-use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
+use alloc::{boxed::Box, vec::Vec};
 
 use super::{Fetcher, Stage};
 use crate::{
@@ -85,7 +85,6 @@ impl Fetcher {
                         partition_index: part.partition as i32,
                         current_leader_epoch: cluster.leader(part.topic, part.partition).epoch,
                         timestamp: timestamp(from),
-                        ..ListOffsetsPartition::default()
                     },
                 )
             })
@@ -94,18 +93,14 @@ impl Fetcher {
         let mut topics: Vec<ListOffsetsTopic<'_>> = Vec::new();
         let mut from = 0;
         for group in asked.chunk_by(|a, b| a.0 == b.0) {
-            topics.push(ListOffsetsTopic {
-                name: &group[0].0,
-                partitions: &partitions[from..from + group.len()],
-                ..ListOffsetsTopic::default()
-            });
+            topics.push(ListOffsetsTopic { name: &group[0].0, partitions: &partitions[from..from + group.len()] });
             from += group.len();
         }
         let body = ListOffsetsRequest { replica_id: -1, topics: &topics, ..ListOffsetsRequest::default() };
         let parts = at.iter().map(|p| (*p, self.parts[*p].generation)).collect();
         let context = Context::ListOffsets(Box::new(OffsetsAsked { slot: self.slot, parts }));
-        let sending = cluster.plain();
-        match cluster.send(now, link, version, &body, VecDeque::new(), sending, context) {
+        let sending = cluster.plain(now, version, context);
+        match cluster.send(link, &body, sending) {
             Ok(()) => {
                 for part in at {
                     if let Stage::Begin(from) = self.parts[part].stage {

@@ -6,7 +6,6 @@ mod response;
 mod session;
 
 use alloc::{collections::BTreeMap, vec::Vec};
-use core::time::Duration;
 
 use super::shared::{ConsumerShared, Subscription};
 use crate::{
@@ -159,7 +158,17 @@ impl Fetcher {
             }
             if first {
                 self.seen.push(index);
+                self.report_missing(&name, count);
             }
+        }
+    }
+
+    /// Assigned partitions that the topic does not have.
+    fn report_missing(&self, name: &Arc<str>, count: u32) {
+        let Subscription::Assigned(parts) = &self.shared.subscription else { return };
+        for (_, partition) in parts.iter().filter(|(n, p)| n == name && *p >= count as i32) {
+            let why = alloc::format!("{name} has partitions 0 to {}, not {partition}", count - 1);
+            self.shared.report(Error::config("assign", why));
         }
     }
 
@@ -226,10 +235,6 @@ impl Fetcher {
             part.stage = Stage::Stopped;
         }
         self.shared.report(error);
-    }
-
-    fn request_timeout(cluster: &Cluster) -> Duration {
-        Duration::from_millis(u64::from(cluster.config.request_timeout_ms))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Fetch requests: which partitions are asked for, and for how much.
 
-use alloc::{boxed::Box, collections::BTreeMap, collections::VecDeque, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 use core::time::Duration;
 
 use super::{Fetcher, Stage, session::Known};
@@ -69,17 +69,37 @@ impl Fetcher {
                 wanted.entry(leader).or_default().push(at);
             }
         }
+        let share = self.share(cluster, wanted.len());
+        let mut nodes: Vec<(bool, i32, Vec<usize>)> = Vec::new();
         for (node, parts) in wanted {
-            if self.sessions.entry(node).or_default().in_flight {
-                continue;
+            let session = self.sessions.entry(node).or_default();
+            if !session.in_flight {
+                nodes.push((!session.starved, node, parts));
             }
-            if let Some(link) = cluster.ready_link(now, node, Use::Fetch, usize::MAX) {
-                self.fetch_from(now, cluster, link, node, parts);
+        }
+        // Whoever found no room comes first, and nobody passes it: brokers whose answers come back empty would ask again
+        // at once and keep what it waits for.
+        nodes.sort_unstable_by_key(|(fed, node, _)| (*fed, *node));
+        for (_, node, parts) in nodes {
+            if let Some(link) = cluster.ready_link(now, node, Use::Fetch, usize::MAX)
+                && !self.fetch_from(now, cluster, link, node, parts, share)
+            {
+                self.next = self.next.min(now.after(STARVED_AGAIN));
+                break;
             }
         }
     }
 
-    fn fetch_from(&mut self, now: Instant, cluster: &mut Cluster, link: LinkId, node: i32, parts: Vec<usize>) {
+    /// Asks a broker for these partitions; `false`: there is no room for what it would answer.
+    fn fetch_from(
+        &mut self,
+        now: Instant,
+        cluster: &mut Cluster,
+        link: LinkId,
+        node: i32,
+        parts: Vec<usize>,
+        share: usize,
+    ) -> bool {
         let alone = parts.iter().copied().find(|p| self.parts[*p].alone.is_some());
         let parts = match alone {
             Some(part) => alloc::vec![part],
@@ -88,34 +108,31 @@ impl Fetcher {
         let overhead = ANSWER_BYTES + ANSWER_BYTES_A_PARTITION * parts.len();
         let bytes = match alone.and_then(|p| self.parts[p].alone) {
             Some(needed) => needed,
-            None => self.share(cluster).max(overhead * 2).min(cluster.budget.limit(Class::Fetch)),
+            None => share.max(overhead * 2).min(cluster.budget.limit(Class::Fetch)),
         };
-        let Some(promise) = cluster.budget.promise(bytes) else {
-            self.next = self.next.min(now.after(STARVED_AGAIN));
-            return;
-        };
+        let promise = cluster.budget.promise(bytes);
+        self.sessions.entry(node).or_default().starved = promise.is_none();
+        let Some(promise) = promise else { return false };
         let max_bytes = if alone.is_some() { 1 } else { bytes.saturating_sub(overhead).max(1) };
         let by_id = parts.iter().all(|p| cluster.topic(self.parts[*p].topic).is_some_and(|t| !t.id.is_zero()));
         let cap = if by_id { FETCH.max } else { NAMES_TOPICS };
         let version = match cluster.version(link, FETCH, cap) {
             Ok(version) => version,
             Err(error) => {
-                for part in parts {
-                    self.stop(part, error.clone());
-                }
-                return;
+                parts.into_iter().for_each(|part| self.stop(part, error.clone()));
+                return true;
             }
         };
         if let Err(error) = self.send_fetch(now, cluster, link, node, version, parts.clone(), alone, max_bytes, promise)
         {
             parts.into_iter().for_each(|part| self.stop(part, error.clone()));
         }
+        true
     }
 
     /// A fetch's share of the Fetch class: one answer may be in the application's hands while each broker brings
     /// another.
-    fn share(&self, cluster: &Cluster) -> usize {
-        let brokers = self.sessions.len().max(1);
+    fn share(&self, cluster: &Cluster, brokers: usize) -> usize {
         let share = cluster.budget.limit(Class::Fetch) / (brokers + 1);
         share.min(self.shared.config.fetch_max_bytes as usize + ANSWER_BYTES)
     }
@@ -166,9 +183,11 @@ impl Fetcher {
             .collect();
         let forgotten: Vec<ForgottenTopic<'_>> =
             gone.iter().map(|(name, id, p)| ForgottenTopic { topic: name, topic_id: *id, partitions: p }).collect();
-        let wait_ms = match cluster.config.single_connection {
-            true => self.shared.config.fetch_max_wait_ms.min(SHARED_WAIT_MS),
-            false => self.shared.config.fetch_max_wait_ms,
+        let wait_ms = match (alone, cluster.config.single_connection) {
+            // It holds more room than its share: not for longer than it must. (0 is never answered by some, trap 78.)
+            (Some(_), _) => 1,
+            (None, true) => self.shared.config.fetch_max_wait_ms.min(SHARED_WAIT_MS),
+            (None, false) => self.shared.config.fetch_max_wait_ms,
         };
         let body = FetchRequest {
             max_wait_ms: i32::try_from(wait_ms).unwrap_or(i32::MAX),
@@ -180,16 +199,13 @@ impl Fetcher {
             forgotten_topics_data: &forgotten,
             ..FetchRequest::default()
         };
-        let sending = Sending {
-            timeout: Self::request_timeout(cluster) + Duration::from_millis(u64::from(wait_ms)),
-            response_max: usize::MAX,
-            answered: true,
-        };
         for at in under_way.parts.keys() {
             self.parts[*at].in_flight = true;
         }
         self.sessions.entry(node).or_default().in_flight = true;
-        cluster.send(now, link, version, &body, VecDeque::new(), sending, Context::Fetch(Box::new(under_way)))
+        let plain = cluster.plain(now, version, Context::Fetch(Box::new(under_way)));
+        let deadline = plain.deadline.after(Duration::from_millis(u64::from(wait_ms)));
+        cluster.send(link, &body, Sending { deadline, response_max: usize::MAX, ..plain })
     }
 
     fn asked(&self, cluster: &Cluster, at: usize, max_bytes: i32) -> Asked {

@@ -57,7 +57,11 @@ impl Fetcher {
         for node in response.node_endpoints.iter() {
             cluster.hint_broker(now, node.node_id, node.host, node.port);
         }
+        if let Some(part) = fetching.alone.and_then(|at| self.parts.get_mut(at)) {
+            part.alone = None;
+        }
         let mut pieces: Vec<Fetched> = Vec::new();
+        let mut cut: Vec<(usize, i64, usize)> = Vec::new();
         for topic in response.responses.iter() {
             let Some(index) = topic_of(cluster, &topic) else { continue };
             for answer in topic.partitions.iter() {
@@ -66,11 +70,21 @@ impl Fetcher {
                 let Some(at) = self.by_place.get(&(index, partition)).copied() else { continue };
                 let Some((generation, offset)) = fetching.parts.get(&at).copied() else { continue };
                 if self.parts[at].generation == generation && self.parts[at].stage == Stage::Fetch(offset) {
-                    pieces.extend(self.on_partition(now, cluster, at, offset, &answer, &frame));
+                    match self.on_partition(now, cluster, at, offset, &answer, &frame) {
+                        Brought::Piece(piece) => pieces.push(piece),
+                        Brought::Cut { needed } => cut.push((at, offset, needed)),
+                        Brought::Nothing => {}
+                    }
                 }
             }
         }
-        if !pieces.is_empty() {
+        if pieces.is_empty() {
+            // Only a batch that nothing else came with is too large for its fetch; one that was cut off behind others
+            // comes first another time.
+            for (at, offset, needed) in cut {
+                self.ask_alone(at, offset, needed, cluster);
+            }
+        } else {
             self.shared.deliver(pieces.into_iter());
         }
     }
@@ -108,37 +122,35 @@ impl Fetcher {
         offset: i64,
         answer: &PartitionData<'_>,
         frame: &Frame<'_>,
-    ) -> Option<Fetched> {
+    ) -> Brought {
         let code = ErrorCode(answer.error_code);
         if !code.is_ok() {
             self.on_partition_error(now, cluster, at, offset, answer, code);
-            return None;
+            return Brought::Nothing;
         }
         let records = answer.records.unwrap_or_default();
         if records.is_empty() {
-            return None;
+            return Brought::Nothing;
         }
         let (len, next_offset) = match whole_batches(records, offset) {
             Ok(Whole::Batches { len, next_offset }) => (len, next_offset),
-            Ok(Whole::Partial { needed }) => {
-                self.ask_alone(at, offset, needed, cluster);
-                return None;
-            }
+            Ok(Whole::Partial { needed }) => return Brought::Cut { needed },
             Err(error) => {
                 let error = self.damaged(at, offset, error);
                 self.stop(at, error);
-                return None;
+                return Brought::Nothing;
             }
         };
+        let records = records.get(..len).unwrap_or_default();
         let bytes = match &frame.leased {
-            Some(leased) => leased.slice_ref(records.get(..len)?),
-            None => {
-                let Some(copy) = self.copied(cluster, records.get(..len)?) else {
+            Some(leased) => leased.slice_ref(records),
+            None => match self.copied(cluster, records) {
+                Some(copy) => copy,
+                None => {
                     self.rest(now, cluster, at);
-                    return None;
-                };
-                copy
-            }
+                    return Brought::Nothing;
+                }
+            },
         };
         let part = &mut self.parts[at];
         part.failures = 0;
@@ -146,10 +158,10 @@ impl Fetcher {
         if next_offset <= offset {
             // A broker that gives only what was before would be asked for the same at once, for ever.
             self.rest(now, cluster, at);
-            return None;
+            return Brought::Nothing;
         }
         part.stage = Stage::Fetch(next_offset);
-        Some(Fetched {
+        Brought::Piece(Fetched {
             part: at,
             generation: part.generation,
             bytes,
@@ -253,6 +265,16 @@ impl Fetcher {
             }
         }
     }
+}
+
+/// What an answer has for a partition.
+enum Brought {
+    Piece(Fetched),
+    /// Not even one whole batch, of which so many bytes are needed.
+    Cut {
+        needed: usize,
+    },
+    Nothing,
 }
 
 /// What an answer has around the records of a single partition.

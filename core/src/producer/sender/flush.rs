@@ -59,8 +59,9 @@ impl Flushes {
             self.waiting.push_back((flush, self.next));
         }
         let mut done = None;
-        while let Some((flush, _)) = self.waiting.pop_front_if(|(_, mark)| *mark <= self.base) {
-            done = Some(flush);
+        while let Some((flush, _)) = self.waiting.front().filter(|(_, mark)| *mark <= self.base) {
+            done = Some(*flush);
+            self.waiting.pop_front();
         }
         done
     }

@@ -1,7 +1,5 @@
 //! Asking for a producer id.
 
-use alloc::collections::VecDeque;
-
 use super::Sender;
 use crate::{
     Error, Instant,
@@ -44,8 +42,8 @@ impl Sender {
             ..InitProducerIdRequest::default()
         };
         let context = Context::InitProducerId { slot: self.slot };
-        let sending = cluster.plain();
-        match cluster.send(now, link, version, &body, VecDeque::new(), sending, context) {
+        let sending = cluster.plain(now, version, context);
+        match cluster.send(link, &body, sending) {
             Ok(()) => self.identification = Identification::Asked,
             Err(error) => self.refused(now, cluster, error),
         }
@@ -99,7 +97,9 @@ impl Sender {
         for topic in &mut self.topics {
             for queue in &mut topic.queues {
                 // Stamped batches come first: they are tried again under the id that they have.
-                while let Some(batch) = queue.queue.pop_back_if(|b| b.stamp.is_none()) {
+                while queue.queue.back().is_some_and(|b| b.stamp.is_none())
+                    && let Some(batch) = queue.queue.pop_back()
+                {
                     self.flushes.settled(batch.number);
                     batch.fail(error.clone());
                 }

@@ -65,6 +65,8 @@ pub(crate) struct Sender {
     arriving: VecDeque<(Place, OpenBatch)>,
     /// Seal everything now.
     forced: bool,
+    /// Somebody waits for room: nothing lingers, and a chunk that comes back is told.
+    pressed: bool,
     closing: bool,
     /// When something must be looked at again, as far as the last turn could tell.
     next: Instant,
@@ -85,6 +87,7 @@ impl Sender {
             metadata_seen: None,
             arriving: VecDeque::new(),
             forced: false,
+            pressed: false,
             closing: false,
             next: Instant::FAR,
         }
@@ -119,6 +122,10 @@ impl Sender {
         self.identify(now, cluster);
         self.send(now, cluster);
         self.settle_flushes();
+        if self.pressed && self.shared.client.budget.has_chunk() {
+            self.pressed = false;
+            self.shared.waits.wake_all();
+        }
         let waits = self.shared.waits.wake_due(now);
         self.next = self.next.min(waits);
         self.active.retain(|place| {
@@ -158,7 +165,8 @@ impl Sender {
             self.peek(place);
         }
         self.closing |= closing;
-        self.forced = pressed || self.closing || self.flushes.is_new(flush_asked);
+        self.pressed |= pressed;
+        self.forced = self.closing || self.flushes.is_new(flush_asked);
         self.flushes.asked(flush_asked);
     }
 
@@ -198,13 +206,14 @@ impl Sender {
     /// batches by themselves, and a lone record never waits. Without a link that takes it nothing is sealed either.
     fn seal_due(&mut self, now: Instant, cluster: &mut Cluster) {
         let linger = Duration::from_millis(u64::from(self.shared.config.linger_ms));
+        let pressed = self.pressed;
         let in_flight_max = self.in_flight_max();
         let places: Vec<Place> = self.active.iter().copied().collect();
         for place in places {
             let leader = self.leader(cluster, place);
             let Some(queue) = self.queue(place) else { continue };
             let Some(since) = queue.open_since else { continue };
-            let due = since.after(linger);
+            let due = if pressed { since } else { since.after(linger) };
             let busy = !queue.queue.is_empty() || !queue.in_flight.is_empty();
             let ripe = if busy { since.after(linger.max(GATHER_MAX)) } else { due };
             let room = queue.queue.is_empty() && queue.in_flight.len() < in_flight_max;
@@ -263,7 +272,9 @@ impl Sender {
                 queue.sequence.break_off();
             }
             let mut over = Vec::new();
-            while let Some(mut batch) = queue.queue.pop_front_if(|b| late(b)) {
+            while queue.queue.front().is_some_and(late)
+                && let Some(mut batch) = queue.queue.pop_front()
+            {
                 batch.expire(delivery, name.clone(), false);
                 if batch.stamp.is_some() {
                     // Its numbers may be used or not: the next batch must not count on either (trap 49).

@@ -1,7 +1,6 @@
 //! Produce requests: which batches go, and how they are put together.
 
 use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
-use core::time::Duration;
 
 use super::{Produced, REQUESTS_MAX, Sender};
 use crate::{
@@ -163,14 +162,10 @@ impl Sender {
         };
         let batches = picked.iter().map(|p| (p.place, p.number)).collect();
         let context = Context::Produce(Box::new(Produced { slot: self.slot, batches }));
-        let sending = Sending {
-            timeout: Duration::from_millis(u64::from(cluster.config.request_timeout_ms)),
-            response_max: cluster.plain().response_max,
-            answered: acks != Acks::None,
-        };
         let numbers: Vec<(Place, u64)> = picked.iter().map(|p| (p.place, p.number)).collect();
         let bodies: VecDeque<Body> = picked.into_iter().map(|p| p.body).collect();
-        if let Err(error) = cluster.send(now, link, version, &body, bodies, sending, context) {
+        let plain = cluster.plain(now, version, context);
+        if let Err(error) = cluster.send(link, &body, Sending { bodies, answered: acks != Acks::None, ..plain }) {
             self.fail_in_flight(&numbers, &error);
         }
     }
