@@ -25,7 +25,7 @@ const NAMES_TOPICS: i16 = 12;
 const ANSWER_BYTES: usize = 256;
 const ANSWER_BYTES_A_PARTITION: usize = 128;
 
-/// With one connection for everything, others stand behind a fetch that waits.
+/// With one connection for everything, or for several consumers, others stand behind a fetch that waits.
 const SHARED_WAIT_MS: u32 = 50;
 
 /// A fetch that is under way.
@@ -78,6 +78,7 @@ impl Fetcher {
             }
         }
         self.streams = wanted.len();
+        self.shares_links = room.streams > self.streams;
         if room.is_short {
             self.next = self.next.min(now.after(STARVED_AGAIN));
             return;
@@ -200,8 +201,8 @@ impl Fetcher {
         let wait_ms = match (alone, cluster.config.single_connection) {
             // It holds more room than its share: not for longer than it must. (0 is never answered by some, trap 78.)
             (Some(_), _) => 1,
-            (None, true) => self.shared.config.fetch_max_wait_ms.min(SHARED_WAIT_MS),
-            (None, false) => self.shared.config.fetch_max_wait_ms,
+            (None, single) if single || self.shares_links => self.shared.config.fetch_max_wait_ms.min(SHARED_WAIT_MS),
+            (None, _) => self.shared.config.fetch_max_wait_ms,
         };
         let body = FetchRequest {
             max_wait_ms: i32::try_from(wait_ms).unwrap_or(i32::MAX),
