@@ -147,7 +147,7 @@ impl Machine {
     /// Consumers take turns, from the one on that found no room last time: others would take what comes back as soon as
     /// it does.
     fn fetch(&mut self, now: Instant) {
-        let streams = self.fetchers.iter().flatten().map(Fetcher::streams).sum();
+        let streams = self.streams();
         let mut room = FetchRoom { streams, is_short: false };
         let count = self.fetchers.len();
         let first = self.first_fetcher.min(count);
@@ -160,6 +160,12 @@ impl Machine {
                 self.first_fetcher = (first + turn) % count;
             }
         }
+        // Shares were counted by the turn before: once more, by this one's.
+        self.settled &= self.streams() == streams;
+    }
+
+    fn streams(&self) -> usize {
+        self.fetchers.iter().flatten().map(Fetcher::streams).sum()
     }
 
     fn deadline(&self, now: Instant) -> Instant {
