@@ -246,6 +246,11 @@ impl Cluster {
             (State::Ready, Some(p)) => {
                 (alloc::format!("the answer to {}", p.api.name), "request_timeout_ms", self.config.request_timeout_ms)
             }
+            (State::Ready, None) => (
+                "the acceptance of a request without an answer".into(),
+                "request_timeout_ms",
+                self.config.request_timeout_ms,
+            ),
             _ => ("the answer to ApiVersions".into(), "connect_timeout_ms", self.config.connect_timeout_ms),
         };
         Failure::Other(Error::TimedOut {
