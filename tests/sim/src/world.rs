@@ -257,7 +257,10 @@ impl World {
             timer.waker = None;
             return Poll::Ready(());
         }
-        self.trace.tell(self.clock.now.load(Ordering::Relaxed), format_args!("client {client} sleeps until {}", until as f64 / 1e9));
+        self.trace.tell(
+            self.clock.now.load(Ordering::Relaxed),
+            format_args!("client {client} sleeps until {}", until as f64 / 1e9),
+        );
         let armed = timer.waker.is_some() && timer.until == until;
         *timer = Timer { until, waker: Some(cx.waker().clone()) };
         if !armed {
