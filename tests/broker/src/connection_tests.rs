@@ -4,6 +4,7 @@ use core::time::Duration;
 use klamm::ErrorCode;
 use klamm::wire::api_versions_request::ApiVersionsRequest;
 use klamm::wire::api_versions_response::ApiVersionsResponse;
+use klamm::wire::fetch_response::FetchResponse;
 use klamm::wire::metadata_request::MetadataRequest;
 use klamm::wire::{api, frame::request_frame};
 
@@ -148,6 +149,15 @@ fn faults_that_answer() {
     assert_eq!(bench.produce(1, ("t", 0), &records), (ErrorCode::NONE, 1));
     assert_eq!(bench.produce(2, ("t", 1), &records), (corrupt, -1));
     assert_eq!(bench.produce(2, ("t", 1), &records), (ErrorCode::NONE, 0));
+
+    bench.cluster.inject(once(api::FETCH, Action::Fail(ErrorCode::KAFKA_STORAGE_ERROR)));
+    bench.send_fetch((1, 16), "t", from(0, 0), (1 << 20, 60_000));
+    assert_eq!(bench.fetched(1).expect("no wait").error, ErrorCode::KAFKA_STORAGE_ERROR);
+    bench.cluster.inject(once(api::FETCH, Action::Fail(ErrorCode::INVALID_FETCH_SESSION_EPOCH)));
+    bench.send_fetch((1, 16), "t", from(0, 0), (1, 0));
+    let answer = bench.answer(1).unwrap();
+    let body: FetchResponse<'_> = answer.read();
+    assert_eq!((ErrorCode(body.error_code), body.responses.len()), (ErrorCode::INVALID_FETCH_SESSION_EPOCH, 0));
 
     bench.cluster.inject(once(api::API_VERSIONS, Action::Throttle(250)));
     assert_eq!(bench.call(1, 4, &NAMED).read::<ApiVersionsResponse<'_>>().throttle_time_ms, 250);
