@@ -173,19 +173,13 @@ impl Budget {
         self.give(class, capacity);
     }
 
-    /// Bytes of the Fetch class that are in use by frames, free buffers left out.
-    pub(crate) fn fetched_in_use(&self) -> usize {
-        let free: usize = self.fetched.lock().iter().map(Vec::capacity).sum();
-        self.used(Class::Fetch).saturating_sub(free)
-    }
-
     /// Promises room for a fetch of `bytes` before it is asked for. If there is none the driver is woken when a frame
     /// is dropped.
     pub(crate) fn promise(self: &Arc<Self>, bytes: usize) -> Option<Promise> {
         let account = self.account(Class::Fetch);
         for _ in 0..2 {
             let before = self.promised.fetch_add(bytes, Ordering::SeqCst);
-            if self.fetched_in_use().saturating_add(before).saturating_add(bytes) <= account.limit {
+            if self.leased(Class::Fetch).saturating_add(before).saturating_add(bytes) <= account.limit {
                 return Some(Promise { budget: Arc::clone(self), bytes });
             }
             self.promised.fetch_sub(bytes, Ordering::SeqCst);
@@ -239,7 +233,7 @@ mod tests {
         let limit = budget.limit(Class::Fetch);
         drop(budget.fetch_buf(Class::Fetch, limit).expect("all of it"));
         assert_eq!(budget.used(Class::Fetch), limit, "kept for reuse");
-        assert_eq!(budget.fetched_in_use(), 0);
+        assert_eq!(budget.leased(Class::Fetch), 0);
         let small = budget.fetch_buf(Class::Fetch, 5000).expect("the free one makes room");
         assert_eq!(small.as_ref().len(), 5000);
         assert!(budget.used(Class::Fetch) < limit);

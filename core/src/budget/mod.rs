@@ -162,6 +162,16 @@ impl Budget {
         self.account(class).used.load(Ordering::Relaxed)
     }
 
+    /// Bytes of a class that are in use now: what it holds without free buffers kept for reuse.
+    pub fn leased(&self, class: Class) -> usize {
+        let kept = match class {
+            Class::Produce => self.chunks.lock().len() * self.chunk_bytes,
+            Class::Fetch => self.fetched.lock().iter().map(Vec::capacity).sum(),
+            Class::Control | Class::Inflate | Class::Tickets => 0,
+        };
+        self.used(class).saturating_sub(kept)
+    }
+
     /// The most that a class ever held, in bytes.
     pub fn peak(&self, class: Class) -> usize {
         self.account(class).peak.load(Ordering::Relaxed)

@@ -54,6 +54,8 @@ pub(super) struct Metadata {
     wanted: bool,
     /// Asked for while a request was under way: its answer may not have it.
     again: bool,
+    /// A topic is wanted that was never asked for: its first users do not wait for a back-off that is none of theirs.
+    new_topic: bool,
     failures: u32,
     not_before: Instant,
     /// When the newest answer is too old.
@@ -72,6 +74,7 @@ impl Metadata {
             asked: None,
             wanted: true,
             again: false,
+            new_topic: false,
             failures: 0,
             not_before: Instant::ZERO,
             expires: Instant::FAR,
@@ -121,6 +124,8 @@ impl Cluster {
             partitions: Vec::new(),
         });
         m.by_name.insert(Arc::clone(name), index);
+        m.new_topic = true;
+        m.not_before = Instant::ZERO;
         m.want();
         Ok(index)
     }
@@ -241,6 +246,7 @@ impl Cluster {
             self.metadata.asked = Some(link);
             self.metadata.wanted = false;
             self.metadata.again = false;
+            self.metadata.new_topic = false;
         }
     }
 
@@ -284,14 +290,16 @@ impl Cluster {
         self.metadata.changes = self.metadata.changes.wrapping_add(1);
         self.metadata.ever = true;
         self.metadata.expires = now.after(Duration::from_millis(u64::from(self.config.metadata_max_age_ms)));
-        if complete && !self.metadata.again {
+        self.metadata.wanted = core::mem::take(&mut self.metadata.again) || !complete;
+        if complete {
             self.metadata.failures = 0;
             // Nobody gets an answer twice within the back-off, however many find theirs out of date.
             self.metadata.not_before = now.after(Duration::from_millis(u64::from(self.config.backoff_ms)));
         } else {
-            self.metadata.wanted = true;
-            self.metadata.again = false;
             self.metadata_failed(now);
+        }
+        if self.metadata.new_topic {
+            self.metadata.not_before = Instant::ZERO;
         }
     }
 

@@ -10,7 +10,9 @@ use super::{
 use crate::{
     Error,
     budget::{Chunk, Class},
-    record::{BATCH_HEADER_LEN, Header, RecordParts, encode_record, encode_record_pieces, record_size_max},
+    record::{
+        BATCH_HEADER_LEN, Header, RecordParts, encode_record, encode_record_pieces, record_size, record_size_max,
+    },
     sync::{Arc, LockGuard},
 };
 
@@ -57,7 +59,7 @@ impl ProducerShared {
             record_size_max(record.key.map_or(0, <[u8]>::len), record.value.map_or(0, <[u8]>::len), record.headers);
         let batch_max = self.config.batch_bytes - BATCH_HEADER_LEN;
         if size_max > batch_max {
-            return Err(Refusal::Error(self.too_large(topic, size_max)));
+            self.check_size(topic, record)?;
         }
         let mut spare: Vec<Chunk> = Vec::new(); // dropped after the lock: a chunk's drop may wake somebody
         let mut guard = lock_slot(topic, partition);
@@ -212,7 +214,20 @@ impl ProducerShared {
         core::mem::swap(&mut self.inbox.lock().sealed, into);
     }
 
+    /// A record near the limit is measured to the byte, as the first of its batch, which it then is.
     #[cold]
+    fn check_size(&self, topic: &Topic, record: &Appending<'_>) -> Result<(), Refusal> {
+        let parts = RecordParts {
+            timestamp_delta: 0,
+            offset_delta: 0,
+            key: record.key,
+            value: record.value,
+            headers: record.headers,
+        };
+        let needed = record_size(&parts).map_or(usize::MAX, |size| size + BATCH_HEADER_LEN);
+        if needed <= self.config.batch_bytes { Ok(()) } else { Err(Refusal::Error(self.too_large(topic, needed))) }
+    }
+
     fn too_large(&self, topic: &Topic, needed: usize) -> Error {
         let limit = self.config.batch_bytes;
         let because = Error::Budget { class: Class::Produce, needed, limit, knob: "batch_bytes" };

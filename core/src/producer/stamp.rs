@@ -63,12 +63,19 @@ pub(crate) struct Sequence {
     next: i32,
     /// The next batch must not continue this sequence: one before it may or may not be in the log (trap 49).
     broken: bool,
+    /// The broker has taken something of this sequence.
+    begun: bool,
 }
 
 impl Sequence {
     /// What follows has no known predecessor.
     pub(crate) fn break_off(&mut self) {
         self.broken = true;
+    }
+
+    /// The broker has taken a batch of this sequence.
+    pub(crate) fn confirm(&mut self) {
+        self.begun = true;
     }
 
     /// The stamp of a batch of `count` records, or `None` while an identity must be asked for.
@@ -93,7 +100,11 @@ impl Sequence {
             } else {
                 current
             };
-            *self = Sequence { identity: Some(current), next: 0, broken: false };
+            *self = Sequence { identity: Some(current), next: 0, broken: false, begun: false };
+        } else if unresolved && !self.begun {
+            // A broker that knows nothing of a producer takes any number for its first. Were the batch of number 0
+            // refused for the moment and one behind it taken, the order would be lost: so that one goes alone.
+            return Next::Wait;
         }
         let Some(identity) = self.identity else { return Next::Wait };
         let sequence = self.next;
@@ -124,6 +135,7 @@ mod tests {
     fn a_sequence_counts_records_and_wraps() {
         let (mut id, mut s) = (KNOWN, Sequence::default());
         assert_eq!(s.next(&mut id, 10, false), stamp(0, 0));
+        s.confirm();
         assert_eq!(s.next(&mut id, 5, true), stamp(0, 10));
         s.next = i32::MAX;
         assert_eq!(s.next(&mut id, 1, true), stamp(0, i32::MAX));
@@ -138,12 +150,27 @@ mod tests {
         let mut other = Sequence::default();
         assert_eq!(s.next(&mut id, 3, false), stamp(0, 0));
         assert_eq!(other.next(&mut id, 2, false), stamp(0, 0));
+        (s.confirm(), other.confirm());
         s.break_off();
         assert_eq!(s.next(&mut id, 3, true), Next::Wait);
         assert_eq!(s.next(&mut id, 3, false), stamp(1, 0));
         // Trap 52: a broker counts by partition, so another partition goes on undisturbed in its own epoch.
         assert_eq!(other.next(&mut id, 2, true), stamp(0, 2));
         assert_eq!(Sequence::default().next(&mut id, 1, false), stamp(1, 0));
+    }
+
+    /// Trap 48: the first batch of a sequence may be refused for the moment. Nothing flies behind it before the broker
+    /// has taken it, or else the broker would begin with that one.
+    #[test]
+    fn the_first_of_a_sequence_goes_alone() {
+        let (mut id, mut s) = (KNOWN, Sequence::default());
+        assert_eq!(s.next(&mut id, 3, false), stamp(0, 0));
+        assert_eq!(s.next(&mut id, 2, true), Next::Wait);
+        s.confirm();
+        assert_eq!(s.next(&mut id, 2, true), stamp(0, 3));
+        s.break_off();
+        assert_eq!(s.next(&mut id, 1, false), stamp(1, 0));
+        assert_eq!(s.next(&mut id, 1, true), Next::Wait);
     }
 
     #[test]

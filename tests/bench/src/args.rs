@@ -55,14 +55,9 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Args, String> {
-        let operation = match words.next().as_deref() {
-            Some("produce") => Operation::Produce,
-            Some("consume") => Operation::Consume,
-            Some("latency") => Operation::Latency,
-            _ => return Err(USAGE.into()),
-        };
+        let mut operation = None;
         let mut args = Args {
-            operation,
+            operation: Operation::Produce,
             bootstrap: "127.0.0.1:9092".into(),
             topic: "bench".into(),
             records: 1_000_000,
@@ -81,12 +76,16 @@ impl Args {
             match flag.as_str() {
                 "--idempotent" => args.idempotent = true,
                 "--spawn" => args.spawn = true,
+                "produce" => operation = Some(Operation::Produce),
+                "consume" => operation = Some(Operation::Consume),
+                "latency" => operation = Some(Operation::Latency),
                 _ => {
                     let value = words.next().ok_or_else(|| format!("{flag} needs a value\n\n{USAGE}"))?;
                     args.set(&flag, &value)?;
                 }
             }
         }
+        args.operation = operation.ok_or(USAGE)?;
         Ok(args)
     }
 

@@ -293,6 +293,11 @@ impl Cluster {
         self.faults.clear();
     }
 
+    /// How many faults are still to happen.
+    pub fn pending_faults(&self) -> u64 {
+        self.faults.pending()
+    }
+
     /// How many requests of an API a broker has got, those of unknown versions and those that went wrong included.
     pub fn requests(&self, api: Api, node: i32) -> u64 {
         self.requests.get(&(api.key, node)).copied().unwrap_or(0)

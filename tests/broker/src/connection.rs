@@ -269,3 +269,7 @@ impl Cluster {
         self.handle(&request, body).ok()
     }
 }
+
+#[cfg(test)]
+#[path = "connection_tests.rs"]
+mod tests;

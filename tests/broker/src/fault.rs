@@ -65,6 +65,10 @@ impl Faults {
         self.0.clear();
     }
 
+    pub(crate) fn pending(&self) -> u64 {
+        self.0.iter().map(|fault| u64::from(fault.count)).sum()
+    }
+
     /// The oldest fault for a request as a whole.
     pub(crate) fn of_request(&mut self, api_key: i16, node: i32) -> Option<Action> {
         self.take(api_key, node, |action| !matches!(action, Action::FailPartition { .. }))

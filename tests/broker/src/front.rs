@@ -297,3 +297,7 @@ impl Drop for Serving {
         drop(waker);
     }
 }
+
+#[cfg(test)]
+#[path = "front_tests.rs"]
+mod tests;

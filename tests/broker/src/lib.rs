@@ -33,6 +33,8 @@ mod log;
 mod producers;
 mod random;
 mod sessions;
+#[cfg(test)]
+mod testing;
 mod topic;
 
 pub use cluster::{Cluster, Now};
@@ -41,4 +43,5 @@ pub use connection::ConnId;
 pub use fault::{Action, Fault};
 #[cfg(feature = "tokio")]
 pub use front::{Guard, Running, serve};
+pub use klamm::{ErrorCode, wire};
 pub use log::StoredBatch;

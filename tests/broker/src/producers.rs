@@ -95,3 +95,7 @@ fn out_of_order() -> Verdict {
 fn last_sequence(batch: &BatchHeader) -> i32 {
     next_sequence(batch.base_sequence, batch.last_offset_delta)
 }
+
+#[cfg(test)]
+#[path = "producers_tests.rs"]
+mod tests;

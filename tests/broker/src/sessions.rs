@@ -192,3 +192,7 @@ impl Cached {
         !same || unsettled || told.has_records
     }
 }
+
+#[cfg(test)]
+#[path = "sessions_tests.rs"]
+mod tests;

@@ -3,6 +3,14 @@
 //! The work is done by the script `cluster` beside this crate, which also serves by hand. Everything here blocks.
 //! What a test cannot do without is asserted: a failure panics with what the script or Kafka's tool said.
 
+mod client;
+mod ledger;
+mod spy;
+
+pub use client::{connect, create, poll_until, read, read_all, read_until, within};
+pub use ledger::{Ledger, Sent};
+pub use spy::{Api, Wire, connect_spied};
+
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -101,6 +109,15 @@ impl Cluster {
         run(script().args(["tool", "--dir"]).arg(&self.dir).args(args), input)
     }
 
+    /// Runs a program of `java/` beside this crate, which gets the bootstrap list as its first argument, and returns its
+    /// standard output.
+    pub fn java(&self, program: &str, args: &[&str]) -> String {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("java").join(program);
+        let mut command = script();
+        command.args(["java", "--dir"]).arg(&self.dir).arg(file).args(args);
+        run(&mut command, &[]).unwrap_or_else(|error| panic!("{error}"))
+    }
+
     /// Creates a topic with Kafka's own tool.
     pub fn create_topic(&self, name: &str, partitions: usize, replication: usize) {
         self.create_topic_with(name, partitions, replication, &[]);
@@ -153,6 +170,15 @@ impl Drop for Cluster {
             eprintln!("stopping the cluster: {error}");
         }
     }
+}
+
+/// Runs one of Kafka's own tools against brokers that were not started here; its standard output.
+///
+/// # Panics
+/// When the tool fails: with what it printed.
+pub fn tool_against(bootstrap: &str, args: &[&str], input: &[u8]) -> String {
+    let done = run(script().args(["tool", "--bootstrap", bootstrap]).args(args), input);
+    done.unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn script() -> Command {

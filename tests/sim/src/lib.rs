@@ -1,1 +1,25 @@
-//! klamm-sim
+//! Whole Klamm clients on virtual time and a virtual network, with the in-memory cluster, in one thread and from one
+//! seed.
+//!
+//! A task is polled only when its waker fired; when nobody is runnable, time jumps to the next event. So a wake-up that
+//! is lost shows as a run that stands still, and now and then a task that nobody woke is polled to see that it has
+//! nothing to do. The same seed gives the same bytes at the same virtual times.
+#![forbid(unsafe_code)]
+
+mod conn;
+mod network;
+mod peer;
+mod pipe;
+mod rng;
+mod sim;
+mod trace;
+mod transport;
+mod world;
+
+pub use peer::{Fixed, Listener, OnAnswer, OnRequest, Said, Script, Seen};
+pub use pipe::{Chunks, How};
+pub use rng::Rng;
+pub use sim::{Failure, Sim, op, sleep};
+pub use trace::Trace;
+pub use transport::{Shared, SimConnecting, SimStream, SimTransport};
+pub use world::{Change, Counts, Network, World};

@@ -90,6 +90,7 @@ impl Sender {
             Verdict::Done => {
                 queue.failures = 0;
                 queue.retry_at = Instant::ZERO;
+                queue.sequence.confirm();
                 self.flushes.settled(number);
                 batch.acknowledge(answer.base_offset, answer.log_append_time_ms);
                 return;

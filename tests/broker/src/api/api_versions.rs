@@ -50,3 +50,7 @@ fn is_software(name: &str) -> bool {
         && alphanumeric(name.chars().next_back())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'))
 }
+
+#[cfg(test)]
+#[path = "api_versions_tests.rs"]
+mod tests;

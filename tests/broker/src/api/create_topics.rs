@@ -219,3 +219,7 @@ fn answer(request: &Request, created: &[Created]) -> Result<Outcome, WireError> 
         .collect();
     request.reply(&CreateTopicsResponse { throttle_time_ms: request.throttle_ms, topics: &topics })
 }
+
+#[cfg(test)]
+#[path = "create_topics_tests.rs"]
+mod tests;

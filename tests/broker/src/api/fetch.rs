@@ -303,3 +303,7 @@ fn wanted(topic: FetchTopic<'_>, by_id: bool) -> impl Iterator<Item = Wanted> {
 fn forgotten(topic: ForgottenTopic<'_>, by_id: bool) -> impl Iterator<Item = (TopicKey, i32)> {
     topic.partitions.into_iter().map(move |p| (key(topic.topic, topic.topic_id, by_id), p))
 }
+
+#[cfg(test)]
+#[path = "fetch_tests.rs"]
+mod tests;

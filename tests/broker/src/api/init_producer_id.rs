@@ -29,3 +29,7 @@ impl Cluster {
         request.reply(&answer)
     }
 }
+
+#[cfg(test)]
+#[path = "init_producer_id_tests.rs"]
+mod tests;

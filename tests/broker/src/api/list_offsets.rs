@@ -71,3 +71,7 @@ fn look_up(partition: &Partition, timestamp: i64, version: i16) -> Result<(i64, 
         _ => Err(ErrorCode::UNSUPPORTED_VERSION),
     }
 }
+
+#[cfg(test)]
+#[path = "list_offsets_tests.rs"]
+mod tests;

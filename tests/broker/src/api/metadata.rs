@@ -50,8 +50,6 @@ impl Cluster {
         refused: Option<ErrorCode>,
         create: bool,
     ) -> Found {
-        // A null name is possible in the answer since the version that can ask by id.
-        let by_id = asked.name.is_none() && request.version >= BY_ID;
         let name = match asked.name {
             None => self.name_of(&asked.topic_id).map(str::to_owned),
             Some(name) => Some(name.to_owned()),
@@ -64,7 +62,11 @@ impl Cluster {
             (None, None, None) => ErrorCode::UNKNOWN_TOPIC_ID,
             (None, None, Some(name)) => self.unknown_topic(name, create),
         };
-        let name = if by_id && error != ErrorCode::NONE { None } else { Some(name.unwrap_or_default()) };
+        let name = match asked.name {
+            None if error == ErrorCode::UNKNOWN_TOPIC_ID => None,
+            None if !error.is_ok() => Some(String::new()),
+            _ => name,
+        };
         Found { name, id, error }
     }
 
@@ -157,3 +159,7 @@ fn partition_answer<'a>(index: usize, partition: &'a Partition, offline: &'a [i3
         offline_replicas: offline,
     }
 }
+
+#[cfg(test)]
+#[path = "metadata_tests.rs"]
+mod tests;

@@ -295,3 +295,7 @@ fn append(partition: &mut Partition, batch: &BatchView<'_>, time: Option<i64>) -
     }
     Ok((Done { base_offset, time: time.unwrap_or(-1), log_start }, true))
 }
+
+#[cfg(test)]
+#[path = "produce_tests.rs"]
+mod tests;
