@@ -14,7 +14,7 @@ use crate::{
     api::{Command, Shared},
     budget::{Class, FetchBuf},
     cluster::{self, Cluster, other_protocol},
-    consumer::{Fetcher, Fetching, OffsetsAsked},
+    consumer::{FetchRoom, Fetcher, Fetching, OffsetsAsked},
     error::{Fate, PeerFault},
     link::{Incoming, LinkId, Pending, Room, State, Unanswered},
     producer::{Produced, Sender},
@@ -63,6 +63,8 @@ pub(crate) struct Machine {
     cluster: Cluster,
     senders: Vec<Option<Sender>>,
     fetchers: Vec<Option<Fetcher>>,
+    /// Whose turn to fetch it is.
+    first_fetcher: usize,
     admin: AdminCalls,
     /// Whether everything was done that could be, since the last thing came in.
     settled: bool,
@@ -82,6 +84,7 @@ impl Machine {
             cluster,
             senders: Vec::new(),
             fetchers: Vec::new(),
+            first_fetcher: 0,
             admin: AdminCalls::default(),
             settled: false,
             close_by: None,
@@ -129,9 +132,7 @@ impl Machine {
         for sender in self.senders.iter_mut().flatten() {
             sender.run(now, &mut self.cluster);
         }
-        for fetcher in self.fetchers.iter_mut().flatten() {
-            fetcher.run(now, &mut self.cluster);
-        }
+        self.fetch(now);
         self.admin.run(now, &mut self.cluster);
         // Whoever ran may have found metadata out of date.
         self.cluster.run(now);
@@ -141,6 +142,24 @@ impl Machine {
         self.close(now);
         // A link that ended just now gives its requests back in another turn.
         self.settled &= !self.cluster.has_lost();
+    }
+
+    /// Consumers take turns, from the one on that found no room last time: others would take what comes back as soon as
+    /// it does.
+    fn fetch(&mut self, now: Instant) {
+        let streams = self.fetchers.iter().flatten().map(Fetcher::streams).sum();
+        let mut room = FetchRoom { streams, is_short: false };
+        let count = self.fetchers.len();
+        let first = self.first_fetcher.min(count);
+        let (later, sooner) = self.fetchers.split_at_mut(first);
+        for (turn, fetcher) in sooner.iter_mut().chain(later).enumerate() {
+            let Some(fetcher) = fetcher else { continue };
+            let was_short = room.is_short;
+            fetcher.run(now, &mut self.cluster, &mut room);
+            if room.is_short && !was_short {
+                self.first_fetcher = (first + turn) % count;
+            }
+        }
     }
 
     fn deadline(&self, now: Instant) -> Instant {

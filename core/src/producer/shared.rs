@@ -31,8 +31,8 @@ pub(crate) struct Place {
 pub(crate) enum Refusal {
     /// The topic's partitions are not known yet.
     Unknown,
-    /// The Produce class is full.
-    Full,
+    /// The Produce class has less room than these many chunks.
+    Full { chunks: usize },
     /// For good.
     Error(Error),
 }
@@ -67,8 +67,8 @@ pub(super) struct Inbox {
     /// Flushes asked for, counted, so that two at once do not undo each other.
     pub(super) flush_asked: u64,
     pub(super) flush_done: u64,
-    /// Somebody was refused for want of room: open batches must go.
-    pub(super) pressed: bool,
+    /// Somebody was refused for want of so many chunks, the fewest if there are several: open batches must go. 0: nobody.
+    pub(super) pressed: usize,
     pub(super) closing: bool,
     /// Everything is settled and the driver has let go.
     pub(super) ended: bool,
@@ -174,9 +174,12 @@ impl ProducerShared {
         Ok(topic)
     }
 
-    /// Somebody waits for room: open batches must be sent though they are neither full nor due.
-    pub(crate) fn press(&self) {
-        self.inbox.lock().pressed = true;
+    /// Somebody waits for room of so many chunks: open batches must be sent though they are neither full nor due.
+    pub(crate) fn press(&self, chunks: usize) {
+        {
+            let mut inbox = self.inbox.lock();
+            inbox.pressed = least(inbox.pressed, chunks);
+        }
         self.client.kick.drive();
     }
 
@@ -213,4 +216,9 @@ impl ProducerShared {
         self.inbox.lock().ended = true;
         self.waits.wake_all();
     }
+}
+
+/// The smaller of two counts, of which 0 is none.
+pub(super) fn least(a: usize, b: usize) -> usize {
+    if a == 0 || b == 0 { a.max(b) } else { a.min(b) }
 }

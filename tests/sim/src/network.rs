@@ -7,7 +7,7 @@ use klamm::{Endpoint, Phase as At, TransportError, wire::api};
 use klamm_broker::ConnId;
 
 use crate::conn::{Awaiting, Conn, Far, Phase, Scanned};
-use crate::peer::{Listener, Said, Seen};
+use crate::peer::{Answer, Listener, Said, Seen};
 use crate::pipe::{Chunk, Cut, End, How, Pipe};
 use crate::world::{Event, World};
 
@@ -474,7 +474,7 @@ impl World {
             let name = klamm::wire::Api::find(api_key).map_or("?", |api| api.name);
             self.trace.tell(now, format_args!("#{no} answer to {name} ({id}), {} bytes", frame.len()));
             if let Some(mut hook) = self.on_answer.take() {
-                hook(api_key, version, &mut frame);
+                hook(&Answer { conn: no, api_key, version, correlation_id: id }, &mut frame);
                 self.on_answer = Some(hook);
             }
         }

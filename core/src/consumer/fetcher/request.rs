@@ -46,12 +46,20 @@ impl core::fmt::Debug for Fetching {
     }
 }
 
+/// What the consumers of a client know of each other: they share the Fetch class.
+pub(crate) struct FetchRoom {
+    /// Brokers to be fetched from, all consumers together.
+    pub(crate) streams: usize,
+    /// Somebody found no room: whoever comes after it must not take what it waits for.
+    pub(crate) is_short: bool,
+}
+
 /// A partition as a request has it.
 type Asked = (usize, TopicIndex, FetchPartition);
 
 impl Fetcher {
-    /// Keeps one fetch under way at each broker that leads something we want.
-    pub(super) fn fetch(&mut self, now: Instant, cluster: &mut Cluster) {
+    /// Keeps one fetch under way at each broker that leads something we want, while there is room.
+    pub(super) fn fetch(&mut self, now: Instant, cluster: &mut Cluster, room: &mut FetchRoom) {
         let mut wanted: BTreeMap<i32, Vec<usize>> = BTreeMap::new();
         for (at, part) in self.parts.iter().enumerate() {
             let Stage::Fetch(_) = part.stage else { continue };
@@ -69,7 +77,12 @@ impl Fetcher {
                 wanted.entry(leader).or_default().push(at);
             }
         }
-        let share = self.share(cluster, wanted.len());
+        self.streams = wanted.len();
+        if room.is_short {
+            self.next = self.next.min(now.after(STARVED_AGAIN));
+            return;
+        }
+        let share = self.share(cluster, room.streams.max(self.streams));
         let mut nodes: Vec<(bool, i32, Vec<usize>)> = Vec::new();
         for (node, parts) in wanted {
             let session = self.sessions.entry(node).or_default();
@@ -85,6 +98,7 @@ impl Fetcher {
                 && !self.fetch_from(now, cluster, link, node, parts, share)
             {
                 self.next = self.next.min(now.after(STARVED_AGAIN));
+                room.is_short = true;
                 break;
             }
         }
@@ -131,9 +145,9 @@ impl Fetcher {
     }
 
     /// A fetch's share of the Fetch class: one answer may be in the application's hands while each broker brings
-    /// another.
-    fn share(&self, cluster: &Cluster, brokers: usize) -> usize {
-        let share = cluster.budget.limit(Class::Fetch) / (brokers + 1);
+    /// another to each consumer.
+    fn share(&self, cluster: &Cluster, streams: usize) -> usize {
+        let share = cluster.budget.limit(Class::Fetch) / (streams + 1);
         share.min(self.shared.config.fetch_max_bytes as usize + ANSWER_BYTES)
     }
 
