@@ -51,6 +51,7 @@ struct Part {
 /// One consumer's fetches.
 pub(crate) struct Fetcher {
     slot: usize,
+    consumers: usize,
     shared: Arc<ConsumerShared>,
     topics: Vec<(TopicIndex, Arc<str>)>,
     parts: Vec<Part>,
@@ -68,6 +69,7 @@ impl Fetcher {
     pub(crate) fn new(slot: usize, shared: Arc<ConsumerShared>) -> Self {
         Fetcher {
             slot,
+            consumers: 1,
             shared,
             topics: Vec::new(),
             parts: Vec::new(),
@@ -83,7 +85,10 @@ impl Fetcher {
 
     /// A turn: everything that can be done now is done. Must be called again after whatever changes the cluster, and at
     /// [`deadline`](Fetcher::deadline).
-    pub(crate) fn run(&mut self, now: Instant, cluster: &mut Cluster) {
+    ///
+    /// `consumers`: how many there are in this client, who share its memory and its connections.
+    pub(crate) fn run(&mut self, now: Instant, cluster: &mut Cluster, consumers: usize) {
+        self.consumers = consumers;
         if self.shared.is_closed() {
             self.done = true;
             return;
