@@ -29,7 +29,10 @@ pub(crate) fn check(plan: &Plan, cluster: &Cluster, ledger: &Ledger) -> Vec<Stri
     let logs = read(plan, cluster, ledger, &mut wrong);
     for (number, entry) in ledger.entries.iter().enumerate() {
         if let Err(why) = check_entry(plan, &logs, number, entry) {
-            wrong.push(format!("record {number} ({}, producer {}): {why}", plan.topics[entry.topic].name, entry.producer));
+            wrong.push(format!(
+                "record {number} ({}, producer {}): {why}",
+                plan.topics[entry.topic].name, entry.producer
+            ));
         }
     }
     check_order(plan, &logs, ledger, &mut wrong);

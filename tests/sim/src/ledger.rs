@@ -117,11 +117,9 @@ impl Ctx {
 
     pub(crate) fn told(&self, entry: usize, result: Result<RecordMetadata, Error>) {
         let outcome = match result {
-            Ok(meta) => Outcome::Acked {
-                partition: meta.partition(),
-                offset: meta.offset(),
-                timestamp_ms: meta.timestamp_ms(),
-            },
+            Ok(meta) => {
+                Outcome::Acked { partition: meta.partition(), offset: meta.offset(), timestamp_ms: meta.timestamp_ms() }
+            }
             Err(error) => Outcome::Failed(error),
         };
         self.settle(entry, outcome);

@@ -76,8 +76,7 @@ impl Writer {
 
     fn draw(&mut self) -> usize {
         let topic = self.rng.index(self.topics.len());
-        let explicit =
-            self.rng.chance(3_000).then(|| self.rng.below(self.topics[topic].partitions as u64) as i32);
+        let explicit = self.rng.chance(3_000).then(|| self.rng.below(self.topics[topic].partitions as u64) as i32);
         let number = self.ctx.ledger.borrow().entries.len() as u64;
         // Now and then one that cannot be taken at all.
         let max = if self.rng.chance(100) { self.plan.config.batch_bytes * 2 } else { self.plan.value_max };

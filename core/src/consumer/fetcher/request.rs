@@ -25,7 +25,7 @@ const NAMES_TOPICS: i16 = 12;
 const ANSWER_BYTES: usize = 256;
 const ANSWER_BYTES_A_PARTITION: usize = 128;
 
-/// With one connection for everything, others stand behind a fetch that waits.
+/// With one connection for everything, or for several consumers, others stand behind a fetch that waits.
 const SHARED_WAIT_MS: u32 = 50;
 
 /// A fetch that is under way.
@@ -170,7 +170,7 @@ impl Fetcher {
         let (asked, forgotten, numbers) = if alone.is_some() {
             (now_wanted.clone(), Vec::new(), (0, -1))
         } else {
-            self.session_diff(node, by_id, &now_wanted)
+            self.session_diff(cluster, node, by_id, &now_wanted)
         };
         let under_way = Fetching {
             slot: self.slot,
@@ -242,16 +242,26 @@ impl Fetcher {
     /// What the session does not know yet, what it must forget, and its numbers. A partition that was fetched from and
     /// is still wanted stays in the session whatever happens to its records, so that nothing is forgotten and added
     /// again in turn (trap 75).
-    fn session_diff(&mut self, node: i32, by_id: bool, wanted: &[Asked]) -> (Vec<Asked>, Vec<usize>, (i32, i32)) {
+    fn session_diff(
+        &mut self,
+        cluster: &Cluster,
+        node: i32,
+        by_id: bool,
+        wanted: &[Asked],
+    ) -> (Vec<Asked>, Vec<usize>, (i32, i32)) {
         let session = self.sessions.entry(node).or_default();
-        if session.by_id != by_id {
+        let id_of = |topic: TopicIndex| cluster.topic(topic).map_or(Uuid::ZERO, |t| t.id);
+        // A topic that was made anew has another id, and the session goes on asking for the old one (trap 14).
+        let anew = |(at, topic, _): &Asked| session.known.get(at).is_some_and(|k| k.topic_id != id_of(*topic));
+        if session.by_id != by_id || wanted.iter().any(anew) {
             session.forget();
             session.by_id = by_id;
         }
         let mut asked: Vec<Asked> = Vec::new();
         for entry in wanted {
-            let (at, _, p) = entry;
+            let (at, topic, p) = entry;
             let known = Known {
+                topic_id: id_of(*topic),
                 offset: p.fetch_offset,
                 leader_epoch: p.current_leader_epoch,
                 max_bytes: p.partition_max_bytes,

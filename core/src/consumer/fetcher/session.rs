@@ -2,9 +2,12 @@
 
 use alloc::collections::BTreeMap;
 
+use crate::wire::Uuid;
+
 /// What a broker's session knows of a partition.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Known {
+    pub(super) topic_id: Uuid,
     pub(super) offset: i64,
     pub(super) leader_epoch: i32,
     pub(super) max_bytes: i32,
@@ -72,7 +75,7 @@ mod tests {
         s.epoch = i32::MAX;
         s.advance(77);
         assert_eq!(s.numbers(), (77, 1));
-        s.known.insert(0, Known { offset: 0, leader_epoch: 0, max_bytes: 1 });
+        s.known.insert(0, Known { topic_id: Uuid::ZERO, offset: 0, leader_epoch: 0, max_bytes: 1 });
         s.advance(0);
         assert!(s.is_full() && s.known.is_empty());
     }
