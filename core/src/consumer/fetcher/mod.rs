@@ -62,6 +62,8 @@ pub(crate) struct Fetcher {
     metadata_seen: Option<u32>,
     /// Brokers that lead something we want, as far as the last turn could tell.
     streams: usize,
+    /// Room was short a moment ago.
+    scarce_until: Instant,
     next: Instant,
     done: bool,
 }
@@ -79,6 +81,7 @@ impl Fetcher {
             seen: Vec::new(),
             metadata_seen: None,
             streams: 0,
+            scarce_until: Instant::ZERO,
             next: Instant::FAR,
             done: false,
         }

@@ -28,6 +28,11 @@ const ANSWER_BYTES_A_PARTITION: usize = 128;
 /// With one connection for everything, or for several consumers, others stand behind a fetch that waits.
 const SHARED_WAIT_MS: u32 = 50;
 
+/// A fetch that waits for new records holds the room for them. Where room was short, it waits so long only, and for so
+/// long after.
+const SCARCE_WAIT_MS: u32 = 10;
+const SCARCE_FOR: Duration = Duration::from_secs(2);
+
 /// A fetch that is under way.
 pub(crate) struct Fetching {
     pub(crate) slot: usize,
@@ -79,6 +84,7 @@ impl Fetcher {
         }
         self.streams = wanted.len();
         if room.is_short {
+            self.scarce_until = now.after(SCARCE_FOR);
             self.next = self.next.min(now.after(STARVED_AGAIN));
             return;
         }
@@ -97,6 +103,7 @@ impl Fetcher {
             if let Some(link) = cluster.ready_link(now, node, Use::Fetch, usize::MAX)
                 && !self.fetch_from(now, cluster, link, node, parts, share)
             {
+                self.scarce_until = now.after(SCARCE_FOR);
                 self.next = self.next.min(now.after(STARVED_AGAIN));
                 room.is_short = true;
                 break;
@@ -200,6 +207,7 @@ impl Fetcher {
         let wait_ms = match (alone, cluster.config.single_connection) {
             // It holds more room than its share: not for longer than it must. (0 is never answered by some, trap 78.)
             (Some(_), _) => 1,
+            (None, _) if now < self.scarce_until => self.shared.config.fetch_max_wait_ms.min(SCARCE_WAIT_MS),
             (None, true) => self.shared.config.fetch_max_wait_ms.min(SHARED_WAIT_MS),
             (None, false) => self.shared.config.fetch_max_wait_ms,
         };
