@@ -45,12 +45,12 @@ struct Given {
 
 impl Given {
     fn told(&self) -> Told {
+        let diverging = self.diverging != EpochEndOffset::default();
         Told {
-            high_watermark: self.high_watermark,
+            high_watermark: if diverging { -1 } else { self.high_watermark },
             log_start: self.log_start,
-            failed: !self.error.is_ok(),
+            failed: diverging || !self.error.is_ok(),
             has_records: !self.records.is_empty(),
-            diverging: self.diverging != EpochEndOffset::default(),
         }
     }
 
