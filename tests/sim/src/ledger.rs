@@ -29,7 +29,7 @@ pub(crate) enum Outcome {
     /// It was accepted and failed.
     Failed(Error),
     /// It was never accepted.
-    Refused(Error),
+    Refused(#[expect(dead_code, reason = "shown when it is wrong")] Error),
     /// Whoever would have been told let go: it may be in the log or not.
     Dropped,
     /// The call was cancelled before it was accepted.

@@ -144,7 +144,7 @@ impl World {
             let more = buf.len().min(left - taken.len());
             taken.extend_from_slice(&buf[..more]);
         }
-        self.activity += 1;
+        self.acted(format_args!("#{no} {} bytes are written", taken.len()));
         self.trace.bytes(now, no, true, &taken);
         self.send(no, true, &taken);
         Poll::Ready(Ok(taken.len()))
@@ -161,7 +161,7 @@ impl World {
         let unread = conn.down.unread();
         if unread.is_empty() {
             if conn.down.end.is_some() {
-                self.activity += 1;
+                self.acted(format_args!("#{no} the end is read"));
                 return Poll::Ready(Ok(0));
             }
             conn.down.reader = Some(cx.waker().clone());
@@ -174,7 +174,7 @@ impl World {
         }
         buf[..count].copy_from_slice(&unread[..count]);
         conn.down.take(count);
-        self.activity += 1;
+        self.acted(format_args!("#{no} {count} bytes are read"));
         Poll::Ready(Ok(count))
     }
 

@@ -64,6 +64,8 @@ pub(crate) struct Fetcher {
     streams: usize,
     /// Room was short a moment ago.
     scarce_until: Instant,
+    /// Other consumers fetch too, over the same connections.
+    shares_links: bool,
     next: Instant,
     done: bool,
 }
@@ -82,6 +84,7 @@ impl Fetcher {
             metadata_seen: None,
             streams: 0,
             scarce_until: Instant::ZERO,
+            shares_links: false,
             next: Instant::FAR,
             done: false,
         }

@@ -83,6 +83,7 @@ impl Fetcher {
             }
         }
         self.streams = wanted.len();
+        self.shares_links = room.streams > self.streams;
         if room.is_short {
             self.scarce_until = now.after(SCARCE_FOR);
             self.next = self.next.min(now.after(STARVED_AGAIN));
@@ -208,8 +209,8 @@ impl Fetcher {
             // It holds more room than its share: not for longer than it must. (0 is never answered by some, trap 78.)
             (Some(_), _) => 1,
             (None, _) if now < self.scarce_until => self.shared.config.fetch_max_wait_ms.min(SCARCE_WAIT_MS),
-            (None, true) => self.shared.config.fetch_max_wait_ms.min(SHARED_WAIT_MS),
-            (None, false) => self.shared.config.fetch_max_wait_ms,
+            (None, single) if single || self.shares_links => self.shared.config.fetch_max_wait_ms.min(SHARED_WAIT_MS),
+            (None, _) => self.shared.config.fetch_max_wait_ms,
         };
         let body = FetchRequest {
             max_wait_ms: i32::try_from(wait_ms).unwrap_or(i32::MAX),
