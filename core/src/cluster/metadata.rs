@@ -58,7 +58,7 @@ pub(super) struct Metadata {
     new_topic: bool,
     failures: u32,
     not_before: Instant,
-    /// No link was ready: when to look for one again, should nothing happen before.
+    /// When the search for somebody to ask goes on by itself. A connection that gets ready does not wait for it.
     search_at: Instant,
     /// When the newest answer is too old.
     expires: Instant,
@@ -221,6 +221,7 @@ impl Cluster {
             self.metadata.search_at = self.next_candidate(now).min(now.after(self.retry_pause()));
             return;
         };
+        self.metadata.search_at = Instant::ZERO;
         self.send_metadata(now, link);
     }
 
