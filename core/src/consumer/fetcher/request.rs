@@ -90,16 +90,16 @@ impl Fetcher {
             return;
         }
         let share = self.share(cluster, room.streams.max(self.streams));
-        let mut nodes: Vec<(bool, i32, Vec<usize>)> = Vec::new();
+        let mut nodes: Vec<(u64, i32, Vec<usize>)> = Vec::new();
         for (node, parts) in wanted {
             let session = self.sessions.entry(node).or_default();
             if !session.in_flight {
-                nodes.push((!session.starved, node, parts));
+                nodes.push((session.asked, node, parts));
             }
         }
-        // Whoever found no room comes first, and nobody passes it: brokers whose answers come back empty would ask again
-        // at once and keep what it waits for.
-        nodes.sort_unstable_by_key(|(fed, node, _)| (*fed, *node));
+        // Whoever was asked longest ago comes first, and nobody passes it when there is no room: brokers whose answers come
+        // back empty would ask again at once and keep what it waits for.
+        nodes.sort_unstable_by_key(|(asked, node, _)| (*asked, *node));
         for (_, node, parts) in nodes {
             if let Some(link) = cluster.ready_link(now, node, Use::Fetch, usize::MAX)
                 && !self.fetch_from(now, cluster, link, node, parts, share)
@@ -133,8 +133,9 @@ impl Fetcher {
             None => share.max(overhead * 2).min(cluster.budget.limit(Class::Fetch)),
         };
         let promise = cluster.budget.promise(bytes);
-        self.sessions.entry(node).or_default().starved = promise.is_none();
         let Some(promise) = promise else { return false };
+        self.requests = self.requests.wrapping_add(1);
+        self.sessions.entry(node).or_default().asked = self.requests;
         let max_bytes = if alone.is_some() { 1 } else { bytes.saturating_sub(overhead).max(1) };
         let by_id = parts.iter().all(|p| cluster.topic(self.parts[*p].topic).is_some_and(|t| !t.id.is_zero()));
         let cap = if by_id { FETCH.max } else { NAMES_TOPICS };
