@@ -14,7 +14,7 @@ use crate::{
     api::{Command, Shared},
     budget::{Class, FetchBuf},
     cluster::{self, Cluster, other_protocol},
-    consumer::{Fetcher, Fetching, OffsetsAsked},
+    consumer::{FetchRoom, Fetcher, Fetching, OffsetsAsked},
     error::{Fate, PeerFault},
     link::{Incoming, LinkId, Pending, Room, State, Unanswered},
     producer::{Produced, Sender},
@@ -65,6 +65,8 @@ pub(crate) struct Machine {
     senders: BTreeMap<usize, Sender>,
     fetchers: BTreeMap<usize, Fetcher>,
     next_number: usize,
+    /// Whose turn to fetch it is.
+    first_fetcher: usize,
     admin: AdminCalls,
     /// Whether everything was done that could be, since the last thing came in.
     settled: bool,
@@ -85,6 +87,7 @@ impl Machine {
             senders: BTreeMap::new(),
             fetchers: BTreeMap::new(),
             next_number: 0,
+            first_fetcher: 0,
             admin: AdminCalls::default(),
             settled: false,
             close_by: None,
@@ -132,10 +135,7 @@ impl Machine {
         for sender in self.senders.values_mut() {
             sender.run(now, &mut self.cluster);
         }
-        let consumers = self.fetchers.len();
-        for fetcher in self.fetchers.values_mut() {
-            fetcher.run(now, &mut self.cluster, consumers);
-        }
+        self.fetch(now);
         self.admin.run(now, &mut self.cluster);
         // Whoever ran may have found metadata out of date.
         self.cluster.run(now);
@@ -145,6 +145,22 @@ impl Machine {
         self.close(now);
         // A link that ended just now gives its requests back in another turn.
         self.settled &= !self.cluster.has_lost();
+    }
+
+    /// Consumers take turns, from the one on that found no room last time: others would take what comes back as soon as
+    /// it does.
+    fn fetch(&mut self, now: Instant) {
+        let streams = self.fetchers.values().map(Fetcher::streams).sum();
+        let mut room = FetchRoom { streams, is_short: false };
+        let first = self.first_fetcher;
+        let (sooner, later): (Vec<_>, Vec<_>) = self.fetchers.iter_mut().partition(|(number, _)| **number < first);
+        for (number, fetcher) in later.into_iter().chain(sooner) {
+            let was_short = room.is_short;
+            fetcher.run(now, &mut self.cluster, &mut room);
+            if room.is_short && !was_short {
+                self.first_fetcher = *number;
+            }
+        }
     }
 
     fn deadline(&self, now: Instant) -> Instant {

@@ -8,6 +8,8 @@ mod record;
 mod shared;
 
 pub use admin::{Admin, CreateTopicsError, CreatedTopic, NewTopic};
+#[cfg(test)]
+pub(crate) use client::client_of;
 pub use client::{Client, new};
 pub use consumer::{Consumer, ConsumerBuilder};
 pub use producer::{Producer, ProducerBuilder, Refused};

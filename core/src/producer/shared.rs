@@ -31,8 +31,8 @@ pub(crate) struct Place {
 pub(crate) enum Refusal {
     /// The topic's partitions are not known yet.
     Unknown,
-    /// The Produce class is full.
-    Full,
+    /// The Produce class has less room than these many chunks.
+    Full { chunks: usize },
     /// For good.
     Error(Error),
 }
@@ -67,8 +67,8 @@ pub(super) struct Inbox {
     /// Flushes asked for, counted, so that two at once do not undo each other.
     pub(super) flush_asked: u64,
     pub(super) flush_done: u64,
-    /// Somebody was refused for want of room: open batches must go.
-    pub(super) pressed: bool,
+    /// Somebody was refused for want of so many chunks, the fewest if there are several: open batches must go. 0: nobody.
+    pub(super) pressed: usize,
     pub(super) closing: bool,
     /// Everything is settled and the driver has let go.
     pub(super) ended: bool,
@@ -161,22 +161,30 @@ impl ProducerShared {
         crate::cluster::check_topic_name(name)?;
         let topic = {
             let mut topics = self.topics.lock();
+            // Somebody else may have been faster: two topics of one name would each count their own sequences.
+            if let Some(topic) = topics.by_name.get(name) {
+                return Ok(Arc::clone(topic));
+            }
             if topics.count as usize >= self.client.config.max_topics {
                 return Err(Error::config("max_topics", alloc::format!("{} are in use already", topics.count)));
             }
             let topic = Topic::new(name, topics.count);
             topics.count += 1;
             topics.by_name.insert(Arc::clone(&topic.name), Arc::clone(&topic));
+            // Inside this lock, so that the driver meets topics in the order of their numbers.
+            self.inbox.lock().wanted.push(Arc::clone(&topic));
             topic
         };
-        self.inbox.lock().wanted.push(Arc::clone(&topic));
         self.client.kick.drive();
         Ok(topic)
     }
 
-    /// Somebody waits for room: open batches must be sent though they are neither full nor due.
-    pub(crate) fn press(&self) {
-        self.inbox.lock().pressed = true;
+    /// Somebody waits for room of so many chunks: open batches must be sent though they are neither full nor due.
+    pub(crate) fn press(&self, chunks: usize) {
+        {
+            let mut inbox = self.inbox.lock();
+            inbox.pressed = least(inbox.pressed, chunks);
+        }
         self.client.kick.drive();
     }
 
@@ -212,5 +220,55 @@ impl ProducerShared {
         self.closed.store(true, Ordering::SeqCst);
         self.inbox.lock().ended = true;
         self.waits.wake_all();
+    }
+}
+
+/// The smaller of two counts, of which 0 is none.
+pub(super) fn least(a: usize, b: usize) -> usize {
+    if a == 0 || b == 0 { a.max(b) } else { a.min(b) }
+}
+
+#[cfg(all(test, feature = "std"))]
+mod tests {
+    use super::*;
+    use crate::{Budget, Clock, Config, Instant, budget::Memory, kick::Kick};
+
+    struct Stopped;
+
+    impl Clock for Stopped {
+        fn now(&self) -> Instant {
+            Instant::ZERO
+        }
+
+        fn unix_ms(&self) -> Option<i64> {
+            None
+        }
+    }
+
+    /// Threads that meet a topic at the same moment get the same one, and the driver gets topics in their order: a
+    /// record's place names its topic by number.
+    #[test]
+    fn a_topic_is_made_once_and_in_order() {
+        for _ in 0..200 {
+            let budget = Budget::new(Memory::default());
+            let client = Shared::new(Arc::new(Config::new("a:1")), Arc::new(Stopped), Kick::new(), budget);
+            let producer = ProducerShared::new(client, ProducerConfig::default());
+            let start = std::sync::Barrier::new(4);
+            std::thread::scope(|threads| {
+                for thread in 0..4 {
+                    let (producer, start) = (&producer, &start);
+                    threads.spawn(move || {
+                        start.wait();
+                        for name in ["a", "b", "c", "d"] {
+                            producer.topic(name).expect("room");
+                            producer.topic(&alloc::format!("{name}{}", thread % 2)).expect("room");
+                        }
+                    });
+                }
+            });
+            let inbox = producer.inbox.lock();
+            let indexes: Vec<u32> = inbox.wanted.iter().map(|t| t.index).collect();
+            assert_eq!(indexes, (0..12).collect::<Vec<u32>>());
+        }
     }
 }

@@ -7,7 +7,7 @@ use klamm::{Endpoint, Phase as At, TransportError, wire::api};
 use klamm_broker::ConnId;
 
 use crate::conn::{Awaiting, Conn, Far, Phase, Scanned};
-use crate::peer::{Listener, Said, Seen};
+use crate::peer::{Answer, Listener, Said, Seen};
 use crate::pipe::{Chunk, Cut, End, How, Pipe};
 use crate::world::{Event, World};
 
@@ -144,7 +144,7 @@ impl World {
             let more = buf.len().min(left - taken.len());
             taken.extend_from_slice(&buf[..more]);
         }
-        self.activity += 1;
+        self.acted(format_args!("#{no} {} bytes are written", taken.len()));
         self.trace.bytes(now, no, true, &taken);
         self.send(no, true, &taken);
         Poll::Ready(Ok(taken.len()))
@@ -161,7 +161,7 @@ impl World {
         let unread = conn.down.unread();
         if unread.is_empty() {
             if conn.down.end.is_some() {
-                self.activity += 1;
+                self.acted(format_args!("#{no} the end is read"));
                 return Poll::Ready(Ok(0));
             }
             conn.down.reader = Some(cx.waker().clone());
@@ -174,7 +174,7 @@ impl World {
         }
         buf[..count].copy_from_slice(&unread[..count]);
         conn.down.take(count);
-        self.activity += 1;
+        self.acted(format_args!("#{no} {count} bytes are read"));
         Poll::Ready(Ok(count))
     }
 
@@ -474,7 +474,7 @@ impl World {
             let name = klamm::wire::Api::find(api_key).map_or("?", |api| api.name);
             self.trace.tell(now, format_args!("#{no} answer to {name} ({id}), {} bytes", frame.len()));
             if let Some(mut hook) = self.on_answer.take() {
-                hook(api_key, version, &mut frame);
+                hook(&Answer { conn: no, api_key, version, correlation_id: id }, &mut frame);
                 self.on_answer = Some(hook);
             }
         }

@@ -19,7 +19,7 @@ use core::time::Duration;
 use super::{
     batch::{Batch, OpenBatch},
     partition::{IN_FLIGHT_IDEMPOTENT, PartitionQueue},
-    shared::{Place, ProducerShared, Topic},
+    shared::{Place, ProducerShared, Topic, least},
     stamp::Identification,
 };
 use crate::{
@@ -65,8 +65,9 @@ pub(crate) struct Sender {
     arriving: VecDeque<(Place, OpenBatch)>,
     /// Seal everything now.
     forced: bool,
-    /// Somebody waits for room: nothing lingers, and a chunk that comes back is told.
-    pressed: bool,
+    /// Somebody waits for room of so many chunks, the fewest if there are several: nothing lingers, and they are told
+    /// when there is as much. 0: nobody.
+    pressed: usize,
     closing: bool,
     /// When something must be looked at again, as far as the last turn could tell.
     next: Instant,
@@ -87,7 +88,7 @@ impl Sender {
             metadata_seen: None,
             arriving: VecDeque::new(),
             forced: false,
-            pressed: false,
+            pressed: 0,
             closing: false,
             next: Instant::FAR,
         }
@@ -122,8 +123,8 @@ impl Sender {
         self.identify(now, cluster);
         self.send(now, cluster);
         self.settle_flushes();
-        if self.pressed && self.shared.client.budget.has_chunk() {
-            self.pressed = false;
+        if self.pressed > 0 && self.shared.client.budget.has_chunks(self.pressed) {
+            self.pressed = 0;
             self.shared.waits.wake_all();
         }
         let waits = self.shared.waits.wake_due(now);
@@ -165,7 +166,7 @@ impl Sender {
             self.peek(place);
         }
         self.closing |= closing;
-        self.pressed |= pressed;
+        self.pressed = least(self.pressed, pressed);
         self.forced = self.closing || self.flushes.is_new(flush_asked);
         self.flushes.asked(flush_asked);
     }
@@ -205,15 +206,15 @@ impl Sender {
     /// something in flight, for at most [`GATHER_MAX`] or the linger: tasks that each await their own record then fill
     /// batches by themselves, and a lone record never waits. Without a link that takes it nothing is sealed either.
     fn seal_due(&mut self, now: Instant, cluster: &mut Cluster) {
-        let linger = Duration::from_millis(u64::from(self.shared.config.linger_ms));
-        let pressed = self.pressed;
+        let linger_ms = if self.pressed > 0 { 0 } else { self.shared.config.linger_ms };
+        let linger = Duration::from_millis(u64::from(linger_ms));
         let in_flight_max = self.in_flight_max();
         let places: Vec<Place> = self.active.iter().copied().collect();
         for place in places {
             let leader = self.leader(cluster, place);
             let Some(queue) = self.queue(place) else { continue };
             let Some(since) = queue.open_since else { continue };
-            let due = if pressed { since } else { since.after(linger) };
+            let due = since.after(linger);
             let busy = !queue.queue.is_empty() || !queue.in_flight.is_empty();
             let ripe = if busy { since.after(linger.max(GATHER_MAX)) } else { due };
             let room = queue.queue.is_empty() && queue.in_flight.len() < in_flight_max;
