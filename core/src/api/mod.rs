@@ -14,4 +14,4 @@ pub use client::{Client, new};
 pub use consumer::{Consumer, ConsumerBuilder};
 pub use producer::{Producer, ProducerBuilder, Refused};
 pub use record::{Payload, Record};
-pub(crate) use shared::{Command, Contact, Held, Shared};
+pub(crate) use shared::{Command, Contact, Held, Shared, whole_ms};

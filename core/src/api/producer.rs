@@ -179,8 +179,8 @@ impl Producer {
     pub fn try_enqueue<'r>(&self, record: Record<'r>) -> Result<Ticket, Refused<'r>> {
         match self.append(&record) {
             Ok(ticket) => Ok(ticket),
-            Err(Refusal::Full) => {
-                self.inner.shared.press();
+            Err(Refusal::Full { chunks }) => {
+                self.inner.shared.press(chunks);
                 let error = self.full();
                 Err(Refused::new(record, error))
             }
@@ -295,7 +295,7 @@ impl Producer {
         let wait = wait.get_or_insert_with(|| Wait { shared, place: Place::default(), until: clock.now().after(span) });
         if !shared.waits.enlist(&mut wait.place, wait.until, cx.waker()) {
             return Poll::Ready(Err(match first {
-                Some(Refusal::Full) => self.full(),
+                Some(Refusal::Full { .. }) => self.full(),
                 _ => too_many_waiters(&shared.client),
             }));
         }
@@ -320,7 +320,7 @@ impl Producer {
             }));
         }
         match refusal {
-            Refusal::Full => shared.press(),
+            Refusal::Full { chunks } => shared.press(chunks),
             // The driver arms its timer for this wait.
             _ => shared.client.kick.drive(),
         }
@@ -329,7 +329,7 @@ impl Producer {
 
     fn reason(&self, record: &Record<'_>, refusal: &Refusal) -> Option<Error> {
         match refusal {
-            Refusal::Full => Some(self.full()),
+            Refusal::Full { .. } => Some(self.full()),
             Refusal::Unknown => self.topic(record.topic).ok()?.get().failure(),
             Refusal::Error(error) => Some(error.clone()),
         }

@@ -107,13 +107,17 @@ impl Budget {
         }
     }
 
-    /// Whether a chunk could be had now.
-    pub(crate) fn has_chunk(&self) -> bool {
-        self.limit(Class::Produce) - self.used(Class::Produce) >= self.chunk_bytes || !self.chunks.lock().is_empty()
+    /// Whether so many chunks could be had now. If not, the driver is woken when one comes back.
+    pub(crate) fn has_chunks(&self, count: usize) -> bool {
+        if self.chunks_free() >= count {
+            return true;
+        }
+        // Marked before the second look, so that a chunk which comes back in between is not missed.
+        self.account(Class::Produce).starving.store(true, Ordering::SeqCst);
+        self.chunks_free() >= count
     }
 
     /// Chunks that could be had now.
-    #[cfg(test)]
     fn chunks_free(&self) -> usize {
         let room = self.limit(Class::Produce) - self.used(Class::Produce);
         self.chunks.lock().len() + room / self.chunk_bytes

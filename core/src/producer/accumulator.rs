@@ -9,7 +9,9 @@ use super::{
 };
 use crate::{
     Error,
+    api::whole_ms,
     budget::{Chunk, Class},
+    error::Fate,
     record::{
         BATCH_HEADER_LEN, Header, RecordParts, encode_record, encode_record_pieces, record_size, record_size_max,
     },
@@ -63,6 +65,10 @@ impl ProducerShared {
         }
         let mut spare: Vec<Chunk> = Vec::new(); // dropped after the lock: a chunk's drop may wake somebody
         let mut guard = lock_slot(topic, partition);
+        if self.is_closed() {
+            // Looked at under the lock: whoever ends the producer goes through all of them once more after closing it.
+            return Err(Refusal::Error(Error::Closed { fate: Fate::NotPersisted }));
+        }
         let slot = slot_of(&mut guard, partition);
         let mut kick = false;
         if slot.open.as_ref().is_some_and(|open| open.len + size_max > batch_max) {
@@ -78,7 +84,7 @@ impl ProducerShared {
                     if kick {
                         self.client.kick.drive();
                     }
-                    return Err(Refusal::Full);
+                    return Err(self.refused(size_max));
                 };
                 kick = true;
                 slot.open.insert(opened)
@@ -94,7 +100,7 @@ impl ProducerShared {
         };
         if !self.encode(open, &parts, size_max, &mut spare) {
             drop(guard);
-            return Err(Refusal::Full);
+            return Err(self.refused(size_max));
         }
         open.max_timestamp_ms = open.max_timestamp_ms.max(timestamp_ms);
         let index = open.count;
@@ -126,13 +132,14 @@ impl ProducerShared {
 
     #[cold]
     fn encode_over(&self, open: &mut OpenBatch, parts: &RecordParts<'_>, size: usize, spare: &mut Vec<Chunk>) -> bool {
-        let mut room = open.chunks.last().map_or(0, Chunk::room);
+        // A batch that was opened for this record has brought its chunks.
+        let mut room = open.chunks.last().into_iter().chain(&*spare).map(Chunk::room).sum::<usize>();
         while room < size {
             let Some(chunk) = self.client.budget.chunk() else { return false };
             room += chunk.room();
             spare.push(chunk);
         }
-        let mut more = spare.drain(..);
+        // What is left in `spare` is dropped by the caller, after the lock.
         let chunks = &mut open.chunks;
         let mut len = 0;
         encode_record_pieces(parts, &mut |mut piece: &[u8]| {
@@ -141,7 +148,7 @@ impl ProducerShared {
                 let space = chunks.last().map_or(0, Chunk::room);
                 if space == 0 {
                     // Enough chunks were taken for the record's largest size.
-                    let Some(chunk) = more.next() else { return };
+                    let Some(chunk) = spare.pop() else { return };
                     chunks.push(chunk);
                     continue;
                 }
@@ -152,7 +159,6 @@ impl ProducerShared {
                 piece = later;
             }
         });
-        drop(more);
         open.len += len;
         true
     }
@@ -173,6 +179,7 @@ impl ProducerShared {
         }
         let chunks = alloc::vec![spare.pop()?];
         let unix_ms = self.client.clock.unix_ms().unwrap_or(-1);
+        let opened = self.client.clock.now();
         let base = timestamp_ms.unwrap_or(unix_ms);
         self.inbox.lock().opened.push(Place { topic: topic.index, partition });
         Some(OpenBatch {
@@ -182,8 +189,9 @@ impl ProducerShared {
             base_timestamp_ms: base,
             max_timestamp_ms: base,
             unix_ms,
-            coarse_ms: self.client.coarse_ms(),
-            opened: self.client.clock.now(),
+            // Not the driver's reading, which is as old as its last turn.
+            coarse_ms: whole_ms(opened),
+            opened,
             outcome: Outcome::new(Arc::clone(&topic.name), partition as i32),
         })
     }
@@ -203,6 +211,16 @@ impl ProducerShared {
         self.seal(topic, partition, slot);
     }
 
+    /// The producer has ended: whatever is still open in any partition of a topic is handed on.
+    pub(super) fn seal_all(&self, topic: &Topic) {
+        for (at, shard) in topic.shards.iter().enumerate() {
+            let mut shard = shard.lock();
+            for (row, slot) in shard.slots.iter_mut().enumerate() {
+                self.seal(topic, (row * SHARDS + at) as u32, slot);
+            }
+        }
+    }
+
     /// When the open batch of a partition was opened, and how large it is; `None` if there is none.
     pub(super) fn peek_open(&self, topic: &Topic, partition: u32) -> Option<crate::Instant> {
         let mut guard = lock_slot(topic, partition);
@@ -212,6 +230,12 @@ impl ProducerShared {
     /// Takes everything sealed so far.
     pub(super) fn take_sealed(&self, into: &mut VecDeque<(Place, OpenBatch)>) {
         core::mem::swap(&mut self.inbox.lock().sealed, into);
+    }
+
+    /// There is no room: how many chunks the record would need in a batch of its own.
+    #[cold]
+    fn refused(&self, size: usize) -> Refusal {
+        Refusal::Full { chunks: size.div_ceil(self.client.budget.chunk_bytes()) }
     }
 
     /// A record near the limit is measured to the byte, as the first of its batch, which it then is.

@@ -31,8 +31,8 @@ pub(crate) struct Place {
 pub(crate) enum Refusal {
     /// The topic's partitions are not known yet.
     Unknown,
-    /// The Produce class is full.
-    Full,
+    /// The Produce class is full; so many chunks are needed.
+    Full { chunks: usize },
     /// For good.
     Error(Error),
 }
@@ -67,8 +67,8 @@ pub(super) struct Inbox {
     /// Flushes asked for, counted, so that two at once do not undo each other.
     pub(super) flush_asked: u64,
     pub(super) flush_done: u64,
-    /// Somebody was refused for want of room: open batches must go.
-    pub(super) pressed: bool,
+    /// Somebody was refused for want of room: open batches must go. The fewest chunks that help anybody; 0: nobody waits.
+    pub(super) pressed: usize,
     pub(super) closing: bool,
     /// Everything is settled and the driver has let go.
     pub(super) ended: bool,
@@ -180,8 +180,11 @@ impl ProducerShared {
     }
 
     /// Somebody waits for room: open batches must be sent though they are neither full nor due.
-    pub(crate) fn press(&self) {
-        self.inbox.lock().pressed = true;
+    pub(crate) fn press(&self, chunks: usize) {
+        {
+            let mut inbox = self.inbox.lock();
+            inbox.pressed = fewest(inbox.pressed, chunks);
+        }
         self.client.kick.drive();
     }
 
@@ -212,12 +215,21 @@ impl ProducerShared {
         self.inbox.lock().ended
     }
 
-    /// The driver is gone, or has settled everything: nothing is taken any more, and nobody waits on.
-    pub(super) fn end(&self) {
+    /// The driver is about to let go: nothing is taken any more.
+    pub(super) fn shut(&self) {
         self.closed.store(true, Ordering::SeqCst);
+    }
+
+    /// The driver is gone, or has settled everything: nobody waits on.
+    pub(super) fn end(&self) {
         self.inbox.lock().ended = true;
         self.waits.wake_all();
     }
+}
+
+/// The fewer of two numbers of chunks that somebody waits for, where 0 is nobody.
+pub(super) fn fewest(a: usize, b: usize) -> usize {
+    if a == 0 || b == 0 { a.max(b) } else { a.min(b) }
 }
 
 #[cfg(all(test, feature = "std"))]

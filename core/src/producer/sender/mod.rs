@@ -19,11 +19,12 @@ use core::time::Duration;
 use super::{
     batch::{Batch, OpenBatch},
     partition::{IN_FLIGHT_IDEMPOTENT, PartitionQueue},
-    shared::{Place, ProducerShared, Topic},
+    shared::{Place, ProducerShared, Topic, fewest},
     stamp::Identification,
 };
 use crate::{
     Error, Instant,
+    budget::STARVED_AGAIN,
     cluster::{Cluster, TopicIndex},
     error::Fate,
     link::Use,
@@ -65,8 +66,8 @@ pub(crate) struct Sender {
     arriving: VecDeque<(Place, OpenBatch)>,
     /// Seal everything now.
     forced: bool,
-    /// Somebody waits for room: nothing lingers, and a chunk that comes back is told.
-    pressed: bool,
+    /// Somebody waits for this many chunks: nothing lingers, and when there are as many that is told. 0: nobody.
+    pressed: usize,
     closing: bool,
     /// When something must be looked at again, as far as the last turn could tell.
     next: Instant,
@@ -87,7 +88,7 @@ impl Sender {
             metadata_seen: None,
             arriving: VecDeque::new(),
             forced: false,
-            pressed: false,
+            pressed: 0,
             closing: false,
             next: Instant::FAR,
         }
@@ -122,9 +123,13 @@ impl Sender {
         self.identify(now, cluster);
         self.send(now, cluster);
         self.settle_flushes();
-        if self.pressed && self.shared.client.budget.has_chunk() {
-            self.pressed = false;
-            self.shared.waits.wake_all();
+        if self.pressed > 0 {
+            if self.shared.client.budget.has_chunks(self.pressed) {
+                self.pressed = 0;
+                self.shared.waits.wake_all();
+            } else {
+                self.next = self.next.min(now.after(STARVED_AGAIN));
+            }
         }
         let waits = self.shared.waits.wake_due(now);
         self.next = self.next.min(waits);
@@ -165,7 +170,7 @@ impl Sender {
             self.peek(place);
         }
         self.closing |= closing;
-        self.pressed |= pressed;
+        self.pressed = fewest(self.pressed, pressed);
         self.forced = self.closing || self.flushes.is_new(flush_asked);
         self.flushes.asked(flush_asked);
     }
@@ -206,7 +211,7 @@ impl Sender {
     /// batches by themselves, and a lone record never waits. Without a link that takes it nothing is sealed either.
     fn seal_due(&mut self, now: Instant, cluster: &mut Cluster) {
         let linger = Duration::from_millis(u64::from(self.shared.config.linger_ms));
-        let pressed = self.pressed;
+        let pressed = self.pressed > 0;
         let in_flight_max = self.in_flight_max();
         let places: Vec<Place> = self.active.iter().copied().collect();
         for place in places {
@@ -282,6 +287,10 @@ impl Sender {
                 }
                 over.push(batch.number);
             }
+            let expires = queue.expires(delivery);
+            if expires > now {
+                self.next = self.next.min(expires);
+            }
             over.into_iter().for_each(|number| self.flushes.settled(number));
             self.expire_open(place, now, delivery);
         }
@@ -305,8 +314,7 @@ impl Sender {
 
     /// The client ends: every record that is not settled gets its fate.
     pub(crate) fn abandon(&mut self) {
-        let opened = core::mem::take(&mut self.shared.inbox.lock().opened);
-        self.active.extend(opened);
+        self.shared.shut();
         let wanted = core::mem::take(&mut self.shared.inbox.lock().wanted);
         for topic in wanted {
             self.topics.push(SenderTopic {
@@ -315,10 +323,8 @@ impl Sender {
                 queues: Vec::new(),
             });
         }
-        for place in self.active.clone() {
-            if let Some(topic) = self.topics.get(place.topic as usize) {
-                self.shared.seal_open(&topic.topic, place.partition);
-            }
+        for topic in &self.topics {
+            self.shared.seal_all(&topic.topic);
         }
         self.take_sealed();
         for topic in &mut self.topics {
