@@ -1,11 +1,11 @@
 //! The client: where producers, consumers and the admin come from.
 
-use alloc::string::String;
+use alloc::{string::String, vec::Vec};
 use core::{future::poll_fn, task::Poll, time::Duration};
 
 use super::{Admin, ConsumerBuilder, Contact, Held, ProducerBuilder, Shared};
 use crate::{
-    Budget, Config, Drive, Driver, Error, Transport,
+    Budget, Clock, Config, Drive, Driver, Endpoint, Error, Transport,
     error::Fate,
     kick::Kick,
     machine::Machine,
@@ -21,17 +21,22 @@ use crate::{
 /// # Errors
 /// [`Error::Config`] for a setting that is wrong alone or beside another, and where the memory plan does not fit.
 pub fn new<T: Transport>(config: Config, mut transport: T) -> Result<(Client, Driver<T>), Error> {
+    let mut seed = [0; 32];
+    let (client, bootstrap) = client_of(config, transport.clock())?;
+    transport.entropy(&mut seed);
+    let machine = Machine::new(Arc::clone(client.shared()), Rng::from_entropy(&seed), bootstrap);
+    Ok((client, Driver::new(machine, transport)))
+}
+
+/// A client without anybody who does its work yet, and whom to begin with.
+pub(crate) fn client_of(config: Config, clock: Arc<dyn Clock>) -> Result<(Client, Vec<Endpoint>), Error> {
     config.check()?;
     let bootstrap = config.endpoints()?;
     let budget = config.budget.clone().unwrap_or_else(|| Budget::new(config.memory));
     let kick = Kick::new();
     budget.register(&kick)?;
-    let mut seed = [0; 32];
-    transport.entropy(&mut seed);
-    let shared = Shared::new(Arc::new(config), transport.clock(), kick, budget);
-    let client = Client { held: Arc::new(Held::new(&shared)) };
-    let machine = Machine::new(shared, Rng::from_entropy(&seed), bootstrap);
-    Ok((client, Driver::new(machine, transport)))
+    let shared = Shared::new(Arc::new(config), clock, kick, budget);
+    Ok((Client { held: Arc::new(Held::new(&shared)) }, bootstrap))
 }
 
 /// A Kafka client. Clones are the same client; when the last clone and all producers and consumers are dropped, the

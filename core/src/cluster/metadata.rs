@@ -58,6 +58,8 @@ pub(super) struct Metadata {
     new_topic: bool,
     failures: u32,
     not_before: Instant,
+    /// When the search for somebody to ask goes on by itself. A connection that gets ready does not wait for it.
+    search_at: Instant,
     /// When the newest answer is too old.
     expires: Instant,
     ever: bool,
@@ -77,6 +79,7 @@ impl Metadata {
             new_topic: false,
             failures: 0,
             not_before: Instant::ZERO,
+            search_at: Instant::ZERO,
             expires: Instant::FAR,
             ever: false,
         }
@@ -197,7 +200,7 @@ impl Cluster {
         let m = &self.metadata;
         match (m.asked, m.wanted) {
             (Some(_), _) => Instant::FAR,
-            (None, true) => m.not_before,
+            (None, true) => m.not_before.max(m.search_at),
             (None, false) => m.expires,
         }
     }
@@ -215,9 +218,10 @@ impl Cluster {
             return;
         }
         let Some(link) = self.any_link(now) else {
-            self.metadata.not_before = self.next_candidate(now).min(now.after(self.retry_pause()));
+            self.metadata.search_at = self.next_candidate(now).min(now.after(self.retry_pause()));
             return;
         };
+        self.metadata.search_at = Instant::ZERO;
         self.send_metadata(now, link);
     }
 

@@ -6,6 +6,8 @@
 mod dial;
 mod greeting;
 mod metadata;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use greeting::other_protocol;
 pub(crate) use metadata::{Leader, TopicIndex, check_topic_name};
@@ -193,11 +195,11 @@ impl Cluster {
         }
     }
 
-    /// A broker asked for a pause (KIP-219): nothing more is sent on this connection before it is over. What is in
-    /// flight has its time from its own sending, so a pause never counts as a missing answer (trap 81).
+    /// A broker asked for a pause (KIP-219): nothing more is sent on this connection before it is over, and the pause
+    /// never counts as a missing answer (trap 81).
     pub(crate) fn throttle(&mut self, now: Instant, link: LinkId, throttle_time_ms: i32) {
         if let (Some(l), Ok(ms @ 1..)) = (self.links.get_mut(&link), u64::try_from(throttle_time_ms)) {
-            l.muted_until = now.after(Duration::from_millis(ms.min(THROTTLE_MAX_MS)));
+            l.pause(now, Duration::from_millis(ms.min(THROTTLE_MAX_MS)));
         }
     }
 
@@ -246,11 +248,7 @@ impl Cluster {
             (State::Ready, Some(p)) => {
                 (alloc::format!("the answer to {}", p.api.name), "request_timeout_ms", self.config.request_timeout_ms)
             }
-            (State::Ready, None) => (
-                "the acceptance of a request without an answer".into(),
-                "request_timeout_ms",
-                self.config.request_timeout_ms,
-            ),
+            (State::Ready, None) => ("taking a request".into(), "request_timeout_ms", self.config.request_timeout_ms),
             _ => ("the answer to ApiVersions".into(), "connect_timeout_ms", self.config.connect_timeout_ms),
         };
         Failure::Other(Error::TimedOut {

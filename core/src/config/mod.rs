@@ -110,10 +110,10 @@ impl Config {
         let link = crate::cluster::stage_bytes(memory.control_bytes) + crate::cluster::LINK_BYTES;
         let uses = if self.single_connection { 1 } else { 3 };
         self.memory = memory;
-        self.max_brokers = (memory.control_bytes / 3 / (link * uses)).clamp(1, default.max_brokers);
-        self.max_handles = (memory.control_bytes / 10_240).clamp(1, default.max_handles);
-        self.max_topics = (memory.control_bytes / 10_240).clamp(1, default.max_topics);
-        self.max_partitions = (memory.control_bytes / 3 / 448).clamp(1, default.max_partitions);
+        self.max_brokers = (memory.control_bytes / 2 / (link * uses)).clamp(1, default.max_brokers);
+        self.max_handles = (memory.control_bytes / 20_480).clamp(1, default.max_handles);
+        self.max_topics = (memory.control_bytes / 20_480).clamp(1, default.max_topics);
+        self.max_partitions = (memory.control_bytes / 4 / 448).clamp(1, default.max_partitions);
         self.max_waiters = (memory.tickets_bytes / 64).clamp(1, default.max_waiters);
         self
     }

@@ -14,6 +14,7 @@ pub(crate) use outbox::{Body, Outbox};
 pub(crate) use versions::Versions;
 
 use alloc::collections::VecDeque;
+use core::time::Duration;
 
 use crate::{
     Instant,
@@ -96,7 +97,7 @@ pub(crate) struct Link<C> {
     pub(crate) assembly: Assembly,
     outbox: Outbox,
     in_flight: VecDeque<Pending<C>>,
-    /// Requests without an answer, until their last byte is taken: where they end, and by when that must be.
+    /// Requests without an answer, until their last byte is taken: where that is, and when it must be.
     unanswered: VecDeque<(u64, Instant, C)>,
     next_correlation_id: i32,
     _memory: Lease,
@@ -203,12 +204,22 @@ impl<C> Link<C> {
         }
     }
 
+    /// The broker asks for a pause (KIP-219): it serves nothing on this connection meanwhile, so what is open here has
+    /// as much more time.
+    pub(crate) fn pause(&mut self, now: Instant, span: Duration) {
+        self.muted_until = now.after(span);
+        let answered = self.in_flight.iter_mut().map(|p| &mut p.deadline);
+        for deadline in answered.chain(self.unanswered.iter_mut().map(|(_, deadline, _)| deadline)) {
+            *deadline = deadline.after(span);
+        }
+    }
+
     /// When something must have happened here.
     pub(crate) fn deadline(&self) -> Instant {
         match self.state {
             State::Ready => {
                 let answer = self.in_flight.front().map_or(Instant::FAR, |p| p.deadline);
-                // A peer that takes no more bytes is as dead as one that gives none.
+                // A peer that takes nothing must not hold a request for ever, though no answer to it is due.
                 answer.min(self.unanswered.front().map_or(Instant::FAR, |(_, deadline, _)| *deadline))
             }
             State::Connecting | State::Greeting(_) => self.ready_by,
@@ -218,8 +229,8 @@ impl<C> Link<C> {
     /// Ends the link: what was open, and whether it was sent.
     pub(crate) fn end(self) -> impl Iterator<Item = Unanswered<C>> {
         let written = self.outbox.written();
-        let unanswered = self.unanswered.into_iter().map(|(end, _, context)| (end, context));
-        let open = self.in_flight.into_iter().map(|p| (p.end, p.context)).chain(unanswered);
+        let open = self.in_flight.into_iter().map(|p| (p.end, p.context));
+        let open = open.chain(self.unanswered.into_iter().map(|(end, _, context)| (end, context)));
         open.map(move |(end, context)| Unanswered { context, sent: end <= written })
     }
 }

@@ -161,15 +161,20 @@ impl ProducerShared {
         crate::cluster::check_topic_name(name)?;
         let topic = {
             let mut topics = self.topics.lock();
+            // Somebody else may have been faster: two topics of one name would each count their own sequences.
+            if let Some(topic) = topics.by_name.get(name) {
+                return Ok(Arc::clone(topic));
+            }
             if topics.count as usize >= self.client.config.max_topics {
                 return Err(Error::config("max_topics", alloc::format!("{} are in use already", topics.count)));
             }
             let topic = Topic::new(name, topics.count);
             topics.count += 1;
             topics.by_name.insert(Arc::clone(&topic.name), Arc::clone(&topic));
+            // Inside this lock, so that the driver meets topics in the order of their numbers.
+            self.inbox.lock().wanted.push(Arc::clone(&topic));
             topic
         };
-        self.inbox.lock().wanted.push(Arc::clone(&topic));
         self.client.kick.drive();
         Ok(topic)
     }
@@ -210,9 +215,13 @@ impl ProducerShared {
         self.inbox.lock().ended
     }
 
-    /// The driver is gone, or has settled everything: nothing is taken any more, and nobody waits on.
-    pub(super) fn end(&self) {
+    /// The driver is about to let go: nothing is taken any more.
+    pub(super) fn shut(&self) {
         self.closed.store(true, Ordering::SeqCst);
+    }
+
+    /// The driver is gone, or has settled everything: nobody waits on.
+    pub(super) fn end(&self) {
         self.inbox.lock().ended = true;
         self.waits.wake_all();
     }
@@ -221,4 +230,49 @@ impl ProducerShared {
 /// The smaller of two counts, of which 0 is none.
 pub(super) fn least(a: usize, b: usize) -> usize {
     if a == 0 || b == 0 { a.max(b) } else { a.min(b) }
+}
+
+#[cfg(all(test, feature = "std"))]
+mod tests {
+    use super::*;
+    use crate::{Budget, Clock, Config, Instant, budget::Memory, kick::Kick};
+
+    struct Stopped;
+
+    impl Clock for Stopped {
+        fn now(&self) -> Instant {
+            Instant::ZERO
+        }
+
+        fn unix_ms(&self) -> Option<i64> {
+            None
+        }
+    }
+
+    /// Threads that meet a topic at the same moment get the same one, and the driver gets topics in their order: a
+    /// record's place names its topic by number.
+    #[test]
+    fn a_topic_is_made_once_and_in_order() {
+        for _ in 0..200 {
+            let budget = Budget::new(Memory::default());
+            let client = Shared::new(Arc::new(Config::new("a:1")), Arc::new(Stopped), Kick::new(), budget);
+            let producer = ProducerShared::new(client, ProducerConfig::default());
+            let start = std::sync::Barrier::new(4);
+            std::thread::scope(|threads| {
+                for thread in 0..4 {
+                    let (producer, start) = (&producer, &start);
+                    threads.spawn(move || {
+                        start.wait();
+                        for name in ["a", "b", "c", "d"] {
+                            producer.topic(name).expect("room");
+                            producer.topic(&alloc::format!("{name}{}", thread % 2)).expect("room");
+                        }
+                    });
+                }
+            });
+            let inbox = producer.inbox.lock();
+            let indexes: Vec<u32> = inbox.wanted.iter().map(|t| t.index).collect();
+            assert_eq!(indexes, (0..12).collect::<Vec<u32>>());
+        }
+    }
 }

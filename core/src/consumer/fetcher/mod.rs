@@ -62,6 +62,10 @@ pub(crate) struct Fetcher {
     metadata_seen: Option<u32>,
     /// Brokers that lead something we want, as far as the last turn could tell.
     streams: usize,
+    /// Fetch requests so far.
+    requests: u64,
+    /// Room was short a moment ago.
+    scarce_until: Instant,
     /// Other consumers fetch too, over the same connections.
     shares_links: bool,
     next: Instant,
@@ -81,6 +85,8 @@ impl Fetcher {
             seen: Vec::new(),
             metadata_seen: None,
             streams: 0,
+            requests: 0,
+            scarce_until: Instant::ZERO,
             shares_links: false,
             next: Instant::FAR,
             done: false,

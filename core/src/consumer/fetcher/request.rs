@@ -28,6 +28,11 @@ const ANSWER_BYTES_A_PARTITION: usize = 128;
 /// With one connection for everything, or for several consumers, others stand behind a fetch that waits.
 const SHARED_WAIT_MS: u32 = 50;
 
+/// A fetch that waits for new records holds the room for them. Where room was short, it waits so long only, and for so
+/// long after.
+const SCARCE_WAIT_MS: u32 = 10;
+const SCARCE_FOR: Duration = Duration::from_secs(2);
+
 /// A fetch that is under way.
 pub(crate) struct Fetching {
     pub(crate) slot: usize,
@@ -80,24 +85,26 @@ impl Fetcher {
         self.streams = wanted.len();
         self.shares_links = room.streams > self.streams;
         if room.is_short {
+            self.scarce_until = now.after(SCARCE_FOR);
             self.next = self.next.min(now.after(STARVED_AGAIN));
             return;
         }
         let share = self.share(cluster, room.streams.max(self.streams));
-        let mut nodes: Vec<(bool, i32, Vec<usize>)> = Vec::new();
+        let mut nodes: Vec<(u64, i32, Vec<usize>)> = Vec::new();
         for (node, parts) in wanted {
             let session = self.sessions.entry(node).or_default();
             if !session.in_flight {
-                nodes.push((!session.starved, node, parts));
+                nodes.push((session.asked, node, parts));
             }
         }
-        // Whoever found no room comes first, and nobody passes it: brokers whose answers come back empty would ask again
-        // at once and keep what it waits for.
-        nodes.sort_unstable_by_key(|(fed, node, _)| (*fed, *node));
+        // Whoever was asked longest ago comes first, and nobody passes it when there is no room: brokers whose answers come
+        // back empty would ask again at once and keep what it waits for.
+        nodes.sort_unstable_by_key(|(asked, node, _)| (*asked, *node));
         for (_, node, parts) in nodes {
             if let Some(link) = cluster.ready_link(now, node, Use::Fetch, usize::MAX)
                 && !self.fetch_from(now, cluster, link, node, parts, share)
             {
+                self.scarce_until = now.after(SCARCE_FOR);
                 self.next = self.next.min(now.after(STARVED_AGAIN));
                 room.is_short = true;
                 break;
@@ -126,8 +133,9 @@ impl Fetcher {
             None => share.max(overhead * 2).min(cluster.budget.limit(Class::Fetch)),
         };
         let promise = cluster.budget.promise(bytes);
-        self.sessions.entry(node).or_default().starved = promise.is_none();
         let Some(promise) = promise else { return false };
+        self.requests = self.requests.wrapping_add(1);
+        self.sessions.entry(node).or_default().asked = self.requests;
         let max_bytes = if alone.is_some() { 1 } else { bytes.saturating_sub(overhead).max(1) };
         let by_id = parts.iter().all(|p| cluster.topic(self.parts[*p].topic).is_some_and(|t| !t.id.is_zero()));
         let cap = if by_id { FETCH.max } else { NAMES_TOPICS };
@@ -171,7 +179,7 @@ impl Fetcher {
         let (asked, forgotten, numbers) = if alone.is_some() {
             (now_wanted.clone(), Vec::new(), (0, -1))
         } else {
-            self.session_diff(node, by_id, &now_wanted)
+            self.session_diff(cluster, node, by_id, &now_wanted)
         };
         let under_way = Fetching {
             slot: self.slot,
@@ -201,6 +209,7 @@ impl Fetcher {
         let wait_ms = match (alone, cluster.config.single_connection) {
             // It holds more room than its share: not for longer than it must. (0 is never answered by some, trap 78.)
             (Some(_), _) => 1,
+            (None, _) if now < self.scarce_until => self.shared.config.fetch_max_wait_ms.min(SCARCE_WAIT_MS),
             (None, single) if single || self.shares_links => self.shared.config.fetch_max_wait_ms.min(SHARED_WAIT_MS),
             (None, _) => self.shared.config.fetch_max_wait_ms,
         };
@@ -243,16 +252,26 @@ impl Fetcher {
     /// What the session does not know yet, what it must forget, and its numbers. A partition that was fetched from and
     /// is still wanted stays in the session whatever happens to its records, so that nothing is forgotten and added
     /// again in turn (trap 75).
-    fn session_diff(&mut self, node: i32, by_id: bool, wanted: &[Asked]) -> (Vec<Asked>, Vec<usize>, (i32, i32)) {
+    fn session_diff(
+        &mut self,
+        cluster: &Cluster,
+        node: i32,
+        by_id: bool,
+        wanted: &[Asked],
+    ) -> (Vec<Asked>, Vec<usize>, (i32, i32)) {
         let session = self.sessions.entry(node).or_default();
-        if session.by_id != by_id {
+        let id_of = |topic: TopicIndex| cluster.topic(topic).map_or(Uuid::ZERO, |t| t.id);
+        // A topic that was made anew has another id, and the session goes on asking for the old one (trap 14).
+        let anew = |(at, topic, _): &Asked| session.known.get(at).is_some_and(|k| k.topic_id != id_of(*topic));
+        if session.by_id != by_id || wanted.iter().any(anew) {
             session.forget();
             session.by_id = by_id;
         }
         let mut asked: Vec<Asked> = Vec::new();
         for entry in wanted {
-            let (at, _, p) = entry;
+            let (at, topic, p) = entry;
             let known = Known {
+                topic_id: id_of(*topic),
                 offset: p.fetch_offset,
                 leader_epoch: p.current_leader_epoch,
                 max_bytes: p.partition_max_bytes,

@@ -2,9 +2,12 @@
 
 use alloc::collections::BTreeMap;
 
+use crate::wire::Uuid;
+
 /// What a broker's session knows of a partition.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Known {
+    pub(super) topic_id: Uuid,
     pub(super) offset: i64,
     pub(super) leader_epoch: i32,
     pub(super) max_bytes: i32,
@@ -22,8 +25,8 @@ pub(super) struct Session {
     /// Whether topics went by id: a session never changes that.
     pub(super) by_id: bool,
     pub(super) in_flight: bool,
-    /// There was no room for an answer when it was this broker's turn.
-    pub(super) starved: bool,
+    /// The consumer's number for its last request here.
+    pub(super) asked: u64,
     /// Where a full request begins, so that a small byte limit is not always spent on the same partitions (trap 76).
     pub(super) rotation: usize,
     pub(super) failures: u32,
@@ -72,7 +75,7 @@ mod tests {
         s.epoch = i32::MAX;
         s.advance(77);
         assert_eq!(s.numbers(), (77, 1));
-        s.known.insert(0, Known { offset: 0, leader_epoch: 0, max_bytes: 1 });
+        s.known.insert(0, Known { topic_id: Uuid::ZERO, offset: 0, leader_epoch: 0, max_bytes: 1 });
         s.advance(0);
         assert!(s.is_full() && s.known.is_empty());
     }
