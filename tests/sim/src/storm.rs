@@ -224,7 +224,7 @@ fn calm(world: &mut World) {
     world.network = Network::default();
     (world.on_request, world.on_answer) = (None, None);
     for conn in world.conns.values_mut() {
-        (conn.up.cut, conn.down.cut) = (None, None);
+        (conn.up.cut, conn.down.cut, conn.frame_cut) = (None, None, None);
         // A window of a few bytes over a long way may take longer than any request has.
         conn.up.window = conn.up.window.max(world.network.window.0 as usize);
     }
