@@ -181,6 +181,16 @@ codes! {
 }
 
 impl ErrorCode {
+    /// Whether a broker that refuses a batch with this code surely has not written it. It does not say so when its
+    /// replicas were late, when it does not know what went wrong, or in words that are new to us.
+    pub(crate) fn says_not_written(self) -> bool {
+        let open = matches!(
+            self,
+            Self::REQUEST_TIMED_OUT | Self::NOT_ENOUGH_REPLICAS_AFTER_APPEND | Self::UNKNOWN_SERVER_ERROR
+        );
+        !open && self.name() != "UNKNOWN"
+    }
+
     /// Whether the broker reports no error.
     pub const fn is_ok(self) -> bool {
         self.0 == 0

@@ -38,7 +38,7 @@ pub enum Error {
         error: WireError,
     },
     /// The broker refused.
-    #[error("{what}: {code}{}", Said(message))]
+    #[error("{what}: {code}{}{}", Said(message), Fated(fate))]
     Broker {
         /// The broker's code.
         code: ErrorCode,
@@ -46,6 +46,9 @@ pub enum Error {
         what: String,
         /// The broker's own words, if it had any.
         message: Option<String>,
+        /// Whether a record may have reached the log all the same: by this answer, or by an earlier try whose answer
+        /// never came.
+        fate: Fate,
     },
     /// The network failed: each address that was tried, with its error.
     #[error("no broker could be reached: {}", Tried(tried))]
@@ -201,10 +204,7 @@ impl Error {
     /// For a record that was to be produced: whether it may be in the log all the same.
     pub fn fate(&self) -> Fate {
         match self {
-            Error::Closed { fate } | Error::TimedOut { fate, .. } => *fate,
-            Error::Broker {
-                code: ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND | ErrorCode::REQUEST_TIMED_OUT, ..
-            } => Fate::MaybePersisted,
+            Error::Closed { fate } | Error::TimedOut { fate, .. } | Error::Broker { fate, .. } => *fate,
             _ => Fate::NotPersisted,
         }
     }
@@ -214,7 +214,18 @@ impl Error {
     }
 
     pub(crate) fn broker(code: ErrorCode, what: impl Into<String>, message: Option<&str>) -> Error {
-        Error::Broker { code, what: what.into(), message: message.map(Into::into) }
+        let fate = if code.says_not_written() { Fate::NotPersisted } else { Fate::MaybePersisted };
+        Error::Broker { code, what: what.into(), message: message.map(Into::into), fate }
+    }
+
+    /// The same error of a record that an earlier try may have written.
+    pub(crate) fn with_fate(mut self, of: Fate) -> Error {
+        if let Error::Closed { fate } | Error::TimedOut { fate, .. } | Error::Broker { fate, .. } = &mut self
+            && of == Fate::MaybePersisted
+        {
+            *fate = of;
+        }
+        self
     }
 }
 

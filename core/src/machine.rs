@@ -150,7 +150,7 @@ impl Machine {
     /// Consumers take turns, from the one on that found no room last time: others would take what comes back as soon as
     /// it does.
     fn fetch(&mut self, now: Instant) {
-        let streams = self.fetchers.values().map(Fetcher::streams).sum();
+        let streams = self.streams();
         let mut room = FetchRoom { streams, is_short: false };
         let first = self.first_fetcher;
         let (sooner, later): (Vec<_>, Vec<_>) = self.fetchers.iter_mut().partition(|(number, _)| **number < first);
@@ -161,6 +161,12 @@ impl Machine {
                 self.first_fetcher = *number;
             }
         }
+        // Shares were counted by the turn before: once more, by this one's.
+        self.settled &= self.streams() == streams;
+    }
+
+    fn streams(&self) -> usize {
+        self.fetchers.values().map(Fetcher::streams).sum()
     }
 
     fn deadline(&self, now: Instant) -> Instant {
@@ -283,6 +289,11 @@ impl Machine {
     /// Whether anything is to be written to a link.
     pub(crate) fn has_output(&self, link: LinkId) -> bool {
         self.cluster.link(link).is_some_and(crate::link::Link::has_output)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn usage(&self, link: LinkId) -> Option<crate::link::Use> {
+        self.cluster.link(link).map(|l| l.usage)
     }
 
     /// `count` bytes were written to a link.

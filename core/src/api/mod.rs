@@ -9,9 +9,10 @@ mod shared;
 
 pub use admin::{Admin, CreateTopicsError, CreatedTopic, NewTopic};
 #[cfg(test)]
+#[cfg(test)]
 pub(crate) use client::client_of;
 pub use client::{Client, new};
 pub use consumer::{Consumer, ConsumerBuilder};
 pub use producer::{Producer, ProducerBuilder, Refused};
 pub use record::{Payload, Record};
-pub(crate) use shared::{Command, Contact, Held, Shared};
+pub(crate) use shared::{Command, Contact, Held, Shared, whole_ms};

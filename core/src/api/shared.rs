@@ -70,7 +70,7 @@ impl Shared {
 
     /// The driver's reading of the clock.
     pub(crate) fn set_coarse(&self, now: Instant) {
-        self.coarse_ms.store((now.as_nanos() / 1_000_000) as usize, Ordering::Relaxed);
+        self.coarse_ms.store(whole_ms(now), Ordering::Relaxed);
     }
 
     #[inline]
@@ -84,7 +84,9 @@ impl Shared {
         if open.unix_ms < 0 {
             return -1;
         }
-        open.unix_ms + self.coarse_ms().wrapping_sub(open.coarse_ms) as i64
+        // The driver may not have had a turn since the batch opened.
+        let ahead = self.coarse_ms().wrapping_sub(open.coarse_ms) as isize;
+        open.unix_ms.saturating_add(ahead.max(0) as i64)
     }
 
     /// Hands a command to the driver.
@@ -178,6 +180,12 @@ impl Shared {
         self.waits.wake_all();
         left
     }
+}
+
+/// The coarse clock's reading of a moment.
+#[inline]
+pub(crate) fn whole_ms(now: Instant) -> usize {
+    (now.as_nanos() / 1_000_000) as usize
 }
 
 /// How the first contact stands.

@@ -9,7 +9,9 @@ use super::{
 };
 use crate::{
     Error,
+    api::whole_ms,
     budget::{Chunk, Class},
+    error::Fate,
     record::{
         BATCH_HEADER_LEN, Header, RecordParts, encode_record, encode_record_pieces, record_size, record_size_max,
     },
@@ -63,6 +65,10 @@ impl ProducerShared {
         }
         let mut spare: Vec<Chunk> = Vec::new(); // dropped after the lock: a chunk's drop may wake somebody
         let mut guard = lock_slot(topic, partition);
+        if self.is_closed() {
+            // Looked at under the lock: whoever ends the producer goes through all of them once more after closing it.
+            return Err(Refusal::Error(Error::Closed { fate: Fate::NotPersisted }));
+        }
         let slot = slot_of(&mut guard, partition);
         let mut kick = false;
         if slot.open.as_ref().is_some_and(|open| open.len + size_max > batch_max) {
@@ -115,6 +121,7 @@ impl ProducerShared {
     /// Opens a batch. The clock is read here and, coarsely, for the records that follow.
     fn open(&self, topic: &Topic, partition: u32, timestamp_ms: Option<i64>) -> OpenBatch {
         let unix_ms = self.client.clock.unix_ms().unwrap_or(-1);
+        let opened = self.client.clock.now();
         let base = timestamp_ms.unwrap_or(unix_ms);
         self.inbox.lock().opened.push(Place { topic: topic.index, partition });
         OpenBatch {
@@ -124,8 +131,9 @@ impl ProducerShared {
             base_timestamp_ms: base,
             max_timestamp_ms: base,
             unix_ms,
-            coarse_ms: self.client.coarse_ms(),
-            opened: self.client.clock.now(),
+            // Not the driver's reading, which is as old as its last turn.
+            coarse_ms: whole_ms(opened),
+            opened,
             outcome: Outcome::new(Arc::clone(&topic.name), partition as i32),
         }
     }
@@ -143,6 +151,16 @@ impl ProducerShared {
         let mut guard = lock_slot(topic, partition);
         let slot = slot_of(&mut guard, partition);
         self.seal(topic, partition, slot);
+    }
+
+    /// The producer has ended: whatever is still open in any partition of a topic is handed on.
+    pub(super) fn seal_all(&self, topic: &Topic) {
+        for (at, shard) in topic.shards.iter().enumerate() {
+            let mut shard = shard.lock();
+            for (row, slot) in shard.slots.iter_mut().enumerate() {
+                self.seal(topic, (row * SHARDS + at) as u32, slot);
+            }
+        }
     }
 
     /// When the open batch of a partition was opened, and how large it is; `None` if there is none.

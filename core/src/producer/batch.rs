@@ -120,6 +120,12 @@ impl Batch {
         self.stamp = Some(stamp);
     }
 
+    /// The broker does not have it, and cannot take it under the stamp that it had.
+    pub(crate) fn unstamp(&mut self) {
+        self.stamp = None;
+        self.unsure = false;
+    }
+
     pub(crate) fn header(&self) -> [u8; BATCH_HEADER_LEN] {
         self.header
     }

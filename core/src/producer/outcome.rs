@@ -70,6 +70,7 @@ impl Outcome {
             alloc::format!("produce to {}-{}", self.topic, self.partition),
             message,
         )
+        .with_fate(failed.error.fate())
     }
 }
 

@@ -54,10 +54,10 @@ impl PartitionQueue {
         self.queue.insert(at, batch);
     }
 
-    /// Whether a batch that comes back is the first of all that are not settled: whatever the broker misses before
-    /// it, it will never get.
+    /// Whether a batch that comes back is the first of its sequence that is not settled: whatever the broker misses
+    /// before it, it will never get. (One that has lost its stamp gets another, of a sequence that comes after.)
     pub(super) fn is_first(&self, number: u64) -> bool {
-        self.queue.iter().chain(&self.in_flight).all(|b| b.number >= number)
+        self.queue.iter().chain(&self.in_flight).all(|b| b.number >= number || b.stamp.is_none())
     }
 
     /// When the oldest unsettled batch runs out of time.

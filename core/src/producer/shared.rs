@@ -215,9 +215,13 @@ impl ProducerShared {
         self.inbox.lock().ended
     }
 
-    /// The driver is gone, or has settled everything: nothing is taken any more, and nobody waits on.
-    pub(super) fn end(&self) {
+    /// The driver is about to let go: nothing is taken any more.
+    pub(super) fn shut(&self) {
         self.closed.store(true, Ordering::SeqCst);
+    }
+
+    /// The driver is gone, or has settled everything: nobody waits on.
+    pub(super) fn end(&self) {
         self.inbox.lock().ended = true;
         self.waits.wake_all();
     }

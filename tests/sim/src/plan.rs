@@ -182,7 +182,7 @@ fn consumer(rng: &mut Rng, clients: &[Config], topics: &[TopicPlan]) -> Consumer
     let mut config = ConsumerConfig::default();
     config.from = StartAt::Earliest;
     config.fetch_max_wait_ms = rng.pick(&[1, 50, 500]);
-    config.fetch_min_bytes = rng.pick(&[1, 1, 1_000]);
+    config.fetch_min_bytes = rng.pick(&[1, 1, 200]);
     config.fetch_max_bytes = rng.pick(&[500, 20_000, 4 << 20]);
     config.partition_max_bytes = rng.pick(&[300, 5_000, 1 << 20]);
     let all = topics.iter().enumerate().flat_map(|(t, plan)| (0..plan.partitions).map(move |p| (t, p)));

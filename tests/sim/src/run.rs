@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -46,8 +47,16 @@ const AFTERMATH: Duration = Duration::from_secs(120);
 /// Runs one seed. `print`: each event as a line on standard output.
 ///
 /// # Errors
-/// What went wrong.
+/// What went wrong, panics included.
 pub fn run(seed: u64, print: bool) -> Result<Report, Failure> {
+    catch_unwind(AssertUnwindSafe(|| simulate(seed, print))).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("with no message");
+        Err(Failure(format!("panicked: {text}")))
+    })
+}
+
+fn simulate(seed: u64, print: bool) -> Result<Report, Failure> {
     let plan = Plan::new(seed);
     let mut sim = Sim::new(seed, plan.cluster.clone(), print);
     (sim.audit, sim.spurious, sim.inline) = (plan.audit, plan.spurious, plan.inline);

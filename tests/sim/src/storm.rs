@@ -10,7 +10,7 @@ use klamm_broker::{Action, Cluster, Fault};
 
 use crate::peer::{Answer, Seen};
 use crate::rng::Rng;
-use crate::world::{Counts, World};
+use crate::world::{Counts, Network, World};
 
 /// The chances of each kind in 10,000: of requests, or of the storm's ticks.
 #[derive(Clone, Debug, Default)]
@@ -221,11 +221,12 @@ fn elect(cluster: &mut Cluster, topic: &str, partition: i32) {
 fn calm(world: &mut World) {
     let now = world.now();
     world.trace.note(now, format_args!("calm"));
-    let network = &mut world.network;
-    (network.spike, network.cut, network.spurious) = (0, 0, 0);
+    world.network = Network::default();
     (world.on_request, world.on_answer) = (None, None);
     for conn in world.conns.values_mut() {
-        (conn.up.cut, conn.down.cut) = (None, None);
+        (conn.up.cut, conn.down.cut, conn.frame_cut) = (None, None, None);
+        // A window of a few bytes over a long way may take longer than any request has.
+        conn.up.window = conn.up.window.max(world.network.window.0 as usize);
     }
     world.change_cluster(|cluster| {
         cluster.clear_faults();

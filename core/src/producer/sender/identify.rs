@@ -62,7 +62,10 @@ impl Sender {
             Ok(response) => {
                 cluster.throttle(now, link, response.throttle_time_ms);
                 let code = ErrorCode(response.error_code);
-                if code.is_ok() {
+                if code.is_ok() && (response.producer_id < 0 || response.producer_epoch < 0) {
+                    // Batches that carry such would not be idempotent, and nobody would notice.
+                    self.again(now, cluster);
+                } else if code.is_ok() {
                     self.identify = Identify::default();
                     self.identification = Identification::Known(Identity {
                         producer_id: response.producer_id,

@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     Error, Instant,
+    budget::STARVED_AGAIN,
     cluster::{Cluster, TopicIndex},
     error::Fate,
     link::Use,
@@ -123,9 +124,13 @@ impl Sender {
         self.identify(now, cluster);
         self.send(now, cluster);
         self.settle_flushes();
-        if self.pressed > 0 && self.shared.client.budget.has_chunks(self.pressed) {
-            self.pressed = 0;
-            self.shared.waits.wake_all();
+        if self.pressed > 0 {
+            if self.shared.client.budget.has_chunks(self.pressed) {
+                self.pressed = 0;
+                self.shared.waits.wake_all();
+            } else {
+                self.next = self.next.min(now.after(STARVED_AGAIN));
+            }
         }
         let waits = self.shared.waits.wake_due(now);
         self.next = self.next.min(waits);
@@ -283,6 +288,10 @@ impl Sender {
                 }
                 over.push(batch.number);
             }
+            let expires = queue.expires(delivery);
+            if expires > now {
+                self.next = self.next.min(expires);
+            }
             over.into_iter().for_each(|number| self.flushes.settled(number));
             self.expire_open(place, now, delivery);
         }
@@ -306,8 +315,7 @@ impl Sender {
 
     /// The client ends: every record that is not settled gets its fate.
     pub(crate) fn abandon(&mut self) {
-        let opened = core::mem::take(&mut self.shared.inbox.lock().opened);
-        self.active.extend(opened);
+        self.shared.shut();
         let wanted = core::mem::take(&mut self.shared.inbox.lock().wanted);
         for topic in wanted {
             self.topics.push(SenderTopic {
@@ -316,10 +324,8 @@ impl Sender {
                 queues: Vec::new(),
             });
         }
-        for place in self.active.clone() {
-            if let Some(topic) = self.topics.get(place.topic as usize) {
-                self.shared.seal_open(&topic.topic, place.partition);
-            }
+        for topic in &self.topics {
+            self.shared.seal_all(&topic.topic);
         }
         self.take_sealed();
         for topic in &mut self.topics {

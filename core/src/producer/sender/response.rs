@@ -99,12 +99,15 @@ impl Sender {
                 // The broker used none of its numbers, so what follows must not go on from them.
                 queue.sequence.break_off();
                 self.flushes.settled(number);
-                batch.fail_records(failed(code, &name, answer));
+                let failed = failed(code, &name, answer, &batch);
+                batch.fail_records(failed);
                 return;
             }
             Verdict::Restamp => {
-                batch.stamp = None;
+                batch.unstamp();
                 queue.sequence.break_off();
+                // What was to follow it in the old sequence cannot be in the log either, and must not hold the new one up.
+                queue.queue.iter_mut().filter(|b| b.number > number).for_each(Batch::unstamp);
             }
             Verdict::Retry { applied } => batch.unsure |= applied,
         }
@@ -139,7 +142,7 @@ impl Sender {
     }
 
     /// Sends a batch again: at once if the broker told who leads now, else after a pause.
-    fn retry(&mut self, now: Instant, cluster: &mut Cluster, place: Place, batch: Batch, at_once: bool) {
+    pub(super) fn retry(&mut self, now: Instant, cluster: &mut Cluster, place: Place, batch: Batch, at_once: bool) {
         let Some(queue) = self.queue(place) else { return };
         if batch.expired {
             let number = batch.number;
@@ -194,7 +197,7 @@ fn verdict(code: ErrorCode, first: bool) -> Verdict {
     }
 }
 
-fn failed(code: ErrorCode, name: &str, answer: &PartitionProduceResponse<'_>) -> Failed {
+fn failed(code: ErrorCode, name: &str, answer: &PartitionProduceResponse<'_>, batch: &Batch) -> Failed {
     let hint = match code {
         ErrorCode::MESSAGE_TOO_LARGE => {
             Some("larger than the topic's max.message.bytes; lower batch_bytes or raise that")
@@ -202,10 +205,11 @@ fn failed(code: ErrorCode, name: &str, answer: &PartitionProduceResponse<'_>) ->
         _ => answer.error_message,
     };
     let records = answer.record_errors.iter().filter_map(|r| {
-        let index = u32::try_from(r.batch_index).ok()?;
+        let index = u32::try_from(r.batch_index).ok().filter(|i| *i < batch.count)?;
         Some((index, r.batch_index_error_message.map(String::from)))
     });
-    Failed { error: Error::broker(code, name, hint), records: records.collect() }
+    let records = records.take(batch.count as usize).collect();
+    Failed { error: Error::broker(code, name, hint).with_fate(batch.fate()), records }
 }
 
 #[cfg(test)]

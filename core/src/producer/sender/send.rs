@@ -89,7 +89,10 @@ impl Sender {
         let cap = if known_by_id { PRODUCE.max } else { NAMES_TOPICS };
         match cluster.version(link, PRODUCE, cap) {
             Ok(version) => self.send_picked(now, cluster, link, version, picked),
-            Err(error) => self.fail_picked(picked, &error),
+            Err(error) => {
+                let numbers: Vec<(Place, u64)> = picked.iter().map(|p| (p.place, p.number)).collect();
+                self.fail_in_flight(now, cluster, &numbers, &error);
+            }
         }
         true
     }
@@ -166,20 +169,21 @@ impl Sender {
         let bodies: VecDeque<Body> = picked.into_iter().map(|p| p.body).collect();
         let plain = cluster.plain(now, version, context);
         if let Err(error) = cluster.send(link, &body, Sending { bodies, answered: acks != Acks::None, ..plain }) {
-            self.fail_in_flight(&numbers, &error);
+            self.fail_in_flight(now, cluster, &numbers, &error);
         }
     }
 
-    fn fail_picked(&mut self, picked: Vec<Picked>, error: &Error) {
-        let numbers: Vec<(Place, u64)> = picked.iter().map(|p| (p.place, p.number)).collect();
-        self.fail_in_flight(&numbers, error);
-    }
-
-    /// Batches that cannot be put on the wire at all.
-    fn fail_in_flight(&mut self, numbers: &[(Place, u64)], error: &Error) {
+    /// Batches that cannot be put on the wire at all. One that an earlier try may have written is not given up for that:
+    /// only a broker's word or the delivery timeout settles it.
+    fn fail_in_flight(&mut self, now: Instant, cluster: &mut Cluster, numbers: &[(Place, u64)], error: &Error) {
         for (place, number) in numbers {
             let Some(queue) = self.queue(*place) else { continue };
-            if let Some(batch) = queue.settle(*number) {
+            if let Some(mut batch) = queue.settle(*number) {
+                if batch.unsure {
+                    batch.because = Some(error.clone());
+                    self.retry(now, cluster, *place, batch, false);
+                    continue;
+                }
                 if batch.stamp != Some(Stamp::NONE) {
                     queue.sequence.break_off();
                 }

@@ -115,7 +115,8 @@ impl Cluster {
         if replication > brokers {
             let why = format!(
                 "Unable to replicate the partition {replication} time(s): The target replication factor of \
-                 {replication} cannot be reached because only {brokers} broker(s) are registered."
+                 {replication} cannot be reached because only {brokers} broker(s) are registered \
+                 or some brokers have all their log directories cordoned."
             );
             return Err((ErrorCode::INVALID_REPLICATION_FACTOR, why));
         }

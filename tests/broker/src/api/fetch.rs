@@ -265,6 +265,7 @@ fn whole_error(request: &Request, code: ErrorCode) -> Result<Outcome, WireError>
 }
 
 fn partition_answer(wanted: &Wanted, given: &Given, read_committed: bool) -> PartitionData<'static> {
+    let unknown = matches!(given.error, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION | ErrorCode::UNKNOWN_TOPIC_ID);
     PartitionData {
         partition_index: wanted.partition,
         error_code: given.error.0,
@@ -274,7 +275,8 @@ fn partition_answer(wanted: &Wanted, given: &Given, read_committed: bool) -> Par
         log_start_offset: given.log_start,
         diverging_epoch: given.diverging,
         current_leader: given.leader,
-        aborted_transactions: if read_committed { Some(&[]) } else { None },
+        // Null where nobody asked; but an answer that is made from the error alone has an empty list.
+        aborted_transactions: if read_committed || unknown { Some(&[]) } else { None },
         preferred_read_replica: -1,
         records: Some(given.len()),
         ..Default::default()
