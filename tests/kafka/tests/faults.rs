@@ -1,16 +1,21 @@
 //! Three brokers, of which some are moved, stopped or killed while records are written and read.
 
-use std::{sync::Mutex, sync::MutexGuard, sync::PoisonError, time::Duration};
+use std::time::Duration;
 
 use klamm_kafka_tests::{Api, Cluster, Load, Reading, Wire, connect_spied, poll_until, within};
 use klamm_tokio::{Client, Config, Error, Fate, NewTopic, Producer, StartAt};
+use tokio::sync::{Mutex, MutexGuard};
 
 const PARTITIONS: i32 = 6;
 
+/// A dead broker is forgotten after half of the time that the harness gives it.
+const SHORT_SESSIONS: [(&str, &str); 2] =
+    [("broker.session.timeout.ms", "3000"), ("broker.heartbeat.interval.ms", "500")];
+
 /// One of these tests at a time: a machine that is busy with six brokers tests the machine.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+async fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::const_new(());
+    ALONE.lock().await
 }
 
 /// A client with a topic on all brokers, of which every record needs two, and a reader of it.
@@ -42,7 +47,7 @@ fn at_all(cluster: &Cluster, act: impl Fn(&Cluster, usize) + Sync) {
 /// their way: all of them arrive, once and in order, at the reader too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn leaders_move_under_load() {
-    let _alone = alone();
+    let _alone = alone().await;
     let cluster = Cluster::start(3, &[("auto.leader.rebalance.enable", "false")]);
     let (client, _, reading) = begin(Config::new(cluster.bootstrap()), "moves").await;
     let load = Load::start(producer(&client), "moves", PARTITIONS);
@@ -78,8 +83,8 @@ async fn leaders_move_under_load() {
 /// is lost, nothing is there twice, the order is kept, the reader gets everything; and no record even fails.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_is_killed_and_comes_back() {
-    let _alone = alone();
-    let cluster = Cluster::start(3, &[]);
+    let _alone = alone().await;
+    let cluster = Cluster::start(3, &SHORT_SESSIONS);
     let (client, wire, reading) = begin(Config::new(cluster.bootstrap()), "killed").await;
     let load = Load::start(producer(&client), "killed", PARTITIONS);
     for id in [2, 1] {
@@ -103,7 +108,7 @@ async fn a_broker_is_killed_and_comes_back() {
 /// with what it had taken in meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_stands_still() {
-    let _alone = alone();
+    let _alone = alone().await;
     let cluster = Cluster::start(3, &[]);
     let config = Config::new(cluster.bootstrap()).request_timeout(Duration::from_millis(1_000));
     let (client, wire, reading) = begin(config, "stands-still").await;
@@ -128,8 +133,8 @@ async fn a_broker_stands_still() {
 /// be in the log; when the brokers are back the same producer and the same consumer go on by themselves.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_brokers_are_gone_for_long() {
-    let _alone = alone();
-    let cluster = Cluster::start(3, &[]);
+    let _alone = alone().await;
+    let cluster = Cluster::start(3, &SHORT_SESSIONS);
     let config = Config::new(cluster.bootstrap()).request_timeout(Duration::from_millis(1_000));
     let (client, wire, reading) = begin(config, "gone").await;
     let producer = client.producer().delivery_timeout(Duration::from_millis(2_500)).build().expect("a producer");
@@ -146,10 +151,11 @@ async fn all_brokers_are_gone_for_long() {
     let errors = ledger.errors();
     assert!(!errors.is_empty());
     for error in &errors {
-        assert!(matches!(error, Error::TimedOut { knob: "delivery_timeout_ms", .. }), "{error}");
-        let (text, maybe) = (error.to_string(), error.fate() == Fate::MaybePersisted);
+        let text = error.to_string();
+        let Error::TimedOut { knob: "delivery_timeout_ms", because, fate, .. } = error else { panic!("{text}") };
         assert!(text.contains("delivery to gone-"), "{text}");
-        assert!(maybe || text.contains("127.0.0.1"), "not even a reason: {text}");
+        // What is in flight when its time is over has not failed before, as a rule; all else has a reason to tell.
+        assert!(*fate == Fate::MaybePersisted || because.is_some(), "{text}");
     }
     let unsure = errors.iter().filter(|error| error.fate() == Fate::MaybePersisted).count();
     assert!(0 < unsure && unsure < errors.len(), "{unsure} of {} may be in the log", errors.len());
