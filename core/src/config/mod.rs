@@ -211,6 +211,13 @@ mod tests {
         }
     }
 
+    /// Trap 18: a name with a trailing dot is a name; it goes to the resolver as it was given.
+    #[test]
+    fn a_trailing_dot_belongs_to_the_name() {
+        let endpoints = Config::new("broker.example.:9092").endpoints().expect("a name");
+        assert_eq!(endpoints[0].host, "broker.example.");
+    }
+
     #[test]
     fn a_zero_is_refused_by_name() {
         let mut c = Config::new("a:1");
