@@ -3,7 +3,7 @@
 //! Its owner, the driver, keeps one obligation: after every change it calls [`Machine::poll_output`] until that answers
 //! a timeout. It then writes what [`Machine::transmit`] gives, and waits.
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 use core::time::Duration;
 
 use bytes::Bytes;
@@ -61,8 +61,10 @@ pub(crate) enum Output {
 pub(crate) struct Machine {
     shared: Arc<Shared>,
     cluster: Cluster,
-    senders: Vec<Option<Sender>>,
-    fetchers: Vec<Option<Fetcher>>,
+    /// By number. Numbers are never used twice, so that an answer which comes late meets nobody.
+    senders: BTreeMap<usize, Sender>,
+    fetchers: BTreeMap<usize, Fetcher>,
+    next_slot: usize,
     admin: AdminCalls,
     /// Whether everything was done that could be, since the last thing came in.
     settled: bool,
@@ -80,8 +82,9 @@ impl Machine {
         Machine {
             shared,
             cluster,
-            senders: Vec::new(),
-            fetchers: Vec::new(),
+            senders: BTreeMap::new(),
+            fetchers: BTreeMap::new(),
+            next_slot: 0,
             admin: AdminCalls::default(),
             settled: false,
             close_by: None,
@@ -126,10 +129,10 @@ impl Machine {
         while let Some(lost) = self.cluster.next_lost() {
             self.on_lost(now, lost);
         }
-        for sender in self.senders.iter_mut().flatten() {
+        for sender in self.senders.values_mut() {
             sender.run(now, &mut self.cluster);
         }
-        for fetcher in self.fetchers.iter_mut().flatten() {
+        for fetcher in self.fetchers.values_mut() {
             fetcher.run(now, &mut self.cluster);
         }
         self.admin.run(now, &mut self.cluster);
@@ -144,8 +147,8 @@ impl Machine {
     }
 
     fn deadline(&self, now: Instant) -> Instant {
-        let senders = self.senders.iter().flatten().map(Sender::deadline);
-        let fetchers = self.fetchers.iter().flatten().map(Fetcher::deadline);
+        let senders = self.senders.values().map(Sender::deadline);
+        let fetchers = self.fetchers.values().map(Fetcher::deadline);
         let own = [self.cluster.deadline(now), self.admin.deadline(), self.shared.waits.wake_due(now)];
         let close = self.close_by.into_iter();
         senders.chain(fetchers).chain(own).chain(close).min().unwrap_or(Instant::FAR)
@@ -155,31 +158,42 @@ impl Machine {
         while let Some(command) = self.shared.next_command() {
             match command {
                 Command::Produce(shared) => {
-                    let slot = free_slot(&mut self.senders);
-                    self.senders[slot] = Some(Sender::new(slot, shared));
+                    let slot = self.new_slot();
+                    self.senders.insert(slot, Sender::new(slot, shared));
                 }
                 Command::Consume(shared) => {
-                    let slot = free_slot(&mut self.fetchers);
-                    self.fetchers[slot] = Some(Fetcher::new(slot, shared));
+                    let slot = self.new_slot();
+                    self.fetchers.insert(slot, Fetcher::new(slot, shared));
                 }
                 Command::CreateTopics(call) => self.admin.add(call),
             }
         }
     }
 
+    fn new_slot(&mut self) -> usize {
+        let slot = self.next_slot;
+        self.next_slot = slot.wrapping_add(1);
+        slot
+    }
+
     fn free_slots(&mut self) {
-        for place in &mut self.senders {
-            if let Some(mut sender) = place.take_if(|s| s.is_done()) {
+        let shared = &self.shared;
+        self.senders.retain(|_, sender| {
+            let done = sender.is_done();
+            if done {
                 sender.abandon();
-                self.shared.free_slot();
+                shared.free_slot();
             }
-        }
-        for place in &mut self.fetchers {
-            if let Some(mut fetcher) = place.take_if(|f| f.is_done()) {
+            !done
+        });
+        self.fetchers.retain(|_, fetcher| {
+            let done = fetcher.is_done();
+            if done {
                 fetcher.abandon();
-                self.shared.free_slot();
+                shared.free_slot();
             }
-        }
+            !done
+        });
     }
 
     fn tell_contact(&self) {
@@ -197,8 +211,7 @@ impl Machine {
         }
         let span = Duration::from_millis(u64::from(self.shared.config.close_timeout_ms));
         let by = *self.close_by.get_or_insert(now.after(span));
-        let idle = self.senders.iter().flatten().next().is_none();
-        if idle || by <= now {
+        if self.senders.is_empty() || by <= now {
             self.end(now);
         }
     }
@@ -220,8 +233,8 @@ impl Machine {
                 Command::CreateTopics(call) => self.admin.add(call),
             }
         }
-        self.senders.iter_mut().flatten().for_each(Sender::abandon);
-        self.fetchers.iter_mut().flatten().for_each(Fetcher::abandon);
+        self.senders.values_mut().for_each(Sender::abandon);
+        self.fetchers.values_mut().for_each(Fetcher::abandon);
         self.admin.abandon(&Error::Closed { fate: Fate::NotPersisted });
         self.senders.clear();
         self.fetchers.clear();
@@ -350,22 +363,22 @@ impl Machine {
             Context::Greeting => cluster.on_greeted(now, link, version, frame.reader),
             Context::Metadata => cluster.on_metadata(now, link, version, frame.reader),
             Context::InitProducerId { slot } => {
-                if let Some(sender) = self.senders.get_mut(slot).and_then(Option::as_mut) {
+                if let Some(sender) = self.senders.get_mut(&slot) {
                     sender.on_identity(now, cluster, link, version, frame.reader);
                 }
             }
             Context::Produce(produced) => {
-                if let Some(sender) = self.senders.get_mut(produced.slot).and_then(Option::as_mut) {
+                if let Some(sender) = self.senders.get_mut(&produced.slot) {
                     sender.on_produced(now, cluster, link, version, *produced, frame.reader);
                 }
             }
             Context::ListOffsets(asked) => {
-                if let Some(fetcher) = self.fetchers.get_mut(asked.slot).and_then(Option::as_mut) {
+                if let Some(fetcher) = self.fetchers.get_mut(&asked.slot) {
                     fetcher.on_offsets(now, cluster, link, version, *asked, frame.reader);
                 }
             }
             Context::Fetch(fetching) => {
-                if let Some(fetcher) = self.fetchers.get_mut(fetching.slot).and_then(Option::as_mut) {
+                if let Some(fetcher) = self.fetchers.get_mut(&fetching.slot) {
                     fetcher.on_fetched(now, cluster, link, version, *fetching, frame);
                 }
             }
@@ -377,7 +390,7 @@ impl Machine {
     fn on_refused(&mut self, now: Instant, link: LinkId, pending: Pending<Context>, len: usize) {
         match pending.context {
             Context::Fetch(fetching) => {
-                if let Some(fetcher) = self.fetchers.get_mut(fetching.slot).and_then(Option::as_mut) {
+                if let Some(fetcher) = self.fetchers.get_mut(&fetching.slot) {
                     fetcher.on_fetch_refused(&mut self.cluster, *fetching, len);
                 }
             }
@@ -397,22 +410,22 @@ impl Machine {
             Context::Greeting => {}
             Context::Metadata => cluster.on_metadata_lost(now),
             Context::InitProducerId { slot } => {
-                if let Some(sender) = self.senders.get_mut(slot).and_then(Option::as_mut) {
+                if let Some(sender) = self.senders.get_mut(&slot) {
                     sender.on_identity_lost(now, cluster);
                 }
             }
             Context::Produce(produced) => {
-                if let Some(sender) = self.senders.get_mut(produced.slot).and_then(Option::as_mut) {
+                if let Some(sender) = self.senders.get_mut(&produced.slot) {
                     sender.on_produce_lost(now, cluster, *produced, lost.sent);
                 }
             }
             Context::ListOffsets(asked) => {
-                if let Some(fetcher) = self.fetchers.get_mut(asked.slot).and_then(Option::as_mut) {
+                if let Some(fetcher) = self.fetchers.get_mut(&asked.slot) {
                     fetcher.on_offsets_lost(now, cluster, *asked);
                 }
             }
             Context::Fetch(fetching) => {
-                if let Some(fetcher) = self.fetchers.get_mut(fetching.slot).and_then(Option::as_mut) {
+                if let Some(fetcher) = self.fetchers.get_mut(&fetching.slot) {
                     fetcher.on_fetch_lost(now, cluster, *fetching);
                 }
             }
@@ -421,7 +434,7 @@ impl Machine {
     }
 
     fn sender(&mut self, slot: usize) -> Option<&mut Sender> {
-        self.senders.get_mut(slot).and_then(Option::as_mut)
+        self.senders.get_mut(&slot)
     }
 }
 
@@ -450,15 +463,5 @@ fn room_for(link: &crate::link::Link<Context>, announced: i32) -> Result<Wanted,
             Ok(if link.assembly.fits_stage(len) { Wanted::Stage } else { Wanted::Buffer(class, len) })
         }
         _ => Err(wrong(oldest.response_max, class)),
-    }
-}
-
-fn free_slot<T>(slots: &mut Vec<Option<T>>) -> usize {
-    match slots.iter().position(Option::is_none) {
-        Some(at) => at,
-        None => {
-            slots.push(None);
-            slots.len() - 1
-        }
     }
 }
