@@ -2,9 +2,13 @@
 
 use alloc::collections::BTreeMap;
 
+use crate::wire::Uuid;
+
 /// What a broker's session knows of a partition.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Known {
+    /// A topic that is made anew has another one, and the session would go on with the old.
+    pub(super) topic_id: Uuid,
     pub(super) offset: i64,
     pub(super) leader_epoch: i32,
     pub(super) max_bytes: i32,
@@ -26,6 +30,7 @@ pub(super) struct Session {
     pub(super) starved: bool,
     /// Where a full request begins, so that a small byte limit is not always spent on the same partitions (trap 76).
     pub(super) rotation: usize,
+    /// How often in a row the broker did not know the session.
     pub(super) failures: u32,
 }
 
@@ -72,7 +77,7 @@ mod tests {
         s.epoch = i32::MAX;
         s.advance(77);
         assert_eq!(s.numbers(), (77, 1));
-        s.known.insert(0, Known { offset: 0, leader_epoch: 0, max_bytes: 1 });
+        s.known.insert(0, Known { topic_id: Uuid::ZERO, offset: 0, leader_epoch: 0, max_bytes: 1 });
         s.advance(0);
         assert!(s.is_full() && s.known.is_empty());
     }
