@@ -17,11 +17,17 @@
 #![forbid(unsafe_code)]
 
 extern crate alloc;
+// What is generated for the in-memory broker names this crate, and the tests here use it too.
+#[cfg(test)]
+extern crate self as klamm;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
 mod admin;
 mod api;
+#[cfg(test)]
+#[path = "../../tests/broker/src/gen/mod.rs"]
+pub mod broker_role;
 mod budget;
 mod clock;
 mod cluster;
@@ -34,6 +40,8 @@ pub mod error;
 mod kick;
 mod link;
 mod machine;
+#[cfg(test)]
+mod pair;
 mod producer;
 pub mod record;
 mod rng;

@@ -291,6 +291,11 @@ impl Machine {
         self.cluster.link(link).is_some_and(crate::link::Link::has_output)
     }
 
+    #[cfg(test)]
+    pub(crate) fn usage(&self, link: LinkId) -> Option<crate::link::Use> {
+        self.cluster.link(link).map(|l| l.usage)
+    }
+
     /// `count` bytes were written to a link.
     pub(crate) fn transmitted(&mut self, link: LinkId, count: usize) {
         let Some(l) = self.cluster.link_mut(link) else { return };

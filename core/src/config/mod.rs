@@ -3,6 +3,7 @@
 mod consumer;
 mod producer;
 
+pub(crate) use consumer::FETCH_LEAST;
 pub use consumer::{ConsumerConfig, ResetPolicy, StartAt};
 pub use producer::{Acks, ProducerConfig};
 
@@ -209,6 +210,13 @@ mod tests {
             let error = Config::new(wrong).endpoints().expect_err(wrong);
             assert!(matches!(error, Error::Config { knob: "bootstrap", .. }), "{error}");
         }
+    }
+
+    /// Trap 18: a name with a trailing dot is a name; it goes to the resolver as it was given.
+    #[test]
+    fn a_trailing_dot_belongs_to_the_name() {
+        let endpoints = Config::new("broker.example.:9092").endpoints().expect("a name");
+        assert_eq!(endpoints[0].host, "broker.example.");
     }
 
     #[test]

@@ -89,7 +89,7 @@ pub(crate) struct Topic {
 }
 
 impl Topic {
-    fn new(name: &str, index: u32) -> Arc<Self> {
+    pub(super) fn new(name: &str, index: u32) -> Arc<Self> {
         Arc::new(Topic {
             name: name.into(),
             index,

@@ -120,7 +120,7 @@ impl Sender {
         self.learn_metadata(cluster);
         self.seal_due(now, cluster);
         self.take_sealed();
-        self.expire(now);
+        self.expire(now, cluster);
         self.identify(now, cluster);
         self.send(now, cluster);
         self.settle_flushes();
@@ -261,7 +261,7 @@ impl Sender {
 
     /// Tells those whose delivery timeout is over. What is in flight stays until its request ends, because the
     /// connection may still be writing it.
-    fn expire(&mut self, now: Instant) {
+    fn expire(&mut self, now: Instant, cluster: &Cluster) {
         let delivery = self.delivery();
         let places: Vec<Place> = self.active.iter().copied().collect();
         for place in places {
@@ -273,6 +273,8 @@ impl Sender {
                 continue;
             }
             let late = |b: &Batch| !b.expired && b.opened.after(delivery) <= now;
+            // What was never sent has no failure of its own to tell.
+            let why = || cluster.has_failures().then(|| cluster.unreachable());
             for batch in queue.in_flight.iter_mut().filter(|b| late(b)) {
                 batch.expire(delivery, name.clone(), true);
                 queue.sequence.break_off();
@@ -281,6 +283,7 @@ impl Sender {
             while queue.queue.front().is_some_and(late)
                 && let Some(mut batch) = queue.queue.pop_front()
             {
+                batch.because = batch.because.take().or_else(why);
                 batch.expire(delivery, name.clone(), false);
                 if batch.stamp.is_some() {
                     // Its numbers may be used or not: the next batch must not count on either (trap 49).
