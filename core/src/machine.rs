@@ -14,7 +14,7 @@ use crate::{
     api::{Command, Shared},
     budget::{Class, FetchBuf},
     cluster::{self, Cluster, other_protocol},
-    consumer::{Fetcher, Fetching, OffsetsAsked},
+    consumer::{FetchRoom, Fetcher, Fetching, OffsetsAsked},
     error::{Fate, PeerFault},
     link::{Incoming, LinkId, Pending, Room, State, Unanswered},
     producer::{Produced, Sender},
@@ -61,10 +61,12 @@ pub(crate) enum Output {
 pub(crate) struct Machine {
     shared: Arc<Shared>,
     cluster: Cluster,
-    /// By number. Numbers are never used twice, so that an answer which comes late meets nobody.
+    /// By numbers that are never used again: an answer to one that is gone must not reach its successor.
     senders: BTreeMap<usize, Sender>,
     fetchers: BTreeMap<usize, Fetcher>,
-    next_slot: usize,
+    next_number: usize,
+    /// Whose turn to fetch it is.
+    first_fetcher: usize,
     admin: AdminCalls,
     /// Whether everything was done that could be, since the last thing came in.
     settled: bool,
@@ -84,7 +86,8 @@ impl Machine {
             cluster,
             senders: BTreeMap::new(),
             fetchers: BTreeMap::new(),
-            next_slot: 0,
+            next_number: 0,
+            first_fetcher: 0,
             admin: AdminCalls::default(),
             settled: false,
             close_by: None,
@@ -132,9 +135,7 @@ impl Machine {
         for sender in self.senders.values_mut() {
             sender.run(now, &mut self.cluster);
         }
-        for fetcher in self.fetchers.values_mut() {
-            fetcher.run(now, &mut self.cluster);
-        }
+        self.fetch(now);
         self.admin.run(now, &mut self.cluster);
         // Whoever ran may have found metadata out of date.
         self.cluster.run(now);
@@ -144,6 +145,28 @@ impl Machine {
         self.close(now);
         // A link that ended just now gives its requests back in another turn.
         self.settled &= !self.cluster.has_lost();
+    }
+
+    /// Consumers take turns, from the one on that found no room last time: others would take what comes back as soon as
+    /// it does.
+    fn fetch(&mut self, now: Instant) {
+        let streams = self.streams();
+        let mut room = FetchRoom { streams, is_short: false };
+        let first = self.first_fetcher;
+        let (sooner, later): (Vec<_>, Vec<_>) = self.fetchers.iter_mut().partition(|(number, _)| **number < first);
+        for (number, fetcher) in later.into_iter().chain(sooner) {
+            let was_short = room.is_short;
+            fetcher.run(now, &mut self.cluster, &mut room);
+            if room.is_short && !was_short {
+                self.first_fetcher = *number;
+            }
+        }
+        // Shares were counted by the turn before: once more, by this one's.
+        self.settled &= self.streams() == streams;
+    }
+
+    fn streams(&self) -> usize {
+        self.fetchers.values().map(Fetcher::streams).sum()
     }
 
     fn deadline(&self, now: Instant) -> Instant {
@@ -158,11 +181,11 @@ impl Machine {
         while let Some(command) = self.shared.next_command() {
             match command {
                 Command::Produce(shared) => {
-                    let slot = self.new_slot();
+                    let slot = self.number();
                     self.senders.insert(slot, Sender::new(slot, shared));
                 }
                 Command::Consume(shared) => {
-                    let slot = self.new_slot();
+                    let slot = self.number();
                     self.fetchers.insert(slot, Fetcher::new(slot, shared));
                 }
                 Command::CreateTopics(call) => self.admin.add(call),
@@ -170,10 +193,10 @@ impl Machine {
         }
     }
 
-    fn new_slot(&mut self) -> usize {
-        let slot = self.next_slot;
-        self.next_slot = slot.wrapping_add(1);
-        slot
+    fn number(&mut self) -> usize {
+        let number = self.next_number;
+        self.next_number = number.wrapping_add(1);
+        number
     }
 
     fn free_slots(&mut self) {
@@ -211,7 +234,8 @@ impl Machine {
         }
         let span = Duration::from_millis(u64::from(self.shared.config.close_timeout_ms));
         let by = *self.close_by.get_or_insert(now.after(span));
-        if self.senders.is_empty() || by <= now {
+        let idle = self.senders.is_empty();
+        if idle || by <= now {
             self.end(now);
         }
     }

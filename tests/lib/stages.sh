@@ -30,6 +30,8 @@ stage_unit() { cargo test --no-fail-fast -p klamm -p klamm-codegen -p klamm-toki
 stage_tidy() { cargo test --no-fail-fast -p klamm-tidy; }
 stage_doc() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps; }
 stage_broker() { cargo test --no-fail-fast -p klamm-broker; }
+# Optimised, because it moves enough records to fill every budget several times.
+stage_memory() { cargo test --no-fail-fast --release -p klamm-bench; }
 stage_sim() { cargo test --no-fail-fast --release -p klamm-sim; }
 
 stage_nostd() {

@@ -29,13 +29,19 @@ pub async fn connect(bootstrap: impl Into<String>) -> Result<Client, Error> {
 /// # Errors
 /// [`Error::Config`] at once; when `connect_timeout_ms` is over, the reason, with every address that was tried.
 pub async fn connect_with(config: Config) -> Result<Client, Error> {
+    let (client, driver) = build(config)?;
+    tokio::spawn(async move { poll_fn(|cx| driver.poll(cx)).await });
+    client.connected().await?;
+    Ok(client)
+}
+
+/// A client, and its driver where the client's handles find it.
+fn build(config: Config) -> Result<(Client, Arc<Inline>), Error> {
     let (client, driver) = klamm::new(config, Tokio::current())?;
     let driver = Arc::new(Inline(Mutex::new(Some(driver))));
     let weak: Weak<dyn Drive> = Arc::downgrade(&driver) as Weak<dyn Drive>;
     client.drive_inline(weak);
-    tokio::spawn(async move { poll_fn(|cx| driver.poll(cx)).await });
-    client.connected().await?;
-    Ok(client)
+    Ok((client, driver))
 }
 
 /// A driver behind a lock, so that a handle that finds it idle may poll it where it stands.
@@ -70,5 +76,69 @@ impl Drive for Inline {
             waker.wake_by_ref();
         }
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use klamm::Record;
+    use klamm_broker::{ClusterConfig, serve};
+    use std::time::Duration;
+    use tokio::{
+        runtime::{Builder, Runtime},
+        time::timeout,
+    };
+
+    const SHORT: Duration = Duration::from_secs(5);
+
+    /// Less than any timeout that could hide a lost wake-up.
+    fn in_time<F: Future>(runtime: &Runtime, future: F) -> F::Output {
+        runtime.block_on(async { timeout(SHORT, future).await }).expect("nobody was woken")
+    }
+
+    /// A record that comes while somebody holds the driver, and has looked at the queues already, wakes the driver's task.
+    #[test]
+    fn a_driver_that_is_held_is_woken() {
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        let _inside = runtime.enter();
+        let cluster = serve(ClusterConfig::default()).expect("ports on loopback");
+        cluster.cluster().create_topic("held", 1, 1);
+        let (client, driver) = build(Config::new(cluster.bootstrap())).expect("a client");
+        let task = Arc::clone(&driver);
+        let task = runtime.spawn(async move { poll_fn(|cx| task.poll(cx)).await });
+        let producer = client.producer().build().expect("a producer");
+        in_time(&runtime, producer.send(Record::to("held").value("first"))).expect("acknowledged");
+
+        let held = driver.0.lock().expect("not poisoned");
+        let ticket = producer.try_enqueue(Record::to("held").value("second")).expect("room");
+        drop(held);
+        let sent = in_time(&runtime, ticket);
+        assert_eq!(sent.expect("acknowledged").offset(), 1);
+
+        drop((client, producer));
+        in_time(&runtime, task).expect("no panic");
+        assert!(driver.0.lock().expect("not poisoned").is_none(), "the driver is gone, whoever still holds its place");
+    }
+
+    /// Whoever drives in place passes the waker of the driver's task: what the driver waits for then wakes the task.
+    #[test]
+    fn a_driver_that_was_driven_in_place_goes_on_in_its_task() {
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let brokers = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        let cluster = brokers.block_on(async { serve(ClusterConfig::default()) }).expect("ports on loopback");
+        cluster.cluster().create_topic("placed", 1, 1);
+        let client = in_time(&runtime, connect(cluster.bootstrap())).expect("a cluster");
+        let producer = client.producer().build().expect("a producer");
+        in_time(&runtime, producer.send(Record::to("placed").value("first"))).expect("acknowledged");
+        // Nobody runs the runtime now, so only this thread can have driven.
+        let ticket = producer.try_enqueue(Record::to("placed").value("second")).expect("room");
+        let deadline = std::time::Instant::now() + SHORT;
+        while cluster.cluster().end_offset("placed", 0) < 2 {
+            assert!(std::time::Instant::now() < deadline, "the record was not sent in place");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let sent = in_time(&runtime, ticket);
+        assert_eq!(sent.expect("acknowledged").offset(), 1);
     }
 }

@@ -92,8 +92,9 @@ impl Creation {
     pub(super) fn new(number: u64, call: Arc<Call>) -> Self {
         let (mut left, mut failed) = (Vec::new(), Vec::new());
         for (at, topic) in call.topics.iter().enumerate() {
-            match check_topic_name(&topic.name) {
+            match check_topic_name(&topic.name).and_then(|()| check_once(&call.topics, &topic.name)) {
                 Ok(()) => left.push(at),
+                Err(_) if failed.iter().any(|(name, _)| *name == topic.name) => {}
                 Err(error) => failed.push((topic.name.clone(), error)),
             }
         }
@@ -346,5 +347,13 @@ impl Creation {
         let created = core::mem::take(&mut self.created);
         let failed = core::mem::take(&mut self.failed);
         self.call.answer(if failed.is_empty() { Ok(created) } else { Err(CreateTopicsError { created, failed }) });
+    }
+}
+
+/// A broker refuses a name that comes twice; asked again for what is left, it would make the topic as the second wants it.
+fn check_once(topics: &[NewTopic], name: &str) -> Result<(), Error> {
+    match topics.iter().filter(|t| t.name == name).count() {
+        1 => Ok(()),
+        n => Err(Error::config("topics", alloc::format!("names {name} {n} times"))),
     }
 }

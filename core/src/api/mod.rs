@@ -9,6 +9,7 @@ mod shared;
 
 pub use admin::{Admin, CreateTopicsError, CreatedTopic, NewTopic};
 #[cfg(test)]
+#[cfg(test)]
 pub(crate) use client::client_of;
 pub use client::{Client, new};
 pub use consumer::{Consumer, ConsumerBuilder};

@@ -107,20 +107,33 @@ impl Budget {
         }
     }
 
+    /// Chunks that could be had now.
+    fn chunks_free(&self) -> usize {
+        let room = self.limit(Class::Produce).saturating_sub(self.used(Class::Produce));
+        self.chunks.lock().len() + room / self.chunk_bytes
+    }
+
     /// Whether so many chunks could be had now. If not, the driver is woken when one comes back.
     pub(crate) fn has_chunks(&self, count: usize) -> bool {
         if self.chunks_free() >= count {
             return true;
         }
-        // Marked before the second look, so that a chunk which comes back in between is not missed.
+        // Marked before the second look, so that a chunk that comes back in between is not missed.
         self.account(Class::Produce).starving.store(true, Ordering::SeqCst);
         self.chunks_free() >= count
     }
 
-    /// Chunks that could be had now.
-    fn chunks_free(&self) -> usize {
-        let room = self.limit(Class::Produce) - self.used(Class::Produce);
-        self.chunks.lock().len() + room / self.chunk_bytes
+    /// Takes so many chunks, or none of them: what is taken and put back again looks like room to whoever waits.
+    #[cold]
+    pub(crate) fn take_chunks(self: &Arc<Self>, count: usize, into: &mut Vec<Chunk>) -> bool {
+        if !self.has_chunks(count) {
+            return false;
+        }
+        for _ in 0..count {
+            let Some(chunk) = self.chunk() else { return false };
+            into.push(chunk);
+        }
+        true
     }
 
     /// A buffer of `len` bytes for a frame, from the free ones where one fits.

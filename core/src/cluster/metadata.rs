@@ -200,11 +200,13 @@ impl Cluster {
         self.learn_brokers(now, all);
     }
 
-    pub(super) fn metadata_deadline(&self) -> Instant {
+    pub(super) fn metadata_deadline(&self, now: Instant) -> Instant {
         let m = &self.metadata;
         match (m.asked, m.wanted) {
             (Some(_), _) => Instant::FAR,
-            (None, true) => m.not_before.max(m.search_at),
+            // Once the pause is over the search begins anew: until then nobody has looked whom to ask.
+            (None, true) if m.not_before > now => m.not_before,
+            (None, true) => m.search_at,
             (None, false) => m.expires,
         }
     }

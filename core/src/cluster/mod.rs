@@ -229,7 +229,7 @@ impl Cluster {
             l.deadline().min(muted)
         });
         let dials = self.brokers.values().map(|b| b.dial.not_before).filter(|at| *at > now);
-        links.chain(dials).min().unwrap_or(Instant::FAR).min(self.metadata_deadline())
+        links.chain(dials).min().unwrap_or(Instant::FAR).min(self.metadata_deadline(now))
     }
 
     fn end_late_links(&mut self, now: Instant) {

@@ -92,3 +92,26 @@ impl ConsumerConfig {
 
 /// The smallest fetch that is worth asking for, in bytes.
 pub(crate) const FETCH_LEAST: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Trap 78: some brokers never answer a fetch that must not wait, so none is sent.
+    #[test]
+    fn a_fetch_waits_at_least_a_millisecond() {
+        let budget = Budget::new(crate::Memory::default());
+        let config = ConsumerConfig { fetch_max_wait_ms: 0, ..ConsumerConfig::default() };
+        assert!(matches!(config.check(&budget), Err(Error::Config { knob: "fetch_max_wait_ms", .. })));
+    }
+
+    #[test]
+    fn the_reset_policy_follows_the_start_unless_it_is_given() {
+        let policy = |from, reset| ConsumerConfig { from, reset, ..ConsumerConfig::default() }.reset_policy();
+        assert_eq!(policy(StartAt::Earliest, None), ResetPolicy::Earliest);
+        assert_eq!(policy(StartAt::Latest, None), ResetPolicy::Latest);
+        assert_eq!(policy(StartAt::Offset(5), None), ResetPolicy::Fail);
+        assert_eq!(policy(StartAt::Timestamp(5), None), ResetPolicy::Fail);
+        assert_eq!(policy(StartAt::Offset(5), Some(ResetPolicy::Latest)), ResetPolicy::Latest);
+    }
+}

@@ -111,10 +111,10 @@ impl Config {
         let link = crate::cluster::stage_bytes(memory.control_bytes) + crate::cluster::LINK_BYTES;
         let uses = if self.single_connection { 1 } else { 3 };
         self.memory = memory;
-        self.max_brokers = (memory.control_bytes / 3 / (link * uses)).clamp(1, default.max_brokers);
-        self.max_handles = (memory.control_bytes / 10_240).clamp(1, default.max_handles);
-        self.max_topics = (memory.control_bytes / 10_240).clamp(1, default.max_topics);
-        self.max_partitions = (memory.control_bytes / 3 / 448).clamp(1, default.max_partitions);
+        self.max_brokers = (memory.control_bytes / 2 / (link * uses)).clamp(1, default.max_brokers);
+        self.max_handles = (memory.control_bytes / 20_480).clamp(1, default.max_handles);
+        self.max_topics = (memory.control_bytes / 20_480).clamp(1, default.max_topics);
+        self.max_partitions = (memory.control_bytes / 4 / 448).clamp(1, default.max_partitions);
         self.max_waiters = (memory.tickets_bytes / 64).clamp(1, default.max_waiters);
         self
     }
@@ -210,6 +210,13 @@ mod tests {
             let error = Config::new(wrong).endpoints().expect_err(wrong);
             assert!(matches!(error, Error::Config { knob: "bootstrap", .. }), "{error}");
         }
+    }
+
+    /// Trap 18: a name with a trailing dot is a name; it goes to the resolver as it was given.
+    #[test]
+    fn a_trailing_dot_belongs_to_the_name() {
+        let endpoints = Config::new("broker.example.:9092").endpoints().expect("a name");
+        assert_eq!(endpoints[0].host, "broker.example.");
     }
 
     #[test]

@@ -100,3 +100,41 @@ impl ProducerConfig {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(change: impl FnOnce(&mut ProducerConfig)) -> Option<&'static str> {
+        let client = Config::new("a:1");
+        let mut config = ProducerConfig::default();
+        change(&mut config);
+        match config.check(&client, &Budget::new(client.memory)) {
+            Ok(()) => None,
+            Err(Error::Config { knob, .. }) => Some(knob),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Trap 63: a record must have time for its linger and one whole request.
+    #[test]
+    fn the_delivery_timeout_holds_linger_and_a_request() {
+        assert_eq!(refused(|c| (c.delivery_timeout_ms, c.linger_ms) = (30_000, 0)), None);
+        assert_eq!(refused(|c| (c.delivery_timeout_ms, c.linger_ms) = (29_999, 0)), Some("delivery_timeout_ms"));
+        assert_eq!(refused(|c| (c.delivery_timeout_ms, c.linger_ms) = (30_000, 1)), Some("delivery_timeout_ms"));
+    }
+
+    #[test]
+    fn idempotence_follows_acks_unless_both_are_asked_for() {
+        assert!(ProducerConfig::default().idempotent());
+        assert!(!ProducerConfig { acks: Acks::Leader, ..ProducerConfig::default() }.idempotent());
+        assert_eq!(refused(|c| (c.acks, c.idempotence) = (Acks::None, Some(true))), Some("idempotence"));
+    }
+
+    #[test]
+    fn batches_fit_the_memory_and_have_a_codec_of_this_build() {
+        assert_eq!(refused(|c| c.batch_bytes = 1), Some("batch_bytes"));
+        assert_eq!(refused(|c| c.batch_bytes = 1 << 30), Some("batch_bytes"));
+        assert_eq!(refused(|c| c.compression = Codec::Zstd), Some("compression"));
+    }
+}

@@ -7,6 +7,6 @@ mod fetcher;
 mod records;
 mod shared;
 
-pub(crate) use fetcher::{Fetcher, Fetching, OffsetsAsked};
+pub(crate) use fetcher::{FetchRoom, Fetcher, Fetching, OffsetsAsked};
 pub use records::{OwnedHeader, OwnedRecord, Records, RecordsIter};
 pub(crate) use shared::{ConsumerShared, Subscription};

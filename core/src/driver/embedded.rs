@@ -49,3 +49,73 @@ where
         self.poll_flush(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+    use core::{convert::Infallible, task::Waker};
+
+    use super::*;
+
+    /// A socket that takes and gives three bytes at a time, and needs two polls for each read.
+    #[derive(Default)]
+    struct Slow {
+        bytes: Vec<u8>,
+        asked: bool,
+    }
+
+    impl embedded_io::ErrorType for Slow {
+        type Error = Infallible;
+    }
+
+    impl embedded_io_async::Read for Slow {
+        async fn read(&mut self, buf: &mut [u8]) -> Result<usize, Infallible> {
+            core::future::poll_fn(|cx| {
+                if !core::mem::replace(&mut self.asked, true) {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                self.asked = false;
+                let count = self.bytes.len().min(3).min(buf.len());
+                for (to, from) in buf.iter_mut().zip(self.bytes.drain(..count)) {
+                    *to = from;
+                }
+                Poll::Ready(Ok(count))
+            })
+            .await
+        }
+    }
+
+    impl embedded_io_async::Write for Slow {
+        async fn write(&mut self, buf: &[u8]) -> Result<usize, Infallible> {
+            let count = buf.len().min(3);
+            self.bytes.extend_from_slice(&buf[..count]);
+            Ok(count)
+        }
+
+        async fn flush(&mut self) -> Result<(), Infallible> {
+            Ok(())
+        }
+    }
+
+    /// Each poll makes a new future, and nothing is lost between them.
+    #[test]
+    fn bytes_pass_though_every_poll_begins_anew() {
+        let mut cx = Context::from_waker(Waker::noop());
+        let reader = Slow { bytes: b"abcdefg".to_vec(), asked: false };
+        let mut stream = EmbeddedIo::assert_cancel_safe(reader, Slow::default());
+        let (mut got, mut buf) = (Vec::new(), [0; 8]);
+        loop {
+            match stream.poll_read(&mut cx, &mut buf) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(0)) => break,
+                Poll::Ready(Ok(count)) => got.extend_from_slice(&buf[..count]),
+                Poll::Ready(Err(error)) => panic!("{error}"),
+            }
+        }
+        assert_eq!(got, b"abcdefg");
+        let sent = [stream.poll_write(&mut cx, &[b"", b"12345", b"6"]), stream.poll_write(&mut cx, &[b"45"])];
+        assert_eq!(sent, [Poll::Ready(Ok(3)), Poll::Ready(Ok(2))]);
+        assert_eq!(stream.writer.bytes, b"12345");
+    }
+}

@@ -75,19 +75,24 @@ impl ProducerShared {
             self.seal(topic, partition, slot);
             kick = true;
         }
+        // All of the record's room first: a batch is never open without a record, and none is written in part.
+        let room = slot.open.as_ref().and_then(|open| open.chunks.last()).map_or(0, Chunk::room);
+        if room < size_max {
+            let budget = &self.client.budget;
+            let chunks = (size_max - room).div_ceil(budget.chunk_bytes());
+            if !budget.take_chunks(chunks, &mut spare) {
+                drop(guard);
+                if kick {
+                    self.client.kick.drive();
+                }
+                return Err(Refusal::Full { chunks });
+            }
+        }
         let open = match &mut slot.open {
             Some(open) => open,
             None => {
-                let opened = self.open(topic, partition, record.timestamp_ms, &mut spare, size_max);
-                let Some(opened) = opened else {
-                    drop(guard);
-                    if kick {
-                        self.client.kick.drive();
-                    }
-                    return Err(self.refused(size_max));
-                };
                 kick = true;
-                slot.open.insert(opened)
+                slot.open.insert(self.open(topic, partition, record.timestamp_ms))
             }
         };
         let timestamp_ms = record.timestamp_ms.unwrap_or_else(|| self.client.coarse_unix_ms(open));
@@ -98,10 +103,7 @@ impl ProducerShared {
             value: record.value,
             headers: record.headers,
         };
-        if !self.encode(open, &parts, size_max, &mut spare) {
-            drop(guard);
-            return Err(self.refused(size_max));
-        }
+        encode(open, &parts, size_max, &mut spare);
         open.max_timestamp_ms = open.max_timestamp_ms.max(timestamp_ms);
         let index = open.count;
         open.count += 1;
@@ -116,74 +118,14 @@ impl ProducerShared {
         Ok(Appended { outcome, index, timestamp_ms, kick })
     }
 
-    /// Encodes into the last chunk, or over several. `false`: there is no room, and nothing was written.
-    #[inline]
-    fn encode(&self, open: &mut OpenBatch, parts: &RecordParts<'_>, size_max: usize, spare: &mut Vec<Chunk>) -> bool {
-        if let Some(chunk) = open.chunks.last_mut()
-            && chunk.room() >= size_max
-        {
-            let before = chunk.bytes().len();
-            encode_record(chunk.bytes_mut(), parts);
-            open.len += chunk.bytes().len() - before;
-            return true;
-        }
-        self.encode_over(open, parts, size_max, spare)
-    }
-
-    #[cold]
-    fn encode_over(&self, open: &mut OpenBatch, parts: &RecordParts<'_>, size: usize, spare: &mut Vec<Chunk>) -> bool {
-        // A batch that was opened for this record has brought its chunks.
-        let mut room = open.chunks.last().into_iter().chain(&*spare).map(Chunk::room).sum::<usize>();
-        while room < size {
-            let Some(chunk) = self.client.budget.chunk() else { return false };
-            room += chunk.room();
-            spare.push(chunk);
-        }
-        // What is left in `spare` is dropped by the caller, after the lock.
-        let chunks = &mut open.chunks;
-        let mut len = 0;
-        encode_record_pieces(parts, &mut |mut piece: &[u8]| {
-            len += piece.len();
-            while !piece.is_empty() {
-                let space = chunks.last().map_or(0, Chunk::room);
-                if space == 0 {
-                    // Enough chunks were taken for the record's largest size.
-                    let Some(chunk) = spare.pop() else { return };
-                    chunks.push(chunk);
-                    continue;
-                }
-                let (now, later) = piece.split_at(space.min(piece.len()));
-                if let Some(chunk) = chunks.last_mut() {
-                    chunk.bytes_mut().extend_from_slice(now);
-                }
-                piece = later;
-            }
-        });
-        open.len += len;
-        true
-    }
-
     /// Opens a batch. The clock is read here and, coarsely, for the records that follow.
-    fn open(
-        &self,
-        topic: &Topic,
-        partition: u32,
-        timestamp_ms: Option<i64>,
-        spare: &mut Vec<Chunk>,
-        size_max: usize,
-    ) -> Option<OpenBatch> {
-        // All of the first record's room first, so that a batch is never open without a record.
-        let chunk_bytes = self.client.budget.chunk_bytes();
-        for _ in 0..size_max.div_ceil(chunk_bytes) {
-            spare.push(self.client.budget.chunk()?);
-        }
-        let chunks = alloc::vec![spare.pop()?];
+    fn open(&self, topic: &Topic, partition: u32, timestamp_ms: Option<i64>) -> OpenBatch {
         let unix_ms = self.client.clock.unix_ms().unwrap_or(-1);
         let opened = self.client.clock.now();
         let base = timestamp_ms.unwrap_or(unix_ms);
         self.inbox.lock().opened.push(Place { topic: topic.index, partition });
-        Some(OpenBatch {
-            chunks,
+        OpenBatch {
+            chunks: Vec::new(),
             len: 0,
             count: 0,
             base_timestamp_ms: base,
@@ -193,7 +135,7 @@ impl ProducerShared {
             coarse_ms: whole_ms(opened),
             opened,
             outcome: Outcome::new(Arc::clone(&topic.name), partition as i32),
-        })
+        }
     }
 
     /// Hands the open batch on. The inbox is locked inside the shard's lock, so that a partition's batches arrive in
@@ -232,12 +174,6 @@ impl ProducerShared {
         core::mem::swap(&mut self.inbox.lock().sealed, into);
     }
 
-    /// There is no room: how many chunks the record would need in a batch of its own.
-    #[cold]
-    fn refused(&self, size: usize) -> Refusal {
-        Refusal::Full { chunks: size.div_ceil(self.client.budget.chunk_bytes()) }
-    }
-
     /// A record near the limit is measured to the byte, as the first of its batch, which it then is.
     #[cold]
     fn check_size(&self, topic: &Topic, record: &Appending<'_>) -> Result<(), Refusal> {
@@ -257,6 +193,43 @@ impl ProducerShared {
         let because = Error::Budget { class: Class::Produce, needed, limit, knob: "batch_bytes" };
         Error::TooLarge { what: alloc::format!("a record to {}", topic.name), because: Box::new(because) }
     }
+}
+
+/// Encodes into the last chunk, or on into `more`, which have room enough for the record's largest size.
+#[inline]
+fn encode(open: &mut OpenBatch, parts: &RecordParts<'_>, size_max: usize, more: &mut Vec<Chunk>) {
+    if let Some(chunk) = open.chunks.last_mut()
+        && chunk.room() >= size_max
+    {
+        let before = chunk.bytes().len();
+        encode_record(chunk.bytes_mut(), parts);
+        open.len += chunk.bytes().len() - before;
+        return;
+    }
+    encode_over(open, parts, more);
+}
+
+#[cold]
+fn encode_over(open: &mut OpenBatch, parts: &RecordParts<'_>, more: &mut Vec<Chunk>) {
+    let chunks = &mut open.chunks;
+    let mut len = 0;
+    encode_record_pieces(parts, &mut |mut piece: &[u8]| {
+        len += piece.len();
+        while !piece.is_empty() {
+            let space = chunks.last().map_or(0, Chunk::room);
+            if space == 0 {
+                let Some(chunk) = more.pop() else { return };
+                chunks.push(chunk);
+                continue;
+            }
+            let (now, later) = piece.split_at(space.min(piece.len()));
+            if let Some(chunk) = chunks.last_mut() {
+                chunk.bytes_mut().extend_from_slice(now);
+            }
+            piece = later;
+        }
+    });
+    open.len += len;
 }
 
 #[inline]

@@ -144,7 +144,11 @@ impl Batch {
         self.expired = true;
     }
 
+    /// A broker that had the batch already answers with its greatest timestamp, whoever stamps the topic's records:
+    /// that is no append time.
     pub(crate) fn acknowledge(self, base_offset: i64, append_time_ms: i64) {
+        let is_echo = self.unsure && append_time_ms == self.max_timestamp_ms;
+        let append_time_ms = if is_echo { -1 } else { append_time_ms };
         self.outcome.resolve(Ok(Acknowledged { base_offset, append_time_ms }));
     }
 

@@ -31,7 +31,7 @@ pub(crate) struct Place {
 pub(crate) enum Refusal {
     /// The topic's partitions are not known yet.
     Unknown,
-    /// The Produce class is full; so many chunks are needed.
+    /// The Produce class has less room than these many chunks.
     Full { chunks: usize },
     /// For good.
     Error(Error),
@@ -67,7 +67,7 @@ pub(super) struct Inbox {
     /// Flushes asked for, counted, so that two at once do not undo each other.
     pub(super) flush_asked: u64,
     pub(super) flush_done: u64,
-    /// Somebody was refused for want of room: open batches must go. The fewest chunks that help anybody; 0: nobody waits.
+    /// Somebody was refused for want of so many chunks, the fewest if there are several: open batches must go. 0: nobody.
     pub(super) pressed: usize,
     pub(super) closing: bool,
     /// Everything is settled and the driver has let go.
@@ -89,7 +89,7 @@ pub(crate) struct Topic {
 }
 
 impl Topic {
-    fn new(name: &str, index: u32) -> Arc<Self> {
+    pub(super) fn new(name: &str, index: u32) -> Arc<Self> {
         Arc::new(Topic {
             name: name.into(),
             index,
@@ -179,11 +179,11 @@ impl ProducerShared {
         Ok(topic)
     }
 
-    /// Somebody waits for room: open batches must be sent though they are neither full nor due.
+    /// Somebody waits for room of so many chunks: open batches must be sent though they are neither full nor due.
     pub(crate) fn press(&self, chunks: usize) {
         {
             let mut inbox = self.inbox.lock();
-            inbox.pressed = fewest(inbox.pressed, chunks);
+            inbox.pressed = least(inbox.pressed, chunks);
         }
         self.client.kick.drive();
     }
@@ -227,8 +227,8 @@ impl ProducerShared {
     }
 }
 
-/// The fewer of two numbers of chunks that somebody waits for, where 0 is nobody.
-pub(super) fn fewest(a: usize, b: usize) -> usize {
+/// The smaller of two counts, of which 0 is none.
+pub(super) fn least(a: usize, b: usize) -> usize {
     if a == 0 || b == 0 { a.max(b) } else { a.min(b) }
 }
 

@@ -150,7 +150,8 @@ mod tests {
         let mut other = Sequence::default();
         assert_eq!(s.next(&mut id, 3, false), stamp(0, 0));
         assert_eq!(other.next(&mut id, 2, false), stamp(0, 0));
-        (s.confirm(), other.confirm());
+        s.confirm();
+        other.confirm();
         s.break_off();
         assert_eq!(s.next(&mut id, 3, true), Next::Wait);
         assert_eq!(s.next(&mut id, 3, false), stamp(1, 0));

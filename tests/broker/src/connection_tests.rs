@@ -4,7 +4,13 @@ use core::time::Duration;
 use klamm::ErrorCode;
 use klamm::wire::api_versions_request::ApiVersionsRequest;
 use klamm::wire::api_versions_response::ApiVersionsResponse;
+use klamm::wire::create_topics_request::{CreatableTopic, CreateTopicsRequest};
+use klamm::wire::fetch_request::{FetchRequest, FetchTopic};
+use klamm::wire::fetch_response::FetchResponse;
+use klamm::wire::init_producer_id_request::InitProducerIdRequest;
+use klamm::wire::list_offsets_request::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic};
 use klamm::wire::metadata_request::MetadataRequest;
+use klamm::wire::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use klamm::wire::{api, frame::request_frame};
 
 const NAMED: ApiVersionsRequest<'_> =
@@ -99,6 +105,46 @@ fn a_dead_broker_takes_no_connections_and_loses_those_it_had() {
     assert!(bench.cluster.open(1).is_some());
 }
 
+/// Any byte of any request may be wrong: the answer may be anything, but the cluster lives.
+#[test]
+fn broken_requests_break_nothing() {
+    let mut bench = Bench::new();
+    bench.cluster.create_topic("t", 1, 3);
+    let records = batch(&["a"]);
+    let parts = [PartitionProduceData { index: 0, records: Some(records.len()) }];
+    let topic_data = [TopicProduceData { name: "t", topic_id: Default::default(), partition_data: &parts }];
+    let produce = ProduceRequest { acks: -1, timeout_ms: 9, topic_data: &topic_data, ..Default::default() };
+    let parts = [from(0, 0)];
+    let topics = [FetchTopic { topic: "t", topic_id: Default::default(), partitions: &parts }];
+    let fetch = FetchRequest { max_wait_ms: 9, min_bytes: 9, topics: &topics, ..Default::default() };
+    let created = CreatableTopic { name: "c", num_partitions: 2, replication_factor: 2, ..Default::default() };
+    let create = CreateTopicsRequest { topics: &[created], timeout_ms: 9, validate_only: false };
+    let parts = [ListOffsetsPartition { timestamp: 9, ..Default::default() }];
+    let offsets = [ListOffsetsTopic { name: "t", partitions: &parts }];
+    let offsets = ListOffsetsRequest { replica_id: -1, topics: &offsets, ..Default::default() };
+    let frames = [
+        bench.frame(4, &NAMED, &[]),
+        bench.frame(9, &produce, &[&records]),
+        bench.frame(12, &fetch, &[]),
+        bench.frame(7, &create, &[]),
+        bench.frame(11, &offsets, &[]),
+        bench.frame(13, &MetadataRequest { topics: Some(&[Default::default()]), ..Default::default() }, &[]),
+        bench.frame(5, &InitProducerIdRequest { transactional_id: None, ..Default::default() }, &[]),
+    ];
+    for frame in frames {
+        for at in 4..frame.len() {
+            for flip in [0x01, 0x80, 0xff] {
+                let mut broken = frame.clone();
+                broken[at] ^= flip;
+                bench.raw(1, &broken);
+                bench.wait(10);
+                bench.hang_up(1);
+            }
+        }
+    }
+    assert_eq!(bench.produce(1, ("t", 0), &records).0, ErrorCode::NONE);
+}
+
 fn once(api: klamm::wire::Api, action: Action) -> Fault {
     Fault { api, node: None, count: 1, action }
 }
@@ -148,6 +194,15 @@ fn faults_that_answer() {
     assert_eq!(bench.produce(1, ("t", 0), &records), (ErrorCode::NONE, 1));
     assert_eq!(bench.produce(2, ("t", 1), &records), (corrupt, -1));
     assert_eq!(bench.produce(2, ("t", 1), &records), (ErrorCode::NONE, 0));
+
+    bench.cluster.inject(once(api::FETCH, Action::Fail(ErrorCode::KAFKA_STORAGE_ERROR)));
+    bench.send_fetch((1, 16), "t", from(0, 0), (1 << 20, 60_000));
+    assert_eq!(bench.fetched(1).expect("no wait").error, ErrorCode::KAFKA_STORAGE_ERROR);
+    bench.cluster.inject(once(api::FETCH, Action::Fail(ErrorCode::INVALID_FETCH_SESSION_EPOCH)));
+    bench.send_fetch((1, 16), "t", from(0, 0), (1, 0));
+    let answer = bench.answer(1).unwrap();
+    let body: FetchResponse<'_> = answer.read();
+    assert_eq!((ErrorCode(body.error_code), body.responses.len()), (ErrorCode::INVALID_FETCH_SESSION_EPOCH, 0));
 
     bench.cluster.inject(once(api::API_VERSIONS, Action::Throttle(250)));
     assert_eq!(bench.call(1, 4, &NAMED).read::<ApiVersionsResponse<'_>>().throttle_time_ms, 250);

@@ -6,7 +6,7 @@ use klamm::wire::fetch_request::{FetchRequest, FetchTopic};
 use klamm::wire::frame::request_frame;
 use klamm::wire::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use klamm::wire::{Encode, Uuid};
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Instant;
 
@@ -28,7 +28,10 @@ impl Peer {
     /// The size of the next answer, or the end of the connection.
     fn receive(&mut self) -> Option<usize> {
         let mut head = [0; 8];
-        self.0.read_exact(&mut head).ok()?;
+        let read = self.0.read_exact(&mut head);
+        let hangs = |error: &std::io::Error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+        assert!(!read.as_ref().is_err_and(hangs), "neither an answer nor an end");
+        read.ok()?;
         assert_eq!(head[4..], [0, 0, 0, 9]);
         let size = u32::from_be_bytes(head[..4].try_into().unwrap()) as usize;
         let mut rest = vec![0; size - 4];
@@ -59,10 +62,23 @@ fn with_cluster(test: impl FnOnce(&super::Running) + Send) {
     };
     running.cluster().create_topic("t", 1, 3);
     test(&running);
+    // All of the test's peers have hung up.
+    eventually(|| running.cluster().connections().count() == 0);
     let first = running.bootstrap().split(',').next().unwrap().to_owned();
     let mut idle = Peer::to(&first);
+    idle.fetch(0, 0);
+    idle.receive().expect("an answer");
     running.shutdown();
     assert_eq!(idle.receive(), None, "a connection outlived its cluster");
+    eventually(|| TcpStream::connect(&first).is_err());
+}
+
+fn eventually(holds: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < Duration::from_secs(10), "it never came");
+        std::thread::yield_now();
+    }
 }
 
 #[test]
@@ -112,11 +128,7 @@ fn a_killed_broker_hangs_up_and_comes_back() {
         let mut peer = Peer::to(&addresses[1]);
         peer.fetch(0, 60_000);
         let connections = |cluster: &Cluster, node| cluster.connections().filter(|(_, of)| *of == node).count();
-        let started = Instant::now();
-        while connections(&running.cluster(), 2) == 0 {
-            assert!(started.elapsed() < Duration::from_secs(10));
-            std::thread::yield_now();
-        }
+        eventually(|| connections(&running.cluster(), 2) > 0);
         running.cluster().kill(2);
         assert_eq!(peer.receive(), None);
         assert_eq!(Peer::to(&addresses[1]).receive(), None);

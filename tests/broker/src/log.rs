@@ -86,9 +86,15 @@ impl Log {
         header.base_offset = self.end;
         header.partition_leader_epoch = stamp.leader_epoch;
         let mut head: [u8; BATCH_HEADER_LEN];
+        let attributes = match stamp.log_append_time {
+            Some(_) => header.attributes.0 | Attributes::LOG_APPEND_TIME,
+            None => header.attributes.0 & !Attributes::LOG_APPEND_TIME,
+        };
         if let Some(time) = stamp.log_append_time {
-            header.attributes = header.attributes.with(Attributes::LOG_APPEND_TIME);
             header.max_timestamp = time;
+        }
+        if header.attributes.0 != attributes || stamp.log_append_time.is_some() {
+            header.attributes = Attributes(attributes);
             head = header.write();
             seal_crc(&mut head, core::iter::once(batch.payload()));
             header.crc = u32::from_be_bytes(head[17..21].try_into().expect("four bytes"));

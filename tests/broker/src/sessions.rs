@@ -27,7 +27,7 @@ pub(crate) struct Wanted {
 #[derive(Debug)]
 struct Cached {
     wanted: Wanted,
-    /// What the consumer was told last; −1 after an error, so that its end is told too.
+    /// What the consumer was told last.
     high_watermark: i64,
     log_start: i64,
 }
@@ -60,11 +60,11 @@ pub(crate) enum Kind {
 /// What an answer says of a partition, as far as it matters here.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Told {
+    /// −1 with an error, so that its end is a change too.
     pub(crate) high_watermark: i64,
     pub(crate) log_start: i64,
     pub(crate) failed: bool,
     pub(crate) has_records: bool,
-    pub(crate) diverging: bool,
 }
 
 /// The session part of a request.
@@ -186,10 +186,9 @@ impl Session {
 impl Cached {
     fn note(&mut self, told: Told) -> bool {
         let same = self.high_watermark == told.high_watermark && self.log_start == told.log_start;
-        let unsettled = told.failed || told.diverging;
-        self.high_watermark = if unsettled { -1 } else { told.high_watermark };
+        self.high_watermark = told.high_watermark;
         self.log_start = told.log_start;
-        !same || unsettled || told.has_records
+        !same || told.failed || told.has_records
     }
 }
 

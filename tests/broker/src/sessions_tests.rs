@@ -80,6 +80,21 @@ fn only_changes_are_mentioned() {
     assert_eq!(bench.cluster.fetch_sessions(1), 0);
 }
 
+/// What diverges is mentioned until it does not, and then once more, like an error.
+#[test]
+fn the_end_of_a_divergence_is_mentioned() {
+    let (mut bench, id) = begun();
+    bench.produce(1, ("t", 0), &batch(&["a"]));
+    bench.cluster.move_leader("t", 0, 1);
+    bench.cluster.move_leader("t", 0, 1);
+    let in_epoch = |last_fetched_epoch| FetchPartition { last_fetched_epoch, ..from(0, 1) };
+    let mut next = |epoch, parts: &[FetchPartition]| ask(&mut bench, Ask { session: (id, epoch), parts, ..FIRST }).2;
+    assert_eq!(next(1, &[in_epoch(1)]), [(0, 0, false)]);
+    assert_eq!(next(2, &[]), [(0, 0, false)]);
+    assert_eq!(next(3, &[in_epoch(2)]), [(0, 0, false)]);
+    assert_eq!(next(4, &[]), []);
+}
+
 #[test]
 fn errors_of_a_session() {
     let (mut bench, id) = begun();

@@ -8,7 +8,7 @@ mod ledger;
 mod spy;
 
 pub use client::{connect, create, poll_until, read, read_all, read_until, within};
-pub use ledger::{Ledger, Sent};
+pub use ledger::{Ledger, Load, Reading};
 pub use spy::{Api, Wire, connect_spied};
 
 use std::io::{Read as _, Write as _};

@@ -55,6 +55,11 @@ impl Wire {
         self.with(|c| of(&c.sent) - of(&c.answered) - of(&c.lost))
     }
 
+    /// Requests that were written whole and whose connection ended before their answer.
+    pub fn lost(&self, api: Api) -> usize {
+        self.with(|c| c.lost.get(&(api as i16)).copied().unwrap_or(0))
+    }
+
     /// Connections that were opened.
     pub fn opened(&self) -> usize {
         self.with(|c| c.opened)

@@ -7,7 +7,7 @@ use klamm::TransportError;
 use klamm_broker::ConnId;
 
 use crate::peer::{Listener, Script};
-use crate::pipe::Pipe;
+use crate::pipe::{Boundary, FrameCut, How, Pipe};
 
 /// What a connection leads to, once it is open.
 pub(crate) enum Far {
@@ -32,6 +32,7 @@ pub(crate) struct Conn {
     pub(crate) silent: bool,
     /// The client has let go of it.
     pub(crate) closed: bool,
+    pub(crate) frame_cut: Option<FrameCut>,
     pub(crate) requests: Frames,
     pub(crate) awaiting: VecDeque<Awaiting>,
 }
@@ -93,10 +94,19 @@ impl Conn {
         Some((awaiting.api_key, awaiting.version))
     }
 
-    /// Forgets requests whose answer has come through.
-    pub(crate) fn forget_answered(&mut self) {
-        let delivered = self.down.delivered;
-        while self.awaiting.pop_front_if(|a| a.end.is_some_and(|end| end <= delivered)).is_some() {}
+    /// Forgets requests whose answer has come through; says how many.
+    pub(crate) fn forget_answered(&mut self) -> usize {
+        let (before, delivered) = (self.awaiting.len(), self.down.delivered);
+        while self.awaiting.front().is_some_and(|a| a.end.is_some_and(|end| end <= delivered)) {
+            self.awaiting.pop_front();
+        }
+        before - self.awaiting.len()
+    }
+
+    /// Whether the connection breaks at this boundary.
+    pub(crate) fn breaks_at(&mut self, at: Boundary) -> Option<How> {
+        let hit = self.frame_cut.as_mut()?.hits(at);
+        if hit { self.frame_cut.take().map(|cut| cut.how) } else { None }
     }
 }
 

@@ -6,19 +6,27 @@
 //! nothing to do. The same seed gives the same bytes at the same virtual times.
 #![forbid(unsafe_code)]
 
+mod check;
 mod conn;
+mod consume;
+mod ledger;
 mod network;
 mod peer;
 mod pipe;
+mod plan;
+mod produce;
 mod rng;
+mod run;
 mod sim;
+mod storm;
 mod trace;
 mod transport;
 mod world;
 
-pub use peer::{Fixed, Listener, OnAnswer, OnRequest, Said, Script, Seen};
+pub use peer::{Answer, Fixed, Listener, OnAnswer, OnRequest, Said, Script, Seen};
 pub use pipe::{Chunks, How};
 pub use rng::Rng;
+pub use run::{Report, replay, run};
 pub use sim::{Failure, Sim, op, sleep};
 pub use trace::Trace;
 pub use transport::{Shared, SimConnecting, SimStream, SimTransport};

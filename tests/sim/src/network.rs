@@ -7,11 +7,13 @@ use klamm::{Endpoint, Phase as At, TransportError, wire::api};
 use klamm_broker::ConnId;
 
 use crate::conn::{Awaiting, Conn, Far, Phase, Scanned};
-use crate::peer::{Listener, Said, Seen};
-use crate::pipe::{Chunk, Cut, End, How, Pipe};
+use crate::peer::{Answer, Listener, Said, Seen};
+use crate::pipe::{Boundary, Chunk, Cut, End, FrameCut, How, Pipe};
 use crate::world::{Event, World};
 
 type Outcome<T> = Poll<Result<T, TransportError>>;
+
+const SILENT: &str = "silent connection";
 
 fn reset() -> TransportError {
     TransportError::new(At::Io, ErrorKind::ConnectionReset, "connection reset by peer")
@@ -33,7 +35,8 @@ impl World {
         let (up, down) = (self.pipe(), self.pipe());
         let (requests, awaiting) = Default::default();
         let phase = Phase::Connecting { to, waker: None };
-        let conn = Conn { client, phase, far: Far::None, up, down, silent: false, closed: false, requests, awaiting };
+        let (far, frame_cut) = (Far::None, None);
+        let conn = Conn { client, phase, far, up, down, silent: false, closed: false, frame_cut, requests, awaiting };
         self.conns.insert(no, conn);
         no
     }
@@ -94,6 +97,14 @@ impl World {
             return;
         }
         let how = self.network.cut_how[self.rng.index(self.network.cut_how.len())];
+        if self.rng.chance(4_000) {
+            let at = self.rng.pick(&[Boundary::BeforeRequest, Boundary::AfterRequest, Boundary::AfterAnswer]);
+            let left = self.rng.below(20);
+            if let Some(conn) = self.conns.get_mut(&no) {
+                conn.frame_cut = Some(FrameCut { at, left, how });
+            }
+            return;
+        }
         // Small numbers as often as large ones: greetings break as often as floods.
         let bits = u64::from(self.network.cut_within.max(16).ilog2());
         let span = 1 << self.rng.range(3, bits);
@@ -144,7 +155,7 @@ impl World {
             let more = buf.len().min(left - taken.len());
             taken.extend_from_slice(&buf[..more]);
         }
-        self.activity += 1;
+        self.acted(format_args!("#{no} {} bytes are written", taken.len()));
         self.trace.bytes(now, no, true, &taken);
         self.send(no, true, &taken);
         Poll::Ready(Ok(taken.len()))
@@ -161,7 +172,7 @@ impl World {
         let unread = conn.down.unread();
         if unread.is_empty() {
             if conn.down.end.is_some() {
-                self.activity += 1;
+                self.acted(format_args!("#{no} the end is read"));
                 return Poll::Ready(Ok(0));
             }
             conn.down.reader = Some(cx.waker().clone());
@@ -174,7 +185,7 @@ impl World {
         }
         buf[..count].copy_from_slice(&unread[..count]);
         conn.down.take(count);
-        self.activity += 1;
+        self.acted(format_args!("#{no} {count} bytes are read"));
         Poll::Ready(Ok(count))
     }
 
@@ -266,8 +277,14 @@ impl World {
             Chunk::Bytes(bytes) if up => self.deliver_up(no, &bytes),
             Chunk::Bytes(bytes) => {
                 conn.down.put(&bytes);
-                conn.forget_answered();
+                let answered = conn.forget_answered();
+                let breaks = (0..answered).find_map(|_| conn.breaks_at(Boundary::AfterAnswer));
+                let idle = conn.awaiting.is_empty();
                 self.trace.bytes(now, no, false, &bytes);
+                if let Some(how) = breaks {
+                    let kind = if idle { "close between requests" } else { "close between answers" };
+                    self.break_off(no, how, if how == How::Silence { SILENT } else { kind }, true);
+                }
             }
         }
         self.break_now(no, up);
@@ -284,36 +301,44 @@ impl World {
         let Some(conn) = self.conns.get_mut(&no) else { return };
         let Some(how) = (if up { conn.up.breaks() } else { conn.down.breaks() }) else { return };
         let kind = match (how, up) {
-            (How::Silence, _) => "silent connection",
+            (How::Silence, _) => SILENT,
             (_, true) if conn.requests.is_partial() => "close in a request",
             (_, true) if conn.awaiting.is_empty() => "close between requests",
             (_, true) => "close after a request",
             (_, false) if conn.awaiting.front().is_some_and(|a| a.end.is_some()) => "close in an answer",
             (_, false) => "close before an answer",
         };
+        // What was said before a close in order still comes.
+        self.break_off(no, how, kind, !up || how == How::Reset);
+        if !up && let Some(conn) = self.conns.get_mut(&no) {
+            match how {
+                How::Fin => conn.down.end = Some(End::Fin),
+                How::Reset => conn.down.end = Some(End::Reset),
+                How::Silence => {}
+            }
+        }
+    }
+
+    /// Breaks a connection. `lose`: with what was on its way to the client.
+    fn break_off(&mut self, no: u64, how: How, kind: &'static str, lose: bool) {
         self.counts.add(kind);
         let now = self.now();
         self.trace.note(now, format_args!("#{no} breaks ({how:?}): {kind}"));
+        let Some(conn) = self.conns.get_mut(&no) else { return };
         if how == How::Silence {
-            if let Some(conn) = self.conns.get_mut(&no) {
-                conn.silent = true;
-            }
-            return;
+            conn.silent = true;
+            return self.count_lost_answers(no);
+        }
+        if lose {
+            conn.down.lose();
+            self.count_lost_answers(no);
         }
         self.hang_up(no);
-        let end = if how == How::Fin { End::Fin } else { End::Reset };
-        if up {
-            return self.end(no, false, end);
-        }
-        if let Some(conn) = self.conns.get_mut(&no) {
-            conn.down.lose();
-            conn.down.end = Some(end);
-        }
+        self.end(no, false, if how == How::Fin { End::Fin } else { End::Reset });
     }
 
     /// The broker's side of a connection is gone.
     fn hang_up(&mut self, no: u64) {
-        self.count_lost_answers(no);
         let Some(conn) = self.conns.get_mut(&no) else { return };
         if let Far::Broker { id, .. } = &mut conn.far
             && let Some(id) = id.take()
@@ -379,7 +404,7 @@ impl World {
                 self.take_answers(id);
             }
             let waiting: Vec<u64> = self.backlog.iter().copied().collect();
-            if !waiting.into_iter().fold(false, |any, no| self.feed(no) || any) {
+            if waiting.into_iter().filter(|no| self.feed(*no)).count() == 0 {
                 break;
             }
         }
@@ -405,15 +430,24 @@ impl World {
             };
             let bytes = conn.up.unread()[..taken].to_vec();
             conn.up.take(taken);
-            if let Some(frame) = frame {
-                self.request(no, node, &frame);
+            any = true;
+            let mut after = None;
+            if let Some(frame) = &frame {
+                if let Some(how) = conn.breaks_at(Boundary::BeforeRequest) {
+                    self.break_off(no, how, if how == How::Silence { SILENT } else { "close before a request" }, true);
+                    return any;
+                }
+                after = conn.breaks_at(Boundary::AfterRequest);
+                self.request(no, node, frame);
             }
             let now = self.broker_now();
             self.cluster.receive(id, &bytes, now);
             while let Some(ready) = self.cluster.poll_ready() {
                 self.take_answers(ready);
             }
-            any = true;
+            if let Some(how) = after {
+                self.break_off(no, how, if how == How::Silence { SILENT } else { "close after a request" }, true);
+            }
         }
     }
 
@@ -458,8 +492,14 @@ impl World {
         }
         if self.cluster.should_close(id) {
             self.hang_up(no);
-            let end = if self.rng.chance(5_000) { End::Fin } else { End::Reset };
             // A broker that dies takes what it had said with it as often as not.
+            let end = if self.rng.chance(5_000) { End::Fin } else { End::Reset };
+            if end == End::Reset {
+                if let Some(conn) = self.conns.get_mut(&no) {
+                    conn.down.lose();
+                }
+                self.count_lost_answers(no);
+            }
             self.end(no, false, end);
         }
     }
@@ -474,7 +514,7 @@ impl World {
             let name = klamm::wire::Api::find(api_key).map_or("?", |api| api.name);
             self.trace.tell(now, format_args!("#{no} answer to {name} ({id}), {} bytes", frame.len()));
             if let Some(mut hook) = self.on_answer.take() {
-                hook(api_key, version, &mut frame);
+                hook(&Answer { conn: no, api_key, version, correlation_id: id }, &mut frame);
                 self.on_answer = Some(hook);
             }
         }

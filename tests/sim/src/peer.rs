@@ -93,5 +93,18 @@ pub struct Seen<'a> {
 /// Called before a broker gets a request: what it makes the cluster do happens to that request.
 pub type OnRequest = Box<dyn FnMut(&mut Cluster, &Seen<'_>, &mut Counts) + Send>;
 
-/// Called for each whole answer of a broker, with its API key and version: may change any byte of it.
-pub type OnAnswer = Box<dyn FnMut(i16, i16, &mut Vec<u8>) + Send>;
+/// An answer that a broker gives.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer {
+    /// The connection's number.
+    pub conn: u64,
+    /// The request's API.
+    pub api_key: i16,
+    /// The request's version.
+    pub version: i16,
+    /// The request's number on its connection.
+    pub correlation_id: i32,
+}
+
+/// Called for each whole answer of a broker, with its length before it: may change any byte of it.
+pub type OnAnswer = Box<dyn FnMut(&Answer, &mut Vec<u8>) + Send>;

@@ -46,6 +46,36 @@ pub(crate) struct Cut {
     pub(crate) how: How,
 }
 
+/// Where a connection breaks, by requests: at the next one, when `left` is 0.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FrameCut {
+    pub(crate) at: Boundary,
+    pub(crate) left: u64,
+    pub(crate) how: How,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Boundary {
+    /// All of it has come, and the broker does not see it.
+    BeforeRequest,
+    /// The broker has done it, and nothing of the answer comes.
+    AfterRequest,
+    /// All of the answer has come.
+    AfterAnswer,
+}
+
+impl FrameCut {
+    /// Whether the connection breaks at this boundary.
+    pub(crate) fn hits(&mut self, at: Boundary) -> bool {
+        if self.at != at {
+            return false;
+        }
+        let hit = self.left == 0;
+        self.left = self.left.saturating_sub(1);
+        hit
+    }
+}
+
 /// How it breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {

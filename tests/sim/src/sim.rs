@@ -290,7 +290,7 @@ impl Sim {
     /// Nobody was woken, and time does not pass: then nobody may have anything to do. One who does was not woken when
     /// its work came.
     fn look_for_lost_wake_ups(&mut self) -> Result<(), Failure> {
-        if self.audit == 0 || !self.audit_rng.chance(self.audit) {
+        if self.audit == 0 || !self.audit_rng.chance(self.audit) || self.world.lock().has_late_timer() {
             return Ok(());
         }
         let task = self.audit_rng.index(self.tasks.len());
@@ -298,6 +298,7 @@ impl Sim {
             return Ok(());
         }
         let before = self.world.lock().activity;
+        self.tell(format_args!("audit of {}", self.tasks[task].name));
         self.poll(task)?;
         let after = self.world.lock().activity;
         if before != after {
@@ -305,6 +306,12 @@ impl Sim {
             return Err(Failure(format!("a wake-up was lost: {name} had work to do, and nobody woke it")));
         }
         Ok(())
+    }
+
+    fn tell(&self, what: fmt::Arguments<'_>) {
+        let mut world = self.world.lock();
+        let now = world.now();
+        world.trace.tell(now, what);
     }
 
     fn check_budgets(&self) -> Result<(), Failure> {
@@ -340,6 +347,6 @@ pub async fn sleep(world: &Shared, span: Duration) {
 /// An operation whose end counts as something that happened, so that a lost wake-up shows.
 pub async fn op<T>(world: &Shared, operation: impl Future<Output = T>) -> T {
     let result = operation.await;
-    world.lock().activity += 1;
+    world.lock().acted(format_args!("an operation has ended"));
     result
 }

@@ -205,6 +205,13 @@ impl World {
         self.schedule(at, Event::Change(Box::new(change)));
     }
 
+    /// A client has done something.
+    pub(crate) fn acted(&mut self, what: core::fmt::Arguments<'_>) {
+        self.activity += 1;
+        let now = self.now();
+        self.trace.tell(now, what);
+    }
+
     /// Changes the cluster, now.
     pub fn change_cluster(&mut self, change: impl FnOnce(&mut Cluster)) {
         change(&mut self.cluster);
@@ -231,6 +238,12 @@ impl World {
         self.events.keys().next().map(|(at, _)| *at)
     }
 
+    /// Whether somebody's timer is due that has not fired: timers may be late.
+    pub(crate) fn has_late_timer(&self) -> bool {
+        let now = self.now();
+        self.next_event().is_some_and(|at| at <= now) || self.timers.iter().any(|t| t.waker.is_some() && t.until <= now)
+    }
+
     pub(crate) fn add_client(&mut self) -> usize {
         self.timers.push(Timer::default());
         self.timers.len() - 1
@@ -244,6 +257,10 @@ impl World {
             timer.waker = None;
             return Poll::Ready(());
         }
+        self.trace.tell(
+            self.clock.now.load(Ordering::Relaxed),
+            format_args!("client {client} sleeps until {}", until as f64 / 1e9),
+        );
         let armed = timer.waker.is_some() && timer.until == until;
         *timer = Timer { until, waker: Some(cx.waker().clone()) };
         if !armed {

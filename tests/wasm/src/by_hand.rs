@@ -6,7 +6,7 @@ use alloc::{
     vec,
     vec::Vec,
 };
-use core::{future::poll_fn, pin::pin, task::Poll, time::Duration};
+use core::{cell::Cell, future::poll_fn, pin::pin, task::Poll, time::Duration};
 
 use klamm_wasi::{
     ByteStream, Endpoint, Reactor, TcpStream, Transport, TransportError, Wasi,
@@ -143,6 +143,13 @@ pub async fn end(to: &Endpoint) -> Result<(), String> {
     Ok(())
 }
 
+/// Holds a connection for a second, in which it could write at any time but does not want to.
+pub async fn idle(to: &Endpoint) -> Result<(), String> {
+    let mut stream = connect(to).await.map_err(text)?;
+    Reactor::wait(subscribe_duration(1_000_000_000)).await;
+    poll_fn(|cx| stream.poll_close(cx)).await.map_err(text)
+}
+
 /// Prints why no connection comes about.
 pub async fn error(to: &Endpoint) -> Result<(), String> {
     match connect(to).await {
@@ -189,4 +196,27 @@ pub async fn time() -> Result<(), String> {
     let unix_ms = clock.unix_ms().ok_or("the host does not know the time")?;
     say(&format!("on time; now is {unix_ms}, and the monotonic clock says {}", now() > 0));
     Ok(())
+}
+
+/// A future that wakes itself without a pause, beside one that waits for the host.
+pub fn share() -> Result<(), String> {
+    let came = Cell::new(false);
+    let waits = async {
+        Reactor::wait(subscribe_duration(20_000_000)).await;
+        came.set(true);
+    };
+    let until = now() + 5_000_000_000;
+    Reactor::run_beside(
+        waits,
+        poll_fn(|cx| {
+            if came.get() {
+                return Poll::Ready(Ok(()));
+            }
+            if now() > until {
+                return Poll::Ready(Err("the other one never got its turn".to_string()));
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }),
+    )
 }

@@ -16,7 +16,7 @@ use crate::{
 };
 
 pub(crate) use begin::OffsetsAsked;
-pub(crate) use request::Fetching;
+pub(crate) use request::{FetchRoom, Fetching};
 use session::Session;
 
 /// Where a partition stands.
@@ -58,6 +58,14 @@ pub(crate) struct Fetcher {
     /// Topics whose partitions were seen once: those that come later are read from their beginning.
     seen: Vec<TopicIndex>,
     metadata_seen: Option<u32>,
+    /// Brokers that lead something we want, as far as the last turn could tell.
+    streams: usize,
+    /// Fetch requests so far.
+    requests: u64,
+    /// Room was short a moment ago.
+    scarce_until: Instant,
+    /// Other consumers fetch too, over the same connections.
+    shares_links: bool,
     next: Instant,
     done: bool,
 }
@@ -74,6 +82,10 @@ impl Fetcher {
             subscribed: false,
             seen: Vec::new(),
             metadata_seen: None,
+            streams: 0,
+            requests: 0,
+            scarce_until: Instant::ZERO,
+            shares_links: false,
             next: Instant::FAR,
             done: false,
         }
@@ -81,7 +93,7 @@ impl Fetcher {
 
     /// A turn: everything that can be done now is done. Must be called again after whatever changes the cluster, and at
     /// [`deadline`](Fetcher::deadline).
-    pub(crate) fn run(&mut self, now: Instant, cluster: &mut Cluster) {
+    pub(crate) fn run(&mut self, now: Instant, cluster: &mut Cluster, room: &mut FetchRoom) {
         if self.shared.is_closed() {
             self.done = true;
             return;
@@ -91,7 +103,12 @@ impl Fetcher {
         self.learn_metadata(cluster);
         self.take_wishes();
         self.ask_offsets(now, cluster);
-        self.fetch(now, cluster);
+        self.fetch(now, cluster, room);
+    }
+
+    /// How many brokers there are to be fetched from.
+    pub(crate) fn streams(&self) -> usize {
+        self.streams
     }
 
     /// When [`run`](Fetcher::run) is due without anything else happening.

@@ -25,8 +25,13 @@ const NAMES_TOPICS: i16 = 12;
 const ANSWER_BYTES: usize = 256;
 const ANSWER_BYTES_A_PARTITION: usize = 128;
 
-/// With one connection for everything, others stand behind a fetch that waits.
+/// With one connection for everything, or for several consumers, others stand behind a fetch that waits.
 const SHARED_WAIT_MS: u32 = 50;
+
+/// A fetch that waits for new records holds the room for them. Where room was short, it waits so long only, and for so
+/// long after.
+const SCARCE_WAIT_MS: u32 = 10;
+const SCARCE_FOR: Duration = Duration::from_secs(2);
 
 /// A fetch that is under way.
 pub(crate) struct Fetching {
@@ -48,12 +53,20 @@ impl core::fmt::Debug for Fetching {
     }
 }
 
+/// What the consumers of a client know of each other: they share the Fetch class.
+pub(crate) struct FetchRoom {
+    /// Brokers to be fetched from, all consumers together.
+    pub(crate) streams: usize,
+    /// Somebody found no room: whoever comes after it must not take what it waits for.
+    pub(crate) is_short: bool,
+}
+
 /// A partition as a request has it.
 type Asked = (usize, TopicIndex, FetchPartition);
 
 impl Fetcher {
-    /// Keeps one fetch under way at each broker that leads something we want.
-    pub(super) fn fetch(&mut self, now: Instant, cluster: &mut Cluster) {
+    /// Keeps one fetch under way at each broker that leads something we want, while there is room.
+    pub(super) fn fetch(&mut self, now: Instant, cluster: &mut Cluster, room: &mut FetchRoom) {
         let mut wanted: BTreeMap<i32, Vec<usize>> = BTreeMap::new();
         for (at, part) in self.parts.iter().enumerate() {
             let Stage::Fetch(_) = part.stage else { continue };
@@ -71,22 +84,31 @@ impl Fetcher {
                 wanted.entry(leader).or_default().push(at);
             }
         }
-        let share = self.share(cluster, wanted.len());
-        let mut nodes: Vec<(bool, i32, Vec<usize>)> = Vec::new();
+        self.streams = wanted.len();
+        self.shares_links = room.streams > self.streams;
+        if room.is_short {
+            self.scarce_until = now.after(SCARCE_FOR);
+            self.next = self.next.min(now.after(STARVED_AGAIN));
+            return;
+        }
+        let share = self.share(cluster, room.streams.max(self.streams));
+        let mut nodes: Vec<(u64, i32, Vec<usize>)> = Vec::new();
         for (node, parts) in wanted {
             let session = self.sessions.entry(node).or_default();
             if !session.in_flight {
-                nodes.push((!session.starved, node, parts));
+                nodes.push((session.asked, node, parts));
             }
         }
-        // Whoever found no room comes first, and nobody passes it: brokers whose answers come back empty would ask again
-        // at once and keep what it waits for.
-        nodes.sort_unstable_by_key(|(fed, node, _)| (*fed, *node));
+        // Whoever was asked longest ago comes first, and nobody passes it when there is no room: brokers whose answers come
+        // back empty would ask again at once and keep what it waits for.
+        nodes.sort_unstable_by_key(|(asked, node, _)| (*asked, *node));
         for (_, node, parts) in nodes {
             if let Some(link) = cluster.ready_link(now, node, Use::Fetch, usize::MAX)
                 && !self.fetch_from(now, cluster, link, node, parts, share)
             {
+                self.scarce_until = now.after(SCARCE_FOR);
                 self.next = self.next.min(now.after(STARVED_AGAIN));
+                room.is_short = true;
                 break;
             }
         }
@@ -113,8 +135,9 @@ impl Fetcher {
             None => share.max(overhead * 2).min(cluster.budget.limit(Class::Fetch)),
         };
         let promise = cluster.budget.promise(bytes);
-        self.sessions.entry(node).or_default().starved = promise.is_none();
         let Some(promise) = promise else { return false };
+        self.requests = self.requests.wrapping_add(1);
+        self.sessions.entry(node).or_default().asked = self.requests;
         let overhead = if alone.is_some() { ONE_PARTITION } else { overhead };
         let max_bytes = bytes.saturating_sub(overhead).max(1);
         let by_id = parts.iter().all(|p| cluster.topic(self.parts[*p].topic).is_some_and(|t| !t.id.is_zero()));
@@ -134,9 +157,9 @@ impl Fetcher {
     }
 
     /// A fetch's share of the Fetch class: one answer may be in the application's hands while each broker brings
-    /// another.
-    fn share(&self, cluster: &Cluster, brokers: usize) -> usize {
-        let share = cluster.budget.limit(Class::Fetch) / (brokers + 1);
+    /// another to each consumer.
+    fn share(&self, cluster: &Cluster, streams: usize) -> usize {
+        let share = cluster.budget.limit(Class::Fetch) / (streams + 1);
         share.min(self.shared.config.fetch_max_bytes as usize + ANSWER_BYTES)
     }
 
@@ -190,8 +213,9 @@ impl Fetcher {
         let wait_ms = match (alone, cluster.config.single_connection) {
             // It holds more room than its share: not for longer than it must. (0 is never answered by some, trap 78.)
             (Some(_), _) => 1,
-            (None, true) => self.shared.config.fetch_max_wait_ms.min(SHARED_WAIT_MS),
-            (None, false) => self.shared.config.fetch_max_wait_ms,
+            (None, _) if now < self.scarce_until => self.shared.config.fetch_max_wait_ms.min(SCARCE_WAIT_MS),
+            (None, single) if single || self.shares_links => self.shared.config.fetch_max_wait_ms.min(SHARED_WAIT_MS),
+            (None, _) => self.shared.config.fetch_max_wait_ms,
         };
         let body = FetchRequest {
             max_wait_ms: i32::try_from(wait_ms).unwrap_or(i32::MAX),
@@ -238,7 +262,8 @@ impl Fetcher {
         wanted: &[Asked],
     ) -> (Vec<Asked>, Vec<usize>, (i32, i32)) {
         let session = self.sessions.entry(node).or_default();
-        let id_of = |topic| cluster.topic(topic).map_or(Uuid::ZERO, |t| t.id);
+        let id_of = |topic: TopicIndex| cluster.topic(topic).map_or(Uuid::ZERO, |t| t.id);
+        // A topic that was made anew has another id, and the session goes on asking for the old one (trap 14).
         let anew = |(at, topic, _): &Asked| session.known.get(at).is_some_and(|k| k.topic_id != id_of(*topic));
         if session.by_id != by_id || wanted.iter().any(anew) {
             session.forget();

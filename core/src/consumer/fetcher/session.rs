@@ -26,8 +26,8 @@ pub(super) struct Session {
     /// Whether topics went by id: a session never changes that.
     pub(super) by_id: bool,
     pub(super) in_flight: bool,
-    /// There was no room for an answer when it was this broker's turn.
-    pub(super) starved: bool,
+    /// The consumer's number for its last request here.
+    pub(super) asked: u64,
     /// Where a full request begins, so that a small byte limit is not always spent on the same partitions (trap 76).
     pub(super) rotation: usize,
     /// How often in a row the broker did not know the session.

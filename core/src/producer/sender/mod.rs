@@ -19,7 +19,7 @@ use core::time::Duration;
 use super::{
     batch::{Batch, OpenBatch},
     partition::{IN_FLIGHT_IDEMPOTENT, PartitionQueue},
-    shared::{Place, ProducerShared, Topic, fewest},
+    shared::{Place, ProducerShared, Topic, least},
     stamp::Identification,
 };
 use crate::{
@@ -66,7 +66,8 @@ pub(crate) struct Sender {
     arriving: VecDeque<(Place, OpenBatch)>,
     /// Seal everything now.
     forced: bool,
-    /// Somebody waits for this many chunks: nothing lingers, and when there are as many that is told. 0: nobody.
+    /// Somebody waits for room of so many chunks, the fewest if there are several: nothing lingers, and they are told
+    /// when there is as much. 0: nobody.
     pressed: usize,
     closing: bool,
     /// When something must be looked at again, as far as the last turn could tell.
@@ -119,7 +120,7 @@ impl Sender {
         self.learn_metadata(cluster);
         self.seal_due(now, cluster);
         self.take_sealed();
-        self.expire(now);
+        self.expire(now, cluster);
         self.identify(now, cluster);
         self.send(now, cluster);
         self.settle_flushes();
@@ -170,7 +171,7 @@ impl Sender {
             self.peek(place);
         }
         self.closing |= closing;
-        self.pressed = fewest(self.pressed, pressed);
+        self.pressed = least(self.pressed, pressed);
         self.forced = self.closing || self.flushes.is_new(flush_asked);
         self.flushes.asked(flush_asked);
     }
@@ -210,15 +211,15 @@ impl Sender {
     /// something in flight, for at most [`GATHER_MAX`] or the linger: tasks that each await their own record then fill
     /// batches by themselves, and a lone record never waits. Without a link that takes it nothing is sealed either.
     fn seal_due(&mut self, now: Instant, cluster: &mut Cluster) {
-        let linger = Duration::from_millis(u64::from(self.shared.config.linger_ms));
-        let pressed = self.pressed > 0;
+        let linger_ms = if self.pressed > 0 { 0 } else { self.shared.config.linger_ms };
+        let linger = Duration::from_millis(u64::from(linger_ms));
         let in_flight_max = self.in_flight_max();
         let places: Vec<Place> = self.active.iter().copied().collect();
         for place in places {
             let leader = self.leader(cluster, place);
             let Some(queue) = self.queue(place) else { continue };
             let Some(since) = queue.open_since else { continue };
-            let due = if pressed { since } else { since.after(linger) };
+            let due = since.after(linger);
             let busy = !queue.queue.is_empty() || !queue.in_flight.is_empty();
             let ripe = if busy { since.after(linger.max(GATHER_MAX)) } else { due };
             let room = queue.queue.is_empty() && queue.in_flight.len() < in_flight_max;
@@ -260,7 +261,7 @@ impl Sender {
 
     /// Tells those whose delivery timeout is over. What is in flight stays until its request ends, because the
     /// connection may still be writing it.
-    fn expire(&mut self, now: Instant) {
+    fn expire(&mut self, now: Instant, cluster: &Cluster) {
         let delivery = self.delivery();
         let places: Vec<Place> = self.active.iter().copied().collect();
         for place in places {
@@ -272,6 +273,8 @@ impl Sender {
                 continue;
             }
             let late = |b: &Batch| !b.expired && b.opened.after(delivery) <= now;
+            // What was never sent has no failure of its own to tell.
+            let why = || cluster.has_failures().then(|| cluster.unreachable());
             for batch in queue.in_flight.iter_mut().filter(|b| late(b)) {
                 batch.expire(delivery, name.clone(), true);
                 queue.sequence.break_off();
@@ -280,6 +283,7 @@ impl Sender {
             while queue.queue.front().is_some_and(late)
                 && let Some(mut batch) = queue.queue.pop_front()
             {
+                batch.because = batch.because.take().or_else(why);
                 batch.expire(delivery, name.clone(), false);
                 if batch.stamp.is_some() {
                     // Its numbers may be used or not: the next batch must not count on either (trap 49).

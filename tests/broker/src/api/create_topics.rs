@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 /// An error and what is said about it.
 pub(crate) type Refusal = (ErrorCode, String);
 
+/// What Kafka's controller takes in one request.
+const PARTITIONS_MAX: usize = 10_000;
+
 /// Where a setting of a topic comes from, in Kafka's numbers: it was given for the topic itself.
 const DYNAMIC_TOPIC_CONFIG: i8 = 1;
 
@@ -104,11 +107,16 @@ impl Cluster {
                 return Err((ErrorCode::INVALID_PARTITIONS, why.to_owned()));
             }
         };
+        if partitions > PARTITIONS_MAX {
+            let why = "Excessively large number of partitions per request.";
+            return Err((ErrorCode::POLICY_VIOLATION, why.to_owned()));
+        }
         let brokers = self.nodes.len();
         if replication > brokers {
             let why = format!(
                 "Unable to replicate the partition {replication} time(s): The target replication factor of \
-                 {replication} cannot be reached because only {brokers} broker(s) are registered."
+                 {replication} cannot be reached because only {brokers} broker(s) are registered \
+                 or some brokers have all their log directories cordoned."
             );
             return Err((ErrorCode::INVALID_REPLICATION_FACTOR, why));
         }

@@ -72,6 +72,7 @@ fn what_is_refused() {
         (named("a_b"), invalid),
         (CreatableTopic { num_partitions: 0, ..PLAIN }, ErrorCode::INVALID_PARTITIONS),
         (CreatableTopic { num_partitions: -2, ..PLAIN }, ErrorCode::INVALID_PARTITIONS),
+        (CreatableTopic { num_partitions: 10_001, ..PLAIN }, ErrorCode::POLICY_VIOLATION),
         (CreatableTopic { replication_factor: 0, ..PLAIN }, ErrorCode::INVALID_REPLICATION_FACTOR),
         (CreatableTopic { replication_factor: -2, ..PLAIN }, ErrorCode::INVALID_REPLICATION_FACTOR),
         (CreatableTopic { replication_factor: 4, ..PLAIN }, ErrorCode::INVALID_REPLICATION_FACTOR),

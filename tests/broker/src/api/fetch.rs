@@ -45,12 +45,12 @@ struct Given {
 
 impl Given {
     fn told(&self) -> Told {
+        let diverging = self.diverging != EpochEndOffset::default();
         Told {
-            high_watermark: self.high_watermark,
+            high_watermark: if diverging { -1 } else { self.high_watermark },
             log_start: self.log_start,
-            failed: !self.error.is_ok(),
+            failed: diverging || !self.error.is_ok(),
             has_records: !self.records.is_empty(),
-            diverging: self.diverging != EpochEndOffset::default(),
         }
     }
 
@@ -62,7 +62,8 @@ impl Given {
 impl Cluster {
     pub(crate) fn fetch(&mut self, request: &Request, body: &mut Reader<'_>) -> Result<Outcome, WireError> {
         let asked: FetchRequest<'_> = decode_body(body, request.version)?;
-        if let Some(code) = request.refused {
+        let refused = request.refused.or(request.refused_after);
+        if let Some(code) = refused.filter(|&code| is_of_session(code)) {
             return whole_error(request, code);
         }
         let by_id = request.version >= BY_ID;
@@ -78,9 +79,6 @@ impl Cluster {
             Ok(begun) => begun,
             Err(code) => return whole_error(request, code),
         };
-        if let Some(code) = request.refused_after {
-            return whole_error(request, code);
-        }
         let parked = Parked {
             request: *request,
             kind,
@@ -90,7 +88,7 @@ impl Cluster {
             read_committed: asked.isolation_level == 1,
             deadline: request.now.instant.after(Duration::from_millis(asked.max_wait_ms.max(0) as u64)),
         };
-        let at_once = asked.max_wait_ms <= 0 || !request.may_wait || parked.wanted.is_empty();
+        let at_once = asked.max_wait_ms <= 0 || !request.may_wait || refused.is_some() || parked.wanted.is_empty();
         if at_once || self.is_satisfied(&parked) {
             return self.answer_fetch(parked).map(Outcome::Reply);
         }
@@ -166,7 +164,7 @@ impl Cluster {
     }
 
     fn give(&mut self, request: &Request, wanted: &Wanted, left: usize, one: bool) -> Given {
-        let fault = self.fault_of(request, wanted);
+        let fault = request.refused.or(request.refused_after).or_else(|| self.fault_of(request, wanted));
         let cut = !self.config.whole_batches;
         let hinted = request.version >= LEADER_HINTS;
         let mut given = Given {
@@ -251,12 +249,23 @@ impl Cluster {
     }
 }
 
+/// Whether it is the session that such an error is about; all others are of partitions.
+fn is_of_session(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::FETCH_SESSION_ID_NOT_FOUND
+            | ErrorCode::INVALID_FETCH_SESSION_EPOCH
+            | ErrorCode::FETCH_SESSION_TOPIC_ID_ERROR
+    )
+}
+
 /// An answer that is an error as a whole; before version 7, which had none, an empty one.
 fn whole_error(request: &Request, code: ErrorCode) -> Result<Outcome, WireError> {
     request.reply(&FetchResponse { throttle_time_ms: request.throttle_ms, error_code: code.0, ..Default::default() })
 }
 
 fn partition_answer(wanted: &Wanted, given: &Given, read_committed: bool) -> PartitionData<'static> {
+    let unknown = matches!(given.error, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION | ErrorCode::UNKNOWN_TOPIC_ID);
     PartitionData {
         partition_index: wanted.partition,
         error_code: given.error.0,
@@ -266,7 +275,8 @@ fn partition_answer(wanted: &Wanted, given: &Given, read_committed: bool) -> Par
         log_start_offset: given.log_start,
         diverging_epoch: given.diverging,
         current_leader: given.leader,
-        aborted_transactions: if read_committed { Some(&[]) } else { None },
+        // Null where nobody asked; but an answer that is made from the error alone has an empty list.
+        aborted_transactions: if read_committed || unknown { Some(&[]) } else { None },
         preferred_read_replica: -1,
         records: Some(given.len()),
         ..Default::default()

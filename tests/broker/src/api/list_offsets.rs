@@ -40,10 +40,11 @@ impl Cluster {
         let fault = self.faults.of_partition(request.api.key, request.node, name, index);
         let refused = request.refused.or(fault).or(request.refused_after);
         let result = refused.map_or(Ok(()), Err).and_then(|()| {
+            check_timestamp(asked.timestamp, request.version)?;
             let topic = self.visible(name, request.now.instant);
             let partition = topic.and_then(|t| t.partition(index)).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
             partition.check_leader(request.node, asked.current_leader_epoch)?;
-            look_up(partition, asked.timestamp, request.version)
+            Ok(look_up(partition, asked.timestamp))
         });
         match result {
             Ok((timestamp, offset, epoch)) => {
@@ -55,20 +56,30 @@ impl Cluster {
     }
 }
 
+/// Whether this version has a meaning for a timestamp that is none.
+fn check_timestamp(timestamp: i64, version: i16) -> Result<(), ErrorCode> {
+    let since = match timestamp {
+        EARLIEST.. => 1,
+        MAX_TIMESTAMP => 7,
+        EARLIEST_LOCAL => 8,
+        LATEST_TIERED => 9,
+        EARLIEST_PENDING_UPLOAD => 11,
+        _ => i16::MAX,
+    };
+    if version >= since { Ok(()) } else { Err(ErrorCode::UNSUPPORTED_VERSION) }
+}
+
 /// (timestamp, offset, leader epoch), each −1 where there is none.
-fn look_up(partition: &Partition, timestamp: i64, version: i16) -> Result<(i64, i64, i32), ErrorCode> {
+fn look_up(partition: &Partition, timestamp: i64) -> (i64, i64, i32) {
     const NOTHING: (i64, i64, i32) = (-1, -1, -1);
     let log = &partition.log;
     match timestamp {
-        LATEST => Ok((-1, log.end(), partition.epoch)),
-        EARLIEST => Ok((-1, log.start(), partition.epoch_at(log.start()))),
-        MAX_TIMESTAMP if version >= 7 => Ok(log.max_time().unwrap_or(NOTHING)),
-        EARLIEST_LOCAL if version >= 8 => Ok((-1, log.start(), partition.epoch_at(log.start()))),
+        LATEST => (-1, log.end(), partition.epoch),
+        EARLIEST | EARLIEST_LOCAL => (-1, log.start(), partition.epoch_at(log.start())),
+        MAX_TIMESTAMP => log.max_time().unwrap_or(NOTHING),
         // Nothing is ever tiered here.
-        LATEST_TIERED if version >= 9 => Ok(NOTHING),
-        EARLIEST_PENDING_UPLOAD if version >= 11 => Ok(NOTHING),
-        0.. => Ok(log.at_time(timestamp).unwrap_or(NOTHING)),
-        _ => Err(ErrorCode::UNSUPPORTED_VERSION),
+        ..EARLIEST_LOCAL => NOTHING,
+        _ => log.at_time(timestamp).unwrap_or(NOTHING),
     }
 }
 

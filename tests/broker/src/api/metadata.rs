@@ -24,17 +24,20 @@ struct Found {
 impl Cluster {
     pub(crate) fn metadata(&mut self, request: &Request, body: &mut Reader<'_>) -> Result<Outcome, WireError> {
         let asked: MetadataRequest<'_> = decode_body(body, request.version)?;
-        let found: Vec<Found> = match asked.topics {
-            None => self.all_topics(request),
-            Some(topics) if topics.is_empty() && request.version == 0 => self.all_topics(request),
-            Some(topics) => {
-                let bad = topics.iter().any(|t| request.version < BY_ID && (t.name.is_none() || !t.topic_id.is_zero()));
-                let refused = if bad { Some(ErrorCode::INVALID_REQUEST) } else { request.refused };
+        let whole = asked.topics.iter().flatten().find_map(|topic| forbidden(&topic, request.version));
+        let found: Vec<Found> = match (asked.topics, whole) {
+            (None, _) => self.all_topics(request),
+            (Some(topics), _) if topics.is_empty() && request.version == 0 => self.all_topics(request),
+            (Some(topics), Some(error)) => {
+                let name = |topic: &MetadataRequestTopic<'_>| Some(topic.name.unwrap_or_default().to_owned());
+                topics.iter().map(|topic| Found { name: name(&topic), id: topic.topic_id, error }).collect()
+            }
+            (Some(topics), None) => {
                 let create = asked.allow_auto_topic_creation;
-                topics.iter().map(|topic| self.find_topic(request, &topic, refused, create)).collect()
+                topics.iter().map(|topic| self.find_topic(request, &topic, create)).collect()
             }
         };
-        self.metadata_answer(request, &asked, found)
+        self.metadata_answer(request, &asked, whole, found)
     }
 
     fn all_topics(&self, request: &Request) -> Vec<Found> {
@@ -43,30 +46,21 @@ impl Cluster {
         visible.map(|(name, topic)| Found { name: Some(name.clone()), id: topic.id, error }).collect()
     }
 
-    fn find_topic(
-        &mut self,
-        request: &Request,
-        asked: &MetadataRequestTopic<'_>,
-        refused: Option<ErrorCode>,
-        create: bool,
-    ) -> Found {
+    fn find_topic(&mut self, request: &Request, asked: &MetadataRequestTopic<'_>, create: bool) -> Found {
+        let by_id = !asked.topic_id.is_zero();
         let name = match asked.name {
-            None => self.name_of(&asked.topic_id).map(str::to_owned),
-            Some(name) => Some(name.to_owned()),
+            Some(name) if !by_id => Some(name.to_owned()),
+            _ => self.name_of(&asked.topic_id).map(str::to_owned),
         };
         let topic = name.as_ref().and_then(|name| self.visible(name, request.now.instant));
         let id = topic.map_or(asked.topic_id, |topic| topic.id);
-        let error = match (refused, topic, asked.name) {
+        let error = match (request.refused, topic, &name) {
             (Some(code), ..) => code,
             (None, Some(_), _) => ErrorCode::NONE,
-            (None, None, None) => ErrorCode::UNKNOWN_TOPIC_ID,
-            (None, None, Some(name)) => self.unknown_topic(name, create),
+            (None, None, Some(name)) if !by_id => self.unknown_topic(name, create),
+            (None, None, _) => ErrorCode::UNKNOWN_TOPIC_ID,
         };
-        let name = match asked.name {
-            None if error == ErrorCode::UNKNOWN_TOPIC_ID => None,
-            None if !error.is_ok() => Some(String::new()),
-            _ => name,
-        };
+        let name = if error == ErrorCode::UNKNOWN_TOPIC_ID { None } else { Some(name.unwrap_or_default()) };
         Found { name, id, error }
     }
 
@@ -85,6 +79,7 @@ impl Cluster {
         &mut self,
         request: &Request,
         asked: &MetadataRequest<'_>,
+        whole: Option<ErrorCode>,
         found: Vec<Found>,
     ) -> Result<Outcome, WireError> {
         let up = |node: i32| self.is_up(node);
@@ -98,7 +93,8 @@ impl Cluster {
                 all.map(|(index, (partition, offline))| partition_answer(index, partition, offline)).collect()
             })
             .collect();
-        let topic_operations = if asked.include_topic_authorized_operations { TOPIC_OPERATIONS } else { i32::MIN };
+        let operations = |asked: bool, all: i32| if asked && whole.is_none() { all } else { i32::MIN };
+        let of_topic = operations(asked.include_topic_authorized_operations, TOPIC_OPERATIONS);
         let topics: Vec<MetadataResponseTopic<'_>> = found
             .iter()
             .zip(&partitions)
@@ -108,7 +104,8 @@ impl Cluster {
                 topic_id: if self.zero_topic_ids { Uuid::ZERO } else { found.id },
                 is_internal: false,
                 partitions,
-                topic_authorized_operations: topic_operations,
+                // Who knows no name may not know more.
+                topic_authorized_operations: if found.name.is_some() { of_topic } else { i32::MIN },
             })
             .collect();
         let brokers: Vec<MetadataResponseBroker<'_>> = self
@@ -128,18 +125,25 @@ impl Cluster {
             cluster_id: Some(&self.id),
             controller_id: brokers.first().map_or(-1, |broker| broker.node_id),
             topics: &topics,
-            cluster_authorized_operations: if asked.include_cluster_authorized_operations {
-                CLUSTER_OPERATIONS
-            } else {
-                i32::MIN
-            },
-            error_code: 0,
+            cluster_authorized_operations: operations(asked.include_cluster_authorized_operations, CLUSTER_OPERATIONS),
+            error_code: whole.unwrap_or(ErrorCode::NONE).0,
         })
     }
 
     fn partitions_of(&self, found: &Found) -> &[Partition] {
         let topic = found.name.as_ref().filter(|_| found.error.is_ok()).and_then(|name| self.topics.get(name));
         topic.map_or(&[], |topic| &topic.partitions)
+    }
+}
+
+/// The error that a question of this version gets as a whole: ids are for versions from 12 on; a topic without both
+/// is nothing that Kafka expects.
+fn forbidden(topic: &MetadataRequestTopic<'_>, version: i16) -> Option<ErrorCode> {
+    match (topic.name, topic.topic_id.is_zero()) {
+        (Some(_), true) => None,
+        _ if version < BY_ID => Some(ErrorCode::INVALID_REQUEST),
+        (None, true) => Some(ErrorCode::UNKNOWN_SERVER_ERROR),
+        _ => None,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::producers::Verdict;
 use crate::topic::{Partition, TopicSettings};
 use klamm::ErrorCode;
 use klamm::compress::Codec;
-use klamm::record::{Attributes, BatchError, BatchView, Batches, TimestampType};
+use klamm::record::{Attributes, BatchError, BatchView, Batches};
 use klamm::wire::{Reader, Uuid, WireError, decode_body};
 use std::collections::BTreeSet;
 
@@ -35,17 +35,27 @@ struct Refused {
     why: Option<&'static str>,
     /// The records that are to blame, by their index.
     records: Vec<i32>,
+    /// Where the log begins, if it came to appending; else −1.
+    log_start: i64,
 }
 
 impl From<ErrorCode> for Refused {
     fn from(code: ErrorCode) -> Self {
-        Refused { code, why: None, records: Vec::new() }
+        Refused { code, why: None, records: Vec::new(), log_start: -1 }
     }
 }
 
 impl Refused {
     fn record(why: &'static str) -> Self {
         Refused { why: Some(why), ..ErrorCode::INVALID_RECORD.into() }
+    }
+
+    /// Kafka tells where the log begins unless it is one of the errors that it expects.
+    fn at(self, log_start: i64) -> Self {
+        match self.code {
+            ErrorCode::CORRUPT_MESSAGE | ErrorCode::MESSAGE_TOO_LARGE => self,
+            _ => Refused { log_start, ..self },
+        }
     }
 }
 
@@ -112,15 +122,20 @@ impl Cluster {
         let topic = self.topics.get_mut(name).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
         let settings = topic.settings.clone();
         let partition = topic.partition_mut(part.index).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
-        let batch = only_batch(part.records, request.version)?;
+        let batch = only_batch(part.records, request.version, partition.log.start())?;
         partition.check_leader(request.node, -1)?;
-        if asked.acks == -1 && partition.isr.len() < settings.min_insync_replicas.unwrap_or(1) {
-            return Err(ErrorCode::NOT_ENOUGH_REPLICAS.into());
-        }
-        check_batch(&batch, &settings, settings.max_message_bytes.unwrap_or(max), check_records)?;
+        // More than there are replicas cannot be asked for.
+        let in_sync_min = settings.min_insync_replicas.unwrap_or(1).min(partition.replicas.len());
+        let in_sync = asked.acks != -1 || partition.isr.len() >= in_sync_min;
+        let checked = if in_sync {
+            check_batch(&batch, &settings, settings.max_message_bytes.unwrap_or(max), check_records)
+        } else {
+            Err(ErrorCode::NOT_ENOUGH_REPLICAS.into())
+        };
         let time = settings.log_append_time.then_some(request.now.unix_ms);
-        let (done, appended) = append(partition, &batch, time)?;
-        self.changed |= appended;
+        let appended = checked.and_then(|()| append(partition, &batch, time));
+        let (done, new) = appended.map_err(|refused| refused.at(partition.log.start()))?;
+        self.changed |= new;
         Ok(done)
     }
 
@@ -197,6 +212,7 @@ fn partition_answer<'a>(
         Err(refused) => PartitionProduceResponse {
             error_code: refused.code.0,
             base_offset: -1,
+            log_start_offset: refused.log_start,
             record_errors,
             error_message: refused.why,
             ..answer
@@ -204,17 +220,16 @@ fn partition_answer<'a>(
     }
 }
 
-/// The one batch of a produced partition.
-fn only_batch(records: Option<&[u8]>, version: i16) -> Result<BatchView<'_>, Refused> {
+/// The one batch of a produced partition whose log begins at `log_start`.
+fn only_batch(records: Option<&[u8]>, version: i16, log_start: i64) -> Result<BatchView<'_>, Refused> {
     let mut batches = Batches::new(records.unwrap_or_default());
     let batch = match batches.next() {
-        None if batches.tail() == 0 => return Err(Refused::record("a produce request must have a record batch")),
-        None => return Err(ErrorCode::CORRUPT_MESSAGE.into()),
-        Some(Err(BatchError::Magic { .. })) => {
+        None => return Err(Refused::record("a produce request must have a record batch")),
+        Some(Err(BatchError::Magic { magic: 0 | 1, .. })) => {
             return Err(Refused::record("a produce request must have batches of format 2"));
         }
         Some(Err(BatchError::Count { .. } | BatchError::Offsets { .. })) => {
-            return Err(Refused::record("the batch's count does not fit its offsets"));
+            return Err(Refused::record("the batch's count does not fit its offsets").at(log_start));
         }
         Some(Err(_)) => return Err(ErrorCode::CORRUPT_MESSAGE.into()),
         Some(Ok(batch)) => batch,
@@ -222,7 +237,8 @@ fn only_batch(records: Option<&[u8]>, version: i16) -> Result<BatchView<'_>, Ref
     if version < ZSTD && batch.header.attributes.codec() == Ok(Codec::Zstd) {
         return Err(ErrorCode::UNSUPPORTED_COMPRESSION_TYPE.into());
     }
-    if batches.tail() > 0 {
+    // What is cut short is no batch, and nobody looks at it.
+    if batches.next().is_some() {
         return Err(Refused::record("a produce request must have exactly one record batch"));
     }
     Ok(batch)
@@ -252,8 +268,8 @@ fn check_batch(
     if header.producer_id >= 0 && header.base_sequence < 0 {
         return Err(Refused::record("a batch with a producer id needs a sequence"));
     }
-    if batch.timestamp_type() == TimestampType::LogAppendTime && !settings.log_append_time {
-        return Err(ErrorCode::INVALID_TIMESTAMP.into());
+    if header.attributes.codec().is_err() {
+        return Err(ErrorCode::UNKNOWN_SERVER_ERROR.into());
     }
     if header.attributes.0 & Attributes::TRANSACTIONAL != 0 {
         return Err(ErrorCode::INVALID_TXN_STATE.into());

@@ -137,10 +137,11 @@ fn bad_batches_are_refused() {
     let corrupt = ErrorCode::CORRUPT_MESSAGE;
     let cases = [
         ("no batch", vec![], invalid),
-        ("half a header", good[..30].to_vec(), corrupt),
-        ("half a batch", good[..last].to_vec(), corrupt),
+        ("half a header", good[..30].to_vec(), invalid),
+        ("half a batch", good[..last].to_vec(), invalid),
         ("a flipped bit", flipped, corrupt),
         ("format 1", magic(1), invalid),
+        ("format 3", magic(3), corrupt),
         ("two batches", [&good[..], &good].concat(), invalid),
         ("a length below the header's", spoilt(|h| h.batch_length = 20), corrupt),
         ("an offset", spoilt(|h| h.base_offset = 5), invalid),
@@ -150,11 +151,7 @@ fn bad_batches_are_refused() {
         ("control records", spoilt(|h| h.attributes = h.attributes.with(Attributes::CONTROL)), invalid),
         ("a sequence missing", spoilt(|h| h.producer_id = 7), invalid),
         ("one record too many", spoilt(|h| (h.record_count, h.last_offset_delta) = (3, 2)), invalid),
-        (
-            "append times of its own",
-            spoilt(|h| h.attributes = h.attributes.with(Attributes::LOG_APPEND_TIME)),
-            ErrorCode::INVALID_TIMESTAMP,
-        ),
+        ("an unknown codec", spoilt(|h| h.attributes = Attributes(7)), ErrorCode::UNKNOWN_SERVER_ERROR),
         (
             "a transaction",
             spoilt(|h| h.attributes = h.attributes.with(Attributes::TRANSACTIONAL)),
@@ -165,7 +162,20 @@ fn bad_batches_are_refused() {
         assert_eq!(bench.produce(1, ("t", 0), &bytes), (expected, -1), "{what}");
     }
     assert_eq!(bench.cluster.end_offset("t", 0), 0);
-    assert_eq!(bench.produce(1, ("t", 0), &good), (ErrorCode::NONE, 0));
+    // Half a batch behind a whole one is not looked at.
+    assert_eq!(bench.produce(1, ("t", 0), &[&good[..], &good[..40]].concat()), (ErrorCode::NONE, 0));
+}
+
+/// Which kind of timestamps a topic has is not the producer's to say.
+#[test]
+fn append_times_of_a_producers_own() {
+    let mut bench = Bench::new();
+    bench.cluster.create_topic("t", 1, 1);
+    let stamped = spoilt(|h| h.attributes = h.attributes.with(Attributes::LOG_APPEND_TIME));
+    assert_eq!(bench.produce(1, ("t", 0), &stamped), (ErrorCode::NONE, 0));
+    let view = bench.cluster.log("t", 0)[0].view();
+    assert_eq!((view.timestamp_type(), view.check_crc()), (TimestampType::CreateTime, Ok(())));
+    assert_eq!(view.bytes[61..], stamped[61..]);
 }
 
 #[test]

@@ -1,0 +1,139 @@
+//! The budget does not report on itself: a counting allocator compares what the client's thread really holds with what
+//! `memory_plan` says.
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
+    collections::VecDeque,
+    sync::{
+        atomic::{AtomicIsize, Ordering::Relaxed},
+        mpsc,
+    },
+};
+
+use klamm_broker::{ClusterConfig, serve};
+use klamm_tokio::{Class, Config, NewTopic, Record, StartAt, Ticket};
+
+/// Counts what threads that asked for it allocate and free.
+struct Counting;
+
+static LIVE: AtomicIsize = AtomicIsize::new(0);
+static PEAK: AtomicIsize = AtomicIsize::new(0);
+
+thread_local! {
+    static COUNTED: Cell<bool> = const { Cell::new(false) };
+}
+
+fn grow(bytes: isize) {
+    if COUNTED.try_with(Cell::get).unwrap_or(false) {
+        let live = LIVE.fetch_add(bytes, Relaxed) + bytes;
+        PEAK.fetch_max(live, Relaxed);
+    }
+}
+
+fn shrink(bytes: isize) {
+    if COUNTED.try_with(Cell::get).unwrap_or(false) {
+        LIVE.fetch_sub(bytes, Relaxed);
+    }
+}
+
+// SAFETY: every call goes to the system's allocator unchanged; only sizes are added up beside it.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        grow(layout.size() as isize);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        shrink(layout.size() as isize);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // Both are live while the bytes move.
+        grow(size as isize);
+        // SAFETY: the caller's promise is passed on.
+        let moved = unsafe { System.realloc(pointer, layout, size) };
+        shrink(layout.size() as isize);
+        moved
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// A cluster in threads of its own, which are not counted, until what is answered is dropped.
+fn cluster() -> (String, mpsc::Sender<()>) {
+    let (told, bootstrap) = mpsc::channel();
+    let (stop, stopped) = mpsc::channel::<()>();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+        let _inside = runtime.enter();
+        let running = serve(ClusterConfig::default()).expect("loopback");
+        told.send(running.bootstrap().to_string()).expect("somebody waits");
+        let _ = stopped.recv();
+    });
+    (bootstrap.recv().expect("the cluster is up"), stop)
+}
+
+const RECORDS: usize = 100_000;
+const PARTITIONS: i32 = 12;
+
+/// Produces and consumes; answers the most that was live beyond what there was before the client.
+async fn measure(bootstrap: &str, config: Config, topic: &str, batch_bytes: usize) -> isize {
+    let value = vec![b'v'; 100];
+    let window = 20_000;
+    let mut open: VecDeque<Ticket> = VecDeque::with_capacity(window + 1);
+    let before = LIVE.load(Relaxed);
+    PEAK.store(before, Relaxed);
+    {
+        let client = klamm_tokio::connect_with(config).await.unwrap_or_else(|e| panic!("{bootstrap}: {e}"));
+        client.admin().create_topics([NewTopic::new(topic, PARTITIONS, 3)]).await.expect("created");
+        let producer = client.producer().batch_bytes(batch_bytes).build().expect("a producer");
+        for i in 0..RECORDS {
+            if open.len() >= window {
+                open.pop_front().expect("full").await.expect("acknowledged");
+            }
+            let record = Record::to(topic).partition(i as i32 % PARTITIONS).value(&value);
+            open.push_back(producer.enqueue(record).await.expect("room comes"));
+        }
+        for ticket in open.drain(..) {
+            ticket.await.expect("acknowledged");
+        }
+        let mut consumer = client.consumer().topics([topic]).from(StartAt::Earliest).build().expect("a consumer");
+        let (mut count, mut kept) = (0, VecDeque::new());
+        while count < RECORDS {
+            let records = consumer.next().await.expect("records").expect("not closed");
+            count += records.len();
+            // An application that keeps some of what it got.
+            kept.push_back(records);
+            if kept.len() > 3 {
+                kept.pop_front();
+            }
+        }
+        drop(kept);
+        assert_eq!(count, RECORDS);
+        for class in [Class::Control, Class::Produce, Class::Fetch] {
+            assert!(client.budget().peak(class) <= client.budget().limit(class), "{class}");
+        }
+    }
+    PEAK.load(Relaxed) - before
+}
+
+/// Live bytes stay within the plan, in produce and in consume, for small budgets and large ones.
+#[test]
+fn what_is_live_stays_within_the_plan() {
+    let (bootstrap, _stop) = cluster();
+    COUNTED.set(true);
+    for (total, batch_bytes) in [(512 << 10, 16_000), (1 << 20, 60_000), (4 << 20, 200_000), (16 << 20, 1_000_000)] {
+        let config = Config::new(bootstrap.clone()).memory_total(total);
+        let plan = config.memory_plan().expect("it fits");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let live = runtime.block_on(measure(&bootstrap, config, &format!("memory-{total}"), batch_bytes));
+        drop(runtime);
+        println!("budget {total:>9}: plan {:>9}, live at most {live:>9}", plan.total());
+        assert!(live <= plan.total() as isize, "budget {total}: {live} bytes were live\n{plan}");
+    }
+}
