@@ -199,13 +199,11 @@ fn five_in_flight_and_the_second_fails() {
     for request in &requests[2..] {
         pair.refuse(request, ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
     }
-    let mut sequence = 0;
-    for value in ["r2", "r3", "r4", "r5"] {
+    for (sequence, value) in (0i32..).zip(["r2", "r3", "r4", "r5"]) {
         let again = pair.await_request(api::PRODUCE, 3_000);
         let batch = pair.batch(&again);
         assert_eq!((batch.stamp(), batch.values[0].as_str()), ((id, epoch + 1, sequence), value));
         pair.acknowledge(&again, 2 + i64::from(sequence));
-        sequence += 1;
     }
     assert!(matches!(failure(&tickets[1]), Error::Broker { code: ErrorCode::MESSAGE_TOO_LARGE, .. }));
     let offsets: Vec<i64> = [&tickets[0], &tickets[2], &tickets[3], &tickets[4], &sixth].map(offset).into();
