@@ -78,7 +78,7 @@ async fn refusals_name_the_topic_and_the_reason() {
         ("no-partitions", ErrorCode::INVALID_PARTITIONS),
         ("bad-setting", ErrorCode::INVALID_CONFIG),
     ] {
-        let Error::Broker { code: told, message, what } = reason(name) else { panic!("{}", reason(name)) };
+        let Error::Broker { code: told, message, what, .. } = reason(name) else { panic!("{}", reason(name)) };
         assert_eq!(*told, code, "{name}");
         assert!(what.contains(name) && message.as_ref().is_some_and(|m| !m.is_empty()), "{what} {message:?}");
     }
