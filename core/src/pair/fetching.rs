@@ -115,6 +115,19 @@ fn what_was_not_asked_for_is_ignored() {
     assert_eq!(values(&records(&pair, &mut consumer)), ["a"]);
 }
 
+/// Trap 74: a broker that answers for a partition which another one was asked for is not listened to.
+#[test]
+fn only_who_was_asked_is_listened_to() {
+    let mut pair = Pair::new();
+    let mut consumer = pair.client().consumer().topics(["t"]).from(StartAt::Offset(10)).build().expect("builds");
+    let request = pair.expect(api::FETCH);
+    assert_eq!(pair.wanted(&request).len(), 1);
+    let other = (pair.wanted(&request)[0].1 + 1) % 3;
+    pair.bring(&request, 77, other, &batch_of(10, &["a"]));
+    pair.turn();
+    nothing(&pair, &mut consumer);
+}
+
 /// Trap 13: no topic ids, no versions that need them, and no session that changes its mind about that.
 #[test]
 fn without_topic_ids_fetches_stay_with_names() {
