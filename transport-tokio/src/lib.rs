@@ -1,21 +1,24 @@
 //! Klamm on tokio: TCP, names, clocks and randomness. Everything that is Kafka's is in [`klamm`], which this crate
 //! re-exports whole, so that a program needs no other name.
 //!
-//! ```no_run
-//! use klamm_tokio::{Record, StartAt};
+//! ```
+//! use klamm_tokio::{NewTopic, Record, StartAt};
 //!
-//! #[tokio::main]
-//! async fn main() -> Result<(), klamm_tokio::Error> {
-//!     let client = klamm_tokio::connect("localhost:9092").await?;
-//!     let producer = client.producer().build()?;
-//!     let meta = producer.send(Record::to("orders").key("42").value("{}")).await?;
-//!     println!("partition {}, offset {}", meta.partition(), meta.offset());
-//!     let mut consumer = client.consumer().topics(["orders"]).from(StartAt::Earliest).build()?;
-//!     while let Some(records) = consumer.next().await? {
-//!         records.iter().for_each(|record| println!("{:?}", record.value()));
-//!     }
-//!     Ok(())
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), klamm_tokio::Error> {
+//! # let cluster = klamm_broker::serve(klamm_broker::ClusterConfig::default()).expect("loopback");
+//! # let bootstrap = cluster.bootstrap();
+//! let client = klamm_tokio::connect(bootstrap).await?; // "localhost:9092", say
+//! client.admin().create_topics([NewTopic::new("orders", 6, 3)]).await?;
+//! let producer = client.producer().build()?;
+//! let meta = producer.send(Record::to("orders").key("42").value("{}")).await?;
+//! println!("partition {}, offset {}", meta.partition(), meta.offset());
+//! let mut consumer = client.consumer().topics(["orders"]).from(StartAt::Earliest).build()?;
+//! while let Some(records) = consumer.next().await? {
+//!     records.iter().for_each(|record| println!("{:?}", record.value()));
+//! #   break;
 //! }
+//! # Ok(()) }
 //! ```
 //!
 //! The driver runs as a task of the runtime that [`connect`] is called in. A handle that finds it idle drives it in its

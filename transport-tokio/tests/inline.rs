@@ -67,7 +67,7 @@ fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// Trap 118: ends in time, too.
+/// Closing ends in time, too (trap 108).
 fn finish(runtime: &Runtime, client: Client, producer: Producer, expected: usize) {
     runtime.block_on(async {
         tokio::time::timeout(SHORT, count(&client, expected)).await.expect("all are read in time");

@@ -263,7 +263,7 @@ impl Creation {
                     replication_factor: answer.replication_factor.max(topic.replication_factor),
                 });
             } else if code.is_retriable() || code == ErrorCode::NOT_CONTROLLER {
-                // Trap 110: somebody else is the controller now.
+                // Somebody else is the controller now.
                 cluster.refresh_metadata();
                 self.because = Some(Error::broker(code, what(), answer.error_message));
             } else {

@@ -190,6 +190,12 @@ impl Budget {
         self.give(class, capacity);
     }
 
+    /// Bytes of the Fetch class that are promised to answers on their way.
+    #[cfg(test)]
+    pub(crate) fn promised(&self) -> usize {
+        self.promised.load(Ordering::SeqCst)
+    }
+
     /// Promises room for a fetch of `bytes` before it is asked for. If there is none the driver is woken when a frame
     /// is dropped.
     pub(crate) fn promise(self: &Arc<Self>, bytes: usize) -> Option<Promise> {

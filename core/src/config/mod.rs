@@ -3,6 +3,7 @@
 mod consumer;
 mod producer;
 
+pub(crate) use consumer::FETCH_LEAST;
 pub use consumer::{ConsumerConfig, ResetPolicy, StartAt};
 pub use producer::{Acks, ProducerConfig};
 

@@ -92,8 +92,10 @@ impl ConsumerShared {
     /// The next records, whose position moves as they are handed out; `None` after the consumer was closed.
     pub(crate) fn poll_next(&self, waker: &Waker) -> Poll<Result<Option<Records>, Error>> {
         loop {
-            let (taken, stale) = self.take(waker);
-            drop(stale);
+            // The waker is made before the lock, and whatever is let go of is dropped after it.
+            let mut waker = Some(waker.clone());
+            let (taken, stale) = self.take(&mut waker);
+            drop((stale, waker));
             let (part, fetched) = match taken {
                 Taken::Records(part, fetched) => (part, fetched),
                 Taken::Error(error) => return Poll::Ready(Err(error)),
@@ -122,9 +124,9 @@ impl ConsumerShared {
         }
     }
 
-    /// Takes the first piece that may be handed out. Pieces of before a seek are taken out too, to be dropped outside
+    /// Takes the first piece that may be handed out; if there is none, leaves the waker for the driver. Pieces of before a seek are taken out too, to be dropped outside
     /// the lock.
-    fn take(&self, waker: &Waker) -> (Taken, Vec<Fetched>) {
+    fn take(&self, waker: &mut Option<Waker>) -> (Taken, Vec<Fetched>) {
         let mut stale = Vec::new();
         let mut state = self.state.lock();
         let state = &mut *state;
@@ -149,9 +151,7 @@ impl ConsumerShared {
         if state.closed || state.ended {
             return (Taken::End, stale);
         }
-        if !state.waker.as_ref().is_some_and(|w| w.will_wake(waker)) {
-            state.waker = Some(waker.clone());
-        }
+        core::mem::swap(&mut state.waker, waker);
         (Taken::Nothing, stale)
     }
 

@@ -28,7 +28,7 @@ use crate::{
 pub(crate) struct LinkId(pub(crate) u32);
 
 /// What a connection is used for. A broker serves one request of a connection at a time, so what may wait long stands
-/// on a connection of its own (trap 79).
+/// on a connection of its own.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub(crate) enum Use {
     Control,

@@ -245,7 +245,7 @@ fn an_ipv6_literal_from_metadata_is_dialled_as_it_is() {
     let mut pair = Pair::new();
     pair.nodes[1].1 = "::1".to_string();
     let producer = pair.client().producer().build().expect("builds");
-    let _ = pair.enqueue(&producer, Record::to("t").partition(1).value("a"));
+    let _ticket = pair.enqueue(&producer, Record::to("t").partition(1).value("a"));
     pair.turn();
     let to = pair.dialled.iter().map(|(_, to)| to).find(|to| to.port == 9_002).expect("broker 2 was dialled");
     assert_eq!((to.host.as_str(), to.to_string().as_str()), ("::1", "[::1]:9002"));

@@ -74,8 +74,12 @@ fn errors_that_pass_are_retried_with_the_same_stamp() {
 fn a_topic_that_metadata_loses_for_a_moment_is_kept() {
     let (mut pair, producer) = begun();
     pair.topic("t").error = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.0;
+    pair.advance_ms(1_000);
     let (ticket, request) = one(&mut pair, &producer, "a");
+    let asked = pair.count(api::METADATA);
     pair.refuse(&request, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    pair.turn();
+    assert_eq!(pair.count(api::METADATA), asked + 1);
     let again = pair.await_request(api::PRODUCE, 500);
     assert_eq!(pair.batch(&again).stamp().2, 1);
     pair.acknowledge(&again, 1);
@@ -199,13 +203,11 @@ fn five_in_flight_and_the_second_fails() {
     for request in &requests[2..] {
         pair.refuse(request, ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
     }
-    let mut sequence = 0;
-    for value in ["r2", "r3", "r4", "r5"] {
+    for (sequence, value) in (0i32..).zip(["r2", "r3", "r4", "r5"]) {
         let again = pair.await_request(api::PRODUCE, 3_000);
         let batch = pair.batch(&again);
         assert_eq!((batch.stamp(), batch.values[0].as_str()), ((id, epoch + 1, sequence), value));
         pair.acknowledge(&again, 2 + i64::from(sequence));
-        sequence += 1;
     }
     assert!(matches!(failure(&tickets[1]), Error::Broker { code: ErrorCode::MESSAGE_TOO_LARGE, .. }));
     let offsets: Vec<i64> = [&tickets[0], &tickets[2], &tickets[3], &tickets[4], &sixth].map(offset).into();
@@ -342,6 +344,40 @@ fn a_long_outage_ends_and_the_producer_goes_on() {
         assert!(late[6..].iter().all(|t| offset(t) >= 10));
         assert_eq!(pair.client().budget().leased(crate::Class::Produce), 0);
     }
+}
+
+/// A batch may run out of time while its request is still open. Its ticket is told at once; its memory stays until the
+/// request ends; an answer that comes then changes nothing; and what follows begins a new epoch.
+#[test]
+fn a_batch_may_expire_in_flight() {
+    let mut pair = Pair::new();
+    let producer =
+        pair.client().producer().delivery_timeout(core::time::Duration::from_secs(30)).build().expect("builds");
+    let (first, request) = one(&mut pair, &producer, "first");
+    let (id, epoch, _) = pair.batch(&request).stamp();
+    pair.acknowledge(&request, 0);
+    pair.down = [1, 2, 3].into();
+    pair.hang_up(request.link);
+    let ticket = pair.enqueue(&producer, Record::to("t").partition(0).value("a"));
+    pair.advance_ms(9_000);
+    pair.down.clear();
+    let open = pair.await_request(api::PRODUCE, 3_000);
+    while ticket.outcome().is_none() {
+        pair.advance_ms(100);
+    }
+    let late = pair.enqueue(&producer, Record::to("t").partition(0).value("b"));
+    pair.advance_ms(100);
+    assert!(pair.take(api::PRODUCE).is_none(), "not before the one before it is settled");
+    assert!(!pair.closed.contains(&open.link), "the request has its own time");
+    assert_eq!(failure(&ticket).fate(), Fate::MaybePersisted);
+    assert!(pair.client().budget().leased(crate::Class::Produce) > 0);
+    pair.acknowledge(&open, 1);
+    let next = pair.await_request(api::PRODUCE, 1_000);
+    assert_eq!(pair.batch(&next).stamp(), (id, epoch + 1, 0));
+    pair.acknowledge(&next, 2);
+    assert_eq!((offset(&first), offset(&late)), (0, 2));
+    assert_eq!(failure(&ticket).fate(), Fate::MaybePersisted, "what was told stays");
+    assert_eq!(pair.client().budget().leased(crate::Class::Produce), 0);
 }
 
 /// Several batches of one partition with different ages expire each in its own time, though nothing else wakes the

@@ -38,7 +38,14 @@ pub(crate) struct Outcome {
     topic: Arc<str>,
     partition: i32,
     result: Once<Result<Acknowledged, Failed>>,
-    wakers: Lock<Vec<Waker>>,
+    wakers: Lock<Vec<Waiter>>,
+}
+
+/// A task that waits for tickets of one batch.
+struct Waiter {
+    waker: Waker,
+    /// More than one ticket counts on it.
+    shared: bool,
 }
 
 impl Outcome {
@@ -51,9 +58,38 @@ impl Outcome {
     pub(crate) fn resolve(&self, result: Result<Acknowledged, Failed>) {
         self.result.call_once(|| result);
         let wakers = core::mem::take(&mut *self.wakers.lock());
-        for waker in wakers {
-            waker.wake();
+        for waiter in wakers {
+            waiter.waker.wake();
         }
+    }
+
+    /// Leaves a waker for a ticket, in the place that the ticket had before if nobody else counts on that: however often
+    /// and by whomever tickets are polled, there are at most two places a ticket. Once the outcome is known, there is
+    /// nothing to wait for; the answer is what must be dropped after the lock, in any case.
+    fn enlist(&self, place: &mut Option<u32>, waker: Waker) -> Option<Waker> {
+        let mut wakers = self.wakers.lock();
+        // Looked at again under the lock: the driver sets the result first and takes the wakers after.
+        if self.result.is_completed() {
+            return Some(waker);
+        }
+        let own = place.and_then(|at| wakers.get_mut(at as usize));
+        if let Some(own) = own {
+            if own.waker.will_wake(&waker) {
+                return Some(waker);
+            }
+            if !own.shared {
+                return Some(core::mem::replace(&mut own.waker, waker));
+            }
+        } else if let Some(last) = wakers.last_mut()
+            && last.waker.will_wake(&waker)
+        {
+            last.shared = true;
+            *place = u32::try_from(wakers.len() - 1).ok();
+            return Some(waker);
+        }
+        *place = u32::try_from(wakers.len()).ok();
+        wakers.push(Waiter { waker, shared: false });
+        None
     }
 
     fn failure_of(&self, failed: &Failed, index: u32) -> Error {
@@ -81,12 +117,14 @@ impl Outcome {
 pub struct Ticket {
     outcome: Arc<Outcome>,
     index: u32,
+    /// Where its waker stands among the batch's.
+    place: Option<u32>,
     timestamp_ms: i64,
 }
 
 impl Ticket {
     pub(crate) fn new(outcome: Arc<Outcome>, index: u32, timestamp_ms: i64) -> Self {
-        Ticket { outcome, index, timestamp_ms }
+        Ticket { outcome, index, place: None, timestamp_ms }
     }
 
     /// The partition that the record goes to.
@@ -124,17 +162,9 @@ impl Future for Ticket {
         if let Some(result) = self.outcome() {
             return Poll::Ready(result);
         }
-        let waker = cx.waker();
-        let mut wakers = self.outcome.wakers.lock();
-        // Looked at again under the lock: the driver sets the result first and takes the wakers after.
-        if self.outcome.result.get().is_none() {
-            if !wakers.last().is_some_and(|w| w.will_wake(waker)) {
-                wakers.push(waker.clone());
-            }
-            return Poll::Pending;
-        }
-        drop(wakers);
-        self.outcome().map_or(Poll::Pending, Poll::Ready)
+        let ticket = self.get_mut();
+        drop(ticket.outcome.enlist(&mut ticket.place, cx.waker().clone()));
+        ticket.outcome().map_or(Poll::Pending, Poll::Ready)
     }
 }
 
@@ -196,6 +226,31 @@ mod tests {
 
     fn ticket(outcome: &Arc<Outcome>, index: u32) -> Ticket {
         Ticket::new(Arc::clone(outcome), index, 77)
+    }
+
+    /// Two tasks that poll their tickets in turn, and one whose task changes, do not fill the list.
+    #[cfg(feature = "std")]
+    #[test]
+    fn polling_again_takes_no_more_places() {
+        struct Task;
+        impl alloc::task::Wake for Task {
+            fn wake(self: Arc<Self>) {}
+        }
+        let outcome = Outcome::new("t".into(), 0);
+        let wakers: Vec<Waker> = (0..3).map(|_| Waker::from(Arc::new(Task))).collect();
+        let mut tickets: Vec<Ticket> = (0..4).map(|i| ticket(&outcome, i)).collect();
+        for round in 0..50 {
+            for (i, ticket) in tickets.iter_mut().enumerate() {
+                let waker = &wakers[if i == 3 { round % 3 } else { i % 2 }];
+                assert!(Pin::new(ticket).poll(&mut Context::from_waker(waker)).is_pending());
+            }
+        }
+        assert!(outcome.wakers.lock().len() <= 8, "{} places for 4 tickets", outcome.wakers.lock().len());
+        // Everybody who was the last to poll a ticket is woken.
+        let woken: Vec<Waker> = outcome.wakers.lock().iter().map(|w| w.waker.clone()).collect();
+        for waker in [&wakers[0], &wakers[1], &wakers[49 % 3]] {
+            assert!(woken.iter().any(|w| w.will_wake(waker)));
+        }
     }
 
     #[test]

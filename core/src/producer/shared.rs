@@ -235,6 +235,7 @@ pub(super) fn least(a: usize, b: usize) -> usize {
 #[cfg(all(test, feature = "std"))]
 mod tests {
     use super::*;
+    use crate::producer::accumulator::Appending;
     use crate::{Budget, Clock, Config, Instant, budget::Memory, kick::Kick};
 
     struct Stopped;
@@ -247,6 +248,20 @@ mod tests {
         fn unix_ms(&self) -> Option<i64> {
             None
         }
+    }
+
+    /// A record that comes between a producer's end and the driver's last look at its partitions is refused: nobody would
+    /// ever settle it.
+    #[test]
+    fn nothing_is_taken_once_the_producer_is_shut() {
+        let budget = Budget::new(Memory::default());
+        let client = Shared::new(Arc::new(Config::new("a:1")), Arc::new(Stopped), Kick::new(), budget);
+        let producer = ProducerShared::new(client, ProducerConfig::default());
+        let topic = producer.topic("t").expect("room");
+        let record = || Appending { key: None, value: None, headers: &[], timestamp_ms: None, sticky: false };
+        assert!(producer.append(&topic, 0, &record()).is_ok());
+        producer.shut();
+        assert!(matches!(producer.append(&topic, 0, &record()), Err(Refusal::Error(Error::Closed { .. }))));
     }
 
     /// Threads that meet a topic at the same moment get the same one, and the driver gets topics in their order: a

@@ -159,13 +159,17 @@ impl Fetcher {
         }
         if code.is_ok() && offset >= 0 {
             part.stage = Stage::Fetch(offset);
-            part.failures = 0;
             return self.shared.found(at, generation, offset);
         }
-        if code.is_ok() {
+        if let (true, StartAt::Timestamp(_)) = (code.is_ok(), from) {
             // No record is that young: what comes next is.
             part.stage = Stage::Begin(StartAt::Latest);
             return;
+        }
+        if code.is_ok() {
+            // A log without a beginning or an end: the broker cannot mean it.
+            part.stage = Stage::Begin(from);
+            return self.rest(now, cluster, at);
         }
         part.stage = Stage::Begin(from);
         if code.is_retriable() || is_stale_metadata(code) {

@@ -44,8 +44,6 @@ struct Part {
     retry_at: Instant,
     /// Its next batch did not fit beside others: it is asked for alone, with this much room.
     alone: Option<usize>,
-    /// A fetch that asks for it is under way.
-    in_flight: bool,
 }
 
 /// One consumer's fetches.
@@ -213,7 +211,6 @@ impl Fetcher {
             failures: 0,
             retry_at: Instant::ZERO,
             alone: None,
-            in_flight: false,
         });
     }
 

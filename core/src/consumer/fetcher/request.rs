@@ -3,7 +3,7 @@
 use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 use core::time::Duration;
 
-use super::{Fetcher, Stage, session::Known};
+use super::{Fetcher, Stage, response::ONE_PARTITION, session::Known};
 use crate::{
     Error, Instant,
     budget::{Class, Promise, STARVED_AGAIN},
@@ -41,6 +41,8 @@ pub(crate) struct Fetching {
     pub(super) parts: BTreeMap<usize, (u32, i64)>,
     /// The one partition that is asked for by itself, beside the session.
     pub(super) alone: Option<usize>,
+    /// The most bytes of records that were asked for. One larger batch may come all the same.
+    pub(super) max_bytes: usize,
     /// Held until the answer has its buffer.
     _promise: Promise,
 }
@@ -136,7 +138,8 @@ impl Fetcher {
         let Some(promise) = promise else { return false };
         self.requests = self.requests.wrapping_add(1);
         self.sessions.entry(node).or_default().asked = self.requests;
-        let max_bytes = if alone.is_some() { 1 } else { bytes.saturating_sub(overhead).max(1) };
+        let overhead = if alone.is_some() { ONE_PARTITION } else { overhead };
+        let max_bytes = bytes.saturating_sub(overhead).max(1);
         let by_id = parts.iter().all(|p| cluster.topic(self.parts[*p].topic).is_some_and(|t| !t.id.is_zero()));
         let cap = if by_id { FETCH.max } else { NAMES_TOPICS };
         let version = match cluster.version(link, FETCH, cap) {
@@ -173,9 +176,9 @@ impl Fetcher {
         max_bytes: usize,
         promise: Promise,
     ) -> Result<(), Error> {
-        let max_bytes = i32::try_from(max_bytes).unwrap_or(i32::MAX);
         let by_id = version > NAMES_TOPICS;
-        let now_wanted: Vec<Asked> = parts.iter().map(|p| self.asked(cluster, *p, max_bytes)).collect();
+        let now_wanted: Vec<Asked> =
+            parts.iter().map(|p| self.asked(cluster, *p, max_bytes, alone.is_some())).collect();
         let (asked, forgotten, numbers) = if alone.is_some() {
             (now_wanted.clone(), Vec::new(), (0, -1))
         } else {
@@ -186,6 +189,7 @@ impl Fetcher {
             node,
             parts: now_wanted.iter().map(|(at, _, p)| (*at, (self.parts[*at].generation, p.fetch_offset))).collect(),
             alone,
+            max_bytes,
             _promise: promise,
         };
         let groups = grouped(&asked);
@@ -216,26 +220,24 @@ impl Fetcher {
         let body = FetchRequest {
             max_wait_ms: i32::try_from(wait_ms).unwrap_or(i32::MAX),
             min_bytes: i32::try_from(self.shared.config.fetch_min_bytes).unwrap_or(i32::MAX),
-            max_bytes,
+            max_bytes: i32::try_from(max_bytes).unwrap_or(i32::MAX),
             session_id: numbers.0,
             session_epoch: numbers.1,
             topics: &topics,
             forgotten_topics_data: &forgotten,
             ..FetchRequest::default()
         };
-        for at in under_way.parts.keys() {
-            self.parts[*at].in_flight = true;
-        }
-        self.sessions.entry(node).or_default().in_flight = true;
         let plain = cluster.plain(now, version, Context::Fetch(Box::new(under_way)));
         let deadline = plain.deadline.after(Duration::from_millis(u64::from(wait_ms)));
-        cluster.send(link, &body, Sending { deadline, response_max: usize::MAX, ..plain })
+        cluster.send(link, &body, Sending { deadline, response_max: usize::MAX, ..plain })?;
+        self.sessions.entry(node).or_default().in_flight = true;
+        Ok(())
     }
 
-    fn asked(&self, cluster: &Cluster, at: usize, max_bytes: i32) -> Asked {
+    fn asked(&self, cluster: &Cluster, at: usize, max_bytes: usize, alone: bool) -> Asked {
         let part = &self.parts[at];
         let offset = if let Stage::Fetch(offset) = part.stage { offset } else { 0 };
-        let partition_max = i32::try_from(self.shared.config.partition_max_bytes).unwrap_or(i32::MAX);
+        let partition_max = if alone { usize::MAX } else { self.shared.config.partition_max_bytes as usize };
         (
             at,
             part.topic,
@@ -243,7 +245,7 @@ impl Fetcher {
                 partition: part.partition as i32,
                 current_leader_epoch: cluster.leader(part.topic, part.partition).epoch,
                 fetch_offset: offset,
-                partition_max_bytes: partition_max.min(max_bytes),
+                partition_max_bytes: i32::try_from(partition_max.min(max_bytes)).unwrap_or(i32::MAX),
                 ..FetchPartition::default()
             },
         )

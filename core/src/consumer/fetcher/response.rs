@@ -10,7 +10,7 @@ use crate::{
     budget::Class,
     cluster::{Cluster, is_stale_metadata},
     code::ErrorCode,
-    config::{ResetPolicy, StartAt},
+    config::{FETCH_LEAST, ResetPolicy, StartAt},
     consumer::shared::Fetched,
     error::PeerFault,
     link::LinkId,
@@ -54,7 +54,7 @@ impl Fetcher {
             session.failures = 0;
             session.advance(response.session_id);
         }
-        for node in response.node_endpoints.iter() {
+        for node in response.node_endpoints.iter().take(cluster.config.max_brokers) {
             cluster.hint_broker(now, node.node_id, node.host, node.port);
         }
         if let Some(part) = fetching.alone.and_then(|at| self.parts.get_mut(at)) {
@@ -82,7 +82,13 @@ impl Fetcher {
             // Only a batch that nothing else came with is too large for its fetch; one that was cut off behind others
             // comes first another time.
             for (at, offset, needed) in cut {
-                self.ask_alone(at, offset, needed, cluster);
+                if fetching.alone.is_some() && needed <= fetching.max_bytes {
+                    // It was asked for alone, with room for all of it: to ask once more would go on for ever.
+                    let error = self.damaged(at, offset, BatchError::Truncated { needed, have: fetching.max_bytes });
+                    self.stop(at, error);
+                } else {
+                    self.ask_alone(at, offset, needed, cluster);
+                }
             }
         } else {
             self.shared.deliver(pieces.into_iter());
@@ -93,24 +99,28 @@ impl Fetcher {
         if let Some(session) = self.sessions.get_mut(&fetching.node) {
             session.in_flight = false;
         }
-        for at in fetching.parts.keys() {
-            if let Some(part) = self.parts.get_mut(*at) {
-                part.in_flight = false;
-            }
-        }
     }
 
     /// The broker no longer knows the session, or our topic ids: begin anew with a full fetch (traps 14 and 74).
     fn session_refused(&mut self, now: Instant, cluster: &mut Cluster, fetching: &Fetching, code: ErrorCode) {
+        let mut again = false;
         if let Some(session) = self.sessions.get_mut(&fetching.node) {
             session.forget();
+            again = session.failures > 0;
+            session.failures = session.failures.saturating_add(1);
         }
         let forgotten = matches!(code, ErrorCode::FETCH_SESSION_ID_NOT_FOUND | ErrorCode::INVALID_FETCH_SESSION_EPOCH);
-        if !forgotten {
-            cluster.refresh_metadata();
-            for at in fetching.parts.keys() {
-                self.rest(now, cluster, *at);
-            }
+        if forgotten && !again {
+            return;
+        }
+        if !(code.is_retriable() || is_stale_metadata(code)) {
+            // It may pass all the same, but somebody should know why nothing comes.
+            let what = alloc::format!("fetch from {}", cluster.address(fetching.node));
+            self.shared.report(Error::broker(code, what, None));
+        }
+        cluster.refresh_metadata();
+        for at in fetching.parts.keys() {
+            self.rest(now, cluster, *at);
         }
     }
 
@@ -200,6 +210,12 @@ impl Fetcher {
                 }
             };
             self.parts[at].stage = Stage::Begin(to);
+            let again = self.parts[at].failures > 0;
+            self.parts[at].failures = self.parts[at].failures.saturating_add(1);
+            if again {
+                // What ListOffsets said was out of range too.
+                self.rest(now, cluster, at);
+            }
             return;
         }
         if !(code.is_retriable() || is_stale_metadata(code)) {
@@ -278,7 +294,7 @@ enum Brought {
 }
 
 /// What an answer has around the records of a single partition.
-const ONE_PARTITION: usize = 512;
+pub(super) const ONE_PARTITION: usize = 512;
 
 fn topic_of(cluster: &Cluster, answer: &FetchableTopicResponse<'_>) -> Option<crate::cluster::TopicIndex> {
     match answer.topic_id.is_zero() {
@@ -304,6 +320,7 @@ fn whole_batches(records: &[u8], offset: i64) -> Result<Whole, BatchError> {
     }
     match any {
         true => Ok(Whole::Batches { len: records.len() - batches.tail(), next_offset }),
-        false => Ok(Whole::Partial { needed: batches.needed().unwrap_or(records.len()) }),
+        // Too little even to say how long it is: asked for with a fetch of a usual size.
+        false => Ok(Whole::Partial { needed: batches.needed().unwrap_or(FETCH_LEAST) }),
     }
 }

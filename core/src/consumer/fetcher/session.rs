@@ -7,6 +7,7 @@ use crate::wire::Uuid;
 /// What a broker's session knows of a partition.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Known {
+    /// A topic that is made anew has another one, and the session would go on with the old.
     pub(super) topic_id: Uuid,
     pub(super) offset: i64,
     pub(super) leader_epoch: i32,
@@ -29,6 +30,7 @@ pub(super) struct Session {
     pub(super) asked: u64,
     /// Where a full request begins, so that a small byte limit is not always spent on the same partitions (trap 76).
     pub(super) rotation: usize,
+    /// How often in a row the broker did not know the session.
     pub(super) failures: u32,
 }
 

@@ -43,7 +43,7 @@ impl Sender {
             }
         };
         cluster.throttle(now, link, response.throttle_time_ms);
-        for node in response.node_endpoints.iter() {
+        for node in response.node_endpoints.iter().take(cluster.config.max_brokers) {
             cluster.hint_broker(now, node.node_id, node.host, node.port);
         }
         for topic in response.responses.iter() {
