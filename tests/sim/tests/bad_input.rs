@@ -142,7 +142,8 @@ fn one_bad_answer(api_key: i16, spoil: fn(&mut Vec<u8>)) {
 /// Traps 9 and 11: ids, lengths and counts that lie.
 #[test]
 fn a_broker_that_lies_once() {
-    let lies: [(&str, fn(&mut Vec<u8>)); 6] = [
+    type Lie = (&'static str, fn(&mut Vec<u8>));
+    let lies: [Lie; 6] = [
         ("another id", |frame| frame[4..8].copy_from_slice(&7_777_i32.to_be_bytes())),
         ("the longest frame", |frame| frame[..4].copy_from_slice(&i32::MAX.to_be_bytes())),
         ("a negative length", |frame| frame[..4].copy_from_slice(&(-1_i32).to_be_bytes())),
@@ -281,7 +282,10 @@ fn a_full_buffer() {
                 Err(refused) => break refused.into_error(),
             }
         };
-        assert!(matches!(error, Error::Budget { class: Class::Produce, knob: "memory.produce_bytes", .. }), "{error:?}");
+        assert!(
+            matches!(error, Error::Budget { class: Class::Produce, knob: "memory.produce_bytes", .. }),
+            "{error:?}"
+        );
         assert!(error.is_retriable());
         says(&error, &["produce memory", "8192", "memory.produce_bytes"]);
         let before = world.lock().now();
