@@ -1,5 +1,4 @@
 //! What the scenarios share.
-#![allow(dead_code, reason = "each test uses some of it")]
 
 use std::time::Duration;
 
