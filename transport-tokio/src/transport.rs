@@ -3,7 +3,7 @@
 use std::{
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -23,11 +23,18 @@ pub struct Tokio {
     timer: Option<Timer>,
 }
 
-/// The runtime's timer, and what it was armed for last.
+/// The runtime's timer, and what it was armed for last: never later than what is waited for.
 #[derive(Debug)]
 struct Timer {
     due: Instant,
     sleep: Pin<Box<Sleep>>,
+}
+
+impl Timer {
+    fn arm(&mut self, due: Instant, at: tokio::time::Instant) {
+        self.due = due;
+        self.sleep.as_mut().reset(at);
+    }
 }
 
 impl Tokio {
@@ -61,10 +68,16 @@ impl Transport for Tokio {
             let _inside = self.runtime.enter();
             Timer { due: until, sleep: Box::pin(tokio::time::sleep_until(at)) }
         });
-        if timer.due != until {
-            timer.due = until;
-            timer.sleep.as_mut().reset(at);
+        // A deadline that moves away leaves the timer as it is: it fires early then, and is armed anew. Most deadlines are
+        // those of requests, which move away with every answer, and each earlier one would wake the runtime's own timer.
+        if until < timer.due {
+            timer.arm(until, at);
         }
+        ready!(timer.sleep.as_mut().poll(cx));
+        if self.clock.now() >= until {
+            return Poll::Ready(());
+        }
+        timer.arm(until, at);
         timer.sleep.as_mut().poll(cx)
     }
 
