@@ -48,8 +48,12 @@ impl PartitionQueue {
         self.in_flight.remove(at)
     }
 
-    /// Puts a batch back, in order, to be sent again.
-    pub(super) fn retry(&mut self, batch: Batch) {
+    /// Puts a batch back, in order, to be sent again. If one before it has lost its stamp, which is said only of what is
+    /// not in the log, then this one is not there either, and must not hold the new sequence up.
+    pub(super) fn retry(&mut self, mut batch: Batch) {
+        if self.queue.iter().any(|b| b.number < batch.number && b.stamp.is_none()) {
+            batch.unstamp();
+        }
         let at = self.queue.iter().position(|b| b.number > batch.number).unwrap_or(self.queue.len());
         self.queue.insert(at, batch);
     }

@@ -90,9 +90,14 @@ impl Sender {
             Verdict::Done => {
                 queue.failures = 0;
                 queue.retry_at = Instant::ZERO;
-                queue.sequence.confirm();
+                queue.sequence.confirm(number);
                 self.flushes.settled(number);
                 batch.acknowledge(answer.base_offset, answer.log_append_time_ms);
+                return;
+            }
+            Verdict::Failed | Verdict::Restamp if queue.sequence.proves(number) => {
+                self.flushes.settled(number);
+                batch.acknowledge(-1, -1);
                 return;
             }
             Verdict::Failed => {
