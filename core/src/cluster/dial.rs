@@ -42,7 +42,10 @@ impl Cluster {
     /// Opens a link to a broker for a use, unless its back-off forbids it. One dial is shared by all who want it.
     pub(super) fn dial(&mut self, now: Instant, node: i32, usage: Use) {
         let stage = self.stage_bytes();
-        let Some(broker) = self.brokers.get(&node) else { return };
+        let Some(broker) = self.brokers.get(&node) else {
+            // A leader that the newest answer does not list: it was believed for its epoch, or is just starting.
+            return self.refresh_metadata();
+        };
         if broker.dial.not_before > now {
             return;
         }

@@ -75,6 +75,23 @@ fn a_session_sends_only_what_changed() {
     assert_eq!((pair.session(&request), pair.forgotten(&request)), ((77, 3), vec![("t".to_string(), 0)]));
 }
 
+/// Trap 75: records that wait to be taken keep their partition in the session. It is not forgotten and added again in
+/// turn, and each answer costs one request.
+#[test]
+fn waiting_records_churn_no_session() {
+    let (mut pair, mut consumer, mut request) = at_ten();
+    let before = pair.count(api::FETCH);
+    for i in 0..5i64 {
+        pair.bring(&request, 77, 0, &batch_of(10 + i, &["a"]));
+        request = pair.expect(api::FETCH);
+        assert_eq!(pair.forgotten(&request), Vec::new());
+        assert_eq!(pair.wanted(&request)[0].2, 11 + i);
+    }
+    assert_eq!(pair.count(api::FETCH) - before, 5);
+    let taken: usize = (0..5).map(|_| records(&pair, &mut consumer).len()).sum();
+    assert_eq!(taken, 5);
+}
+
 /// Trap 74: a session that the broker has lost is begun anew, with everything, from where each partition stands. A broker
 /// that loses even new ones is not asked in a circle without a pause.
 #[test]

@@ -66,6 +66,8 @@ pub(crate) struct Batch {
     pub(crate) number: u64,
     /// Who wrote it and where in that writer's sequence: given once, at the first send.
     pub(crate) stamp: Option<Stamp>,
+    /// Its number among all batches of its partition that were stamped.
+    pub(crate) ordinal: u64,
     header: [u8; BATCH_HEADER_LEN],
     /// It was sent, and what became of it is not known.
     pub(crate) unsure: bool,
@@ -86,6 +88,7 @@ impl Batch {
             outcome: open.outcome,
             number,
             stamp: None,
+            ordinal: 0,
             header: [0; BATCH_HEADER_LEN],
             unsure: false,
             expired: false,

@@ -17,6 +17,8 @@ pub(super) struct PartitionQueue {
     /// Sent, or being sent, by number.
     pub(super) in_flight: VecDeque<Batch>,
     pub(super) sequence: Sequence,
+    /// How many batches were ever stamped.
+    pub(super) stamped: u64,
     /// Failures since the last acknowledgement.
     pub(super) failures: u32,
     /// Nothing is sent before.
@@ -36,6 +38,12 @@ impl PartitionQueue {
     pub(super) fn may_send(&self, now: Instant, in_flight_max: usize) -> bool {
         let Some(first) = self.queue.front() else { return false };
         if self.retry_at > now || self.in_flight.len() >= in_flight_max {
+            return false;
+        }
+        // The broker must still know the oldest unsettled batch when it sees it again, whatever was acknowledged behind
+        // it meanwhile (trap 55): it would take one that it has forgotten for one that it never had.
+        let oldest = self.in_flight.iter().map(|b| b.ordinal).min();
+        if first.stamp.is_none() && oldest.is_some_and(|o| self.stamped - o + 2 > in_flight_max as u64) {
             return false;
         }
         self.in_flight.is_empty()

@@ -38,6 +38,9 @@ impl Reader {
                 // Nothing for a while: let go of what is kept, so that there is room again.
                 None => drop(self.kept.pop_front()),
             }
+            if self.ctx.ledger.borrow().producing == 0 {
+                self.kept.clear();
+            }
             self.resume();
             if !self.ctx.ledger.borrow().stop {
                 self.meddle();

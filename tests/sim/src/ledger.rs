@@ -29,7 +29,7 @@ pub(crate) enum Outcome {
     /// It was accepted and failed.
     Failed(Error),
     /// It was never accepted.
-    Refused(#[expect(dead_code, reason = "shown when it is wrong")] Error),
+    Refused(Error),
     /// Whoever would have been told let go: it may be in the log or not.
     Dropped,
     /// The call was cancelled before it was accepted.
@@ -109,6 +109,7 @@ impl Ctx {
             Outcome::Acked { partition, offset, .. } => {
                 world.trace.note(now, format_args!("record {entry} is at {partition}:{offset}"));
             }
+            Outcome::Refused(error) => world.trace.note(now, format_args!("record {entry} is refused: {error}")),
             other => world.trace.note(now, format_args!("record {entry}: {other:?}")),
         }
         drop(world);

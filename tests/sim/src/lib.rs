@@ -17,6 +17,7 @@ mod plan;
 mod produce;
 mod rng;
 mod run;
+mod show;
 mod sim;
 mod storm;
 mod trace;

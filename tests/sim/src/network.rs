@@ -9,6 +9,7 @@ use klamm_broker::ConnId;
 use crate::conn::{Awaiting, Conn, Far, Phase, Scanned};
 use crate::peer::{Answer, Listener, Said, Seen};
 use crate::pipe::{Boundary, Chunk, Cut, End, FrameCut, How, Pipe};
+use crate::show;
 use crate::world::{Event, World};
 
 type Outcome<T> = Poll<Result<T, TransportError>>;
@@ -461,11 +462,10 @@ impl World {
         let correlation_id = i32::from_be_bytes(id);
         let client = conn.client;
         conn.awaiting.push_back(Awaiting { api_key, version, correlation_id, end: None });
-        let name = klamm::wire::Api::find(api_key).map_or("?", |api| api.name);
-        self.trace.tell(
-            now,
-            format_args!("#{no} broker {node} gets {name} v{version} ({correlation_id}), {} bytes", frame.len()),
-        );
+        if self.trace.is_told() {
+            let text = show::request(&self.cluster, frame);
+            self.trace.tell(now, format_args!("#{no} broker {node} gets {text}, {} bytes", frame.len()));
+        }
         let seen = Seen { client, conn: no, node, api_key, version, correlation_id, frame, now };
         if let Some(mut hook) = self.on_request.take() {
             hook(&mut self.cluster, &seen, &mut self.counts);
@@ -511,8 +511,10 @@ impl World {
         let end = conn.down.sent + frame.len() as u64;
         let mut frame = frame.to_vec();
         if let Some((api_key, version)) = conn.answered(id, end) {
-            let name = klamm::wire::Api::find(api_key).map_or("?", |api| api.name);
-            self.trace.tell(now, format_args!("#{no} answer to {name} ({id}), {} bytes", frame.len()));
+            if self.trace.is_told() {
+                let text = show::answer(&self.cluster, api_key, version, &frame);
+                self.trace.tell(now, format_args!("#{no} answer to ({id}) {text}, {} bytes", frame.len()));
+            }
             if let Some(mut hook) = self.on_answer.take() {
                 hook(&Answer { conn: no, api_key, version, correlation_id: id }, &mut frame);
                 self.on_answer = Some(hook);

@@ -60,6 +60,11 @@ impl Trace {
         }
     }
 
+    /// Whether anybody reads.
+    pub(crate) fn is_told(&self) -> bool {
+        self.print
+    }
+
     /// A line for people only, which costs nothing when nobody reads it.
     pub fn tell(&mut self, now: u64, what: core::fmt::Arguments<'_>) {
         if self.print {

@@ -116,7 +116,7 @@ impl Sender {
     /// [`deadline`](Sender::deadline).
     pub(crate) fn run(&mut self, now: Instant, cluster: &mut Cluster) {
         self.next = Instant::FAR;
-        self.take_inbox(cluster);
+        let opened = self.take_inbox(cluster);
         self.learn_metadata(cluster);
         self.seal_due(now, cluster);
         self.take_sealed();
@@ -125,7 +125,8 @@ impl Sender {
         self.send(now, cluster);
         self.settle_flushes();
         if self.pressed > 0 {
-            if self.shared.client.budget.has_chunks(self.pressed) {
+            // A batch that somebody opened meanwhile may have room that no chunk is needed for.
+            if opened || self.shared.client.budget.has_chunks(self.pressed) {
                 self.pressed = 0;
                 self.shared.waits.wake_all();
             } else {
@@ -150,7 +151,8 @@ impl Sender {
         self.closing && self.active.is_empty()
     }
 
-    fn take_inbox(&mut self, cluster: &mut Cluster) {
+    /// Takes what the handles left; whether a batch was opened.
+    fn take_inbox(&mut self, cluster: &mut Cluster) -> bool {
         let (wanted, opened, pressed, flush_asked, closing) = {
             let mut inbox = self.shared.inbox.lock();
             (
@@ -166,6 +168,7 @@ impl Sender {
             self.metadata_seen = None;
             self.topics.push(SenderTopic { topic, index, queues: Vec::new() });
         }
+        let any_opened = !opened.is_empty();
         for place in opened {
             self.active.insert(place);
             self.peek(place);
@@ -174,6 +177,7 @@ impl Sender {
         self.pressed = least(self.pressed, pressed);
         self.forced = self.closing || self.flushes.is_new(flush_asked);
         self.flushes.asked(flush_asked);
+        any_opened
     }
 
     /// Looks how old the open batch of a partition is.

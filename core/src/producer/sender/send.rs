@@ -124,7 +124,11 @@ impl Sender {
             }
             if first.stamp.is_none() {
                 match queue.sequence.next(&mut self.identification, first.count, unresolved) {
-                    Next::Stamp(stamp) => first.stamp(stamp),
+                    Next::Stamp(stamp) => {
+                        queue.stamped += 1;
+                        first.ordinal = queue.stamped;
+                        first.stamp(stamp);
+                    }
                     Next::Wait => continue,
                 }
             }
