@@ -56,12 +56,8 @@ impl PartitionQueue {
         self.in_flight.remove(at)
     }
 
-    /// Puts a batch back, in order, to be sent again. If one before it has lost its stamp, which is said only of what is
-    /// not in the log, then this one is not there either, and must not hold the new sequence up.
-    pub(super) fn retry(&mut self, mut batch: Batch) {
-        if self.queue.iter().any(|b| b.number < batch.number && b.stamp.is_none()) {
-            batch.unstamp();
-        }
+    /// Puts a batch back, in order, to be sent again.
+    pub(super) fn retry(&mut self, batch: Batch) {
         let at = self.queue.iter().position(|b| b.number > batch.number).unwrap_or(self.queue.len());
         self.queue.insert(at, batch);
     }
@@ -80,6 +76,11 @@ impl PartitionQueue {
             (a, b) => a.or(b),
         };
         oldest.map_or(Instant::FAR, |opened| opened.after(delivery))
+    }
+
+    /// Whether a batch before this one has lost its stamp, which happens only to what is not in the log.
+    pub(super) fn follows_unstamped(&self, number: u64) -> bool {
+        self.queue.iter().any(|b| b.number < number && b.stamp.is_none())
     }
 
     /// Whether a stamped batch is not settled yet.
