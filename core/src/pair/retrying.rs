@@ -234,6 +234,44 @@ fn a_gap_behind_an_unresolved_batch_keeps_its_stamps() {
     assert_eq!(tickets.iter().map(offset).collect::<Vec<_>>(), [1, 2, 3]);
 }
 
+/// A broker looks back over five batches only. What it no longer finds there it calls out of order, though it has it: a
+/// later batch of the same sequence that it took is the proof. To write it once more would be to write it twice.
+#[test]
+fn a_later_acknowledgement_proves_an_earlier_batch() {
+    let (mut pair, producer) = begun();
+    let (tickets, requests) = fly(&mut pair, &producer, 3);
+    let (id, epoch, sequence) = pair.batch(&requests[0]).stamp();
+    pair.refuse(&requests[0], ErrorCode::REQUEST_TIMED_OUT);
+    pair.acknowledge(&requests[1], 2);
+    pair.acknowledge(&requests[2], 3);
+    let again = pair.await_request(api::PRODUCE, 2_000);
+    assert_eq!(pair.batch(&again).stamp(), (id, epoch, sequence));
+    pair.refuse(&again, ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
+    assert_eq!(tickets.iter().map(offset).collect::<Vec<_>>(), [-1, 2, 3]);
+    let (last, request) = one(&mut pair, &producer, "last");
+    assert_eq!(pair.batch(&request).stamp(), (id, epoch, sequence + 3), "and nothing was broken off");
+    pair.acknowledge(&request, 4);
+    assert_eq!(offset(&last), 4);
+}
+
+/// A batch needs a new stamp while those behind it are still out, and their connection is lost then. They cannot be in
+/// the log either: all get new stamps, in order, and none waits for another.
+#[test]
+fn what_is_lost_behind_a_batch_without_a_stamp_loses_its_own() {
+    let (mut pair, producer) = begun();
+    let (tickets, requests) = fly(&mut pair, &producer, 3);
+    let (id, epoch, _) = pair.batch(&requests[0]).stamp();
+    pair.refuse(&requests[0], ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
+    pair.hang_up(requests[1].link);
+    for (sequence, value) in (0i32..).zip(["r0", "r1", "r2"]) {
+        let again = pair.await_request(api::PRODUCE, 3_000);
+        let batch = pair.batch(&again);
+        assert_eq!((batch.stamp(), batch.values[0].as_str()), ((id, epoch + 1, sequence), value));
+        pair.acknowledge(&again, 1 + i64::from(sequence));
+    }
+    assert_eq!(tickets.iter().map(offset).collect::<Vec<_>>(), [1, 2, 3]);
+}
+
 /// Trap 53: a broker that has forgotten the producer gets the batch in a new epoch, from number 0. So it does when
 /// several were lost with their connection before: none of them waits for another for ever.
 #[test]

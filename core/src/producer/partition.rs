@@ -78,6 +78,11 @@ impl PartitionQueue {
         oldest.map_or(Instant::FAR, |opened| opened.after(delivery))
     }
 
+    /// Whether a batch before this one has lost its stamp, which happens only to what is not in the log.
+    pub(super) fn follows_unstamped(&self, number: u64) -> bool {
+        self.queue.iter().any(|b| b.number < number && b.stamp.is_none())
+    }
+
     /// Whether a stamped batch is not settled yet.
     pub(super) fn has_stamped(&self) -> bool {
         !self.in_flight.is_empty() || self.queue.iter().any(|b| b.stamp.is_some())

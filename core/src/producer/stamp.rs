@@ -63,8 +63,8 @@ pub(crate) struct Sequence {
     next: i32,
     /// The next batch must not continue this sequence: one before it may or may not be in the log (trap 49).
     broken: bool,
-    /// The broker has taken something of this sequence.
-    begun: bool,
+    /// The newest batch of this sequence that the broker has taken, by number.
+    newest: Option<u64>,
 }
 
 impl Sequence {
@@ -74,8 +74,14 @@ impl Sequence {
     }
 
     /// The broker has taken a batch of this sequence.
-    pub(crate) fn confirm(&mut self) {
-        self.begun = true;
+    pub(crate) fn confirm(&mut self, number: u64) {
+        self.newest = self.newest.max(Some(number));
+    }
+
+    /// Whether a batch is surely in the log, whatever its own answer says: one behind it in the sequence was taken. A
+    /// broker that looks back over five batches only may call such a one out of order.
+    pub(crate) fn proves(&self, number: u64) -> bool {
+        self.newest.is_some_and(|newest| newest > number)
     }
 
     /// The stamp of a batch of `count` records, or `None` while an identity must be asked for.
@@ -100,8 +106,8 @@ impl Sequence {
             } else {
                 current
             };
-            *self = Sequence { identity: Some(current), next: 0, broken: false, begun: false };
-        } else if unresolved && !self.begun {
+            *self = Sequence { identity: Some(current), next: 0, broken: false, newest: None };
+        } else if unresolved && self.newest.is_none() {
             // A broker that knows nothing of a producer takes any number for its first. Were the batch of number 0
             // refused for the moment and one behind it taken, the order would be lost: so that one goes alone.
             return Next::Wait;
@@ -135,7 +141,7 @@ mod tests {
     fn a_sequence_counts_records_and_wraps() {
         let (mut id, mut s) = (KNOWN, Sequence::default());
         assert_eq!(s.next(&mut id, 10, false), stamp(0, 0));
-        s.confirm();
+        s.confirm(0);
         assert_eq!(s.next(&mut id, 5, true), stamp(0, 10));
         s.next = i32::MAX;
         assert_eq!(s.next(&mut id, 1, true), stamp(0, i32::MAX));
@@ -150,8 +156,8 @@ mod tests {
         let mut other = Sequence::default();
         assert_eq!(s.next(&mut id, 3, false), stamp(0, 0));
         assert_eq!(other.next(&mut id, 2, false), stamp(0, 0));
-        s.confirm();
-        other.confirm();
+        s.confirm(0);
+        other.confirm(1);
         s.break_off();
         assert_eq!(s.next(&mut id, 3, true), Next::Wait);
         assert_eq!(s.next(&mut id, 3, false), stamp(1, 0));
@@ -167,7 +173,7 @@ mod tests {
         let (mut id, mut s) = (KNOWN, Sequence::default());
         assert_eq!(s.next(&mut id, 3, false), stamp(0, 0));
         assert_eq!(s.next(&mut id, 2, true), Next::Wait);
-        s.confirm();
+        s.confirm(0);
         assert_eq!(s.next(&mut id, 2, true), stamp(0, 3));
         s.break_off();
         assert_eq!(s.next(&mut id, 1, false), stamp(1, 0));

@@ -90,9 +90,14 @@ impl Sender {
             Verdict::Done => {
                 queue.failures = 0;
                 queue.retry_at = Instant::ZERO;
-                queue.sequence.confirm();
+                queue.sequence.confirm(number);
                 self.flushes.settled(number);
                 batch.acknowledge(answer.base_offset, answer.log_append_time_ms);
+                return;
+            }
+            Verdict::Failed | Verdict::Restamp if queue.sequence.proves(number) => {
+                self.flushes.settled(number);
+                batch.acknowledge(-1, -1);
                 return;
             }
             Verdict::Failed => {
@@ -142,7 +147,7 @@ impl Sender {
     }
 
     /// Sends a batch again: at once if the broker told who leads now, else after a pause.
-    pub(super) fn retry(&mut self, now: Instant, cluster: &mut Cluster, place: Place, batch: Batch, at_once: bool) {
+    pub(super) fn retry(&mut self, now: Instant, cluster: &mut Cluster, place: Place, mut batch: Batch, at_once: bool) {
         let Some(queue) = self.queue(place) else { return };
         if batch.expired {
             let number = batch.number;
@@ -150,6 +155,10 @@ impl Sender {
         }
         let failures = queue.failures;
         queue.failures = failures.saturating_add(1);
+        if queue.follows_unstamped(batch.number) {
+            // Then it is not in the log either, and must not hold the new sequence up.
+            batch.unstamp();
+        }
         queue.retry(batch);
         if !at_once {
             let span = cluster.backoff_span(failures);
