@@ -67,6 +67,15 @@ fn two_hundred_seeds() {
     assert!(few.is_empty(), "too few faults: {}", few.join(", "));
 }
 
+/// Few seeds in little time, for builds without optimisation: what is planted in `tests/plants` shows here already.
+#[test]
+fn twenty_seeds() {
+    for seed in 1_000..1_020 {
+        let run = run(seed, false);
+        run.unwrap_or_else(|failure| panic!("seed {seed}: {failure}\n    {}", replay(seed)));
+    }
+}
+
 /// The same seed gives the same bytes at the same times, in another process too, and another seed gives others.
 #[test]
 fn a_seed_is_exact() {
