@@ -1,11 +1,9 @@
 //! What a user meets when something is wrong: a typed error that says what, where and which setting, in time, while
 //! everybody else goes on and nothing that was acknowledged is lost.
 
-mod common;
-
 use std::time::Duration;
 
-use common::{SECOND, answers, config, connected, empty, inject, refusal, replace, says, send, sim, values};
+use crate::common::{SECOND, answers, config, connected, empty, inject, refusal, replace, says, send, sim, values};
 use klamm::error::PeerFault;
 use klamm::wire::api;
 use klamm::{Class, Config, Error, ErrorCode, Fate, Memory, Phase, Record, StartAt};

@@ -1,14 +1,12 @@
 //! Traps that need a network, a clock and brokers that misbehave at the right moment. One situation each.
 
-mod common;
-
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{SECOND, config, connected, inject, send, sim, values};
+use crate::common::{SECOND, config, connected, inject, send, sim, values};
 use klamm::wire::{Reader, api, decode_body, frame::read_request_header};
 use klamm::{Config, Error, ErrorCode, Fate, Memory, Record, StartAt, Ticket};
 use klamm_broker::r#gen::fetch_request::FetchRequest;

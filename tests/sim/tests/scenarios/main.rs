@@ -1,0 +1,5 @@
+//! Situations that are scripted, not drawn from a seed.
+
+mod bad_input;
+mod common;
+mod traps;
