@@ -15,6 +15,8 @@
 //! ```
 #![no_std]
 #![forbid(unsafe_code)]
+// Without std handles belong to one thread (see `sync`), and one shard holds every partition.
+#![cfg_attr(not(feature = "std"), allow(clippy::arc_with_non_send_sync, clippy::modulo_one))]
 
 extern crate alloc;
 // What is generated for the in-memory broker names this crate, and the tests here use it too.
