@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use klamm::{Acks, Config, ConsumerConfig, Memory, ProducerConfig, StartAt};
+use klamm::wire::{Api, api};
+use klamm::{Acks, Budget, Config, ConsumerConfig, Memory, ProducerConfig, StartAt};
 use klamm_broker::ClusterConfig;
 
 use crate::pipe::{Chunks, How};
@@ -62,6 +63,10 @@ pub(crate) struct Plan {
     pub(crate) consumers: Vec<ConsumerPlan>,
     pub(crate) network: Network,
     pub(crate) storm: Storm,
+    /// Brokers that speak an API up to this version only.
+    pub(crate) caps: Vec<(i32, Api, i16)>,
+    /// Metadata without topic ids.
+    pub(crate) zero_topic_ids: bool,
     pub(crate) inline: bool,
     /// Chances, in 10,000, of the executor's own checks.
     pub(crate) audit: u32,
@@ -84,7 +89,13 @@ impl Plan {
             ..ClusterConfig::default()
         };
         let topics: Vec<TopicPlan> = (0..rng.range(1, 3)).map(|n| topic(&mut rng, n, brokers)).collect();
-        let clients: Vec<Config> = (0..rng.range(1, 3)).map(|_| client(&mut rng, brokers)).collect();
+        let mut clients: Vec<Config> = (0..rng.range(1, 3)).map(|_| client(&mut rng, brokers)).collect();
+        if rng.chance(1_500) {
+            // One budget for all, the first one's: who returns what another waits for wakes that one.
+            let shared = Budget::new(clients[0].memory);
+            let memory = clients[0].memory;
+            clients.iter_mut().for_each(|c| (c.budget, c.memory) = (Some(shared.clone()), memory));
+        }
         let producers = (0..rng.range(1, 3)).map(|_| producer(&mut rng, &clients)).collect();
         let consumers = (0..rng.range(1, 3)).map(|_| consumer(&mut rng, &clients, &topics)).collect();
         let mut faults = Rng::stream(seed, "fault plan");
@@ -97,11 +108,34 @@ impl Plan {
             consumers,
             network: if quiet { Network::default() } else { network(&mut faults) },
             storm: if quiet { Storm::none() } else { Storm::new(&mut faults) },
+            caps: caps(&mut rng, brokers),
+            zero_topic_ids: rng.chance(500),
             inline: rng.chance(3_000),
             audit: 2_500,
             spurious: if rng.chance(2_000) { 300 } else { 0 },
         }
     }
+}
+
+fn caps(rng: &mut Rng, brokers: usize) -> Vec<(i32, Api, i16)> {
+    if !rng.chance(3_000) {
+        return Vec::new();
+    }
+    let apis = [
+        (api::PRODUCE, 3, 13),
+        (api::FETCH, 4, 18),
+        (api::METADATA, 1, 13),
+        (api::LIST_OFFSETS, 1, 11),
+        (api::INIT_PRODUCER_ID, 0, 5),
+        (api::CREATE_TOPICS, 2, 7),
+        (api::API_VERSIONS, 0, 4),
+    ];
+    (0..rng.range(1, 8))
+        .map(|_| {
+            let (api, low, high) = rng.pick(&apis);
+            (rng.range(1, brokers as u64) as i32, api, rng.range(low, high) as i16)
+        })
+        .collect()
 }
 
 fn topic(rng: &mut Rng, number: u64, brokers: usize) -> TopicPlan {

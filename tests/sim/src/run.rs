@@ -63,6 +63,10 @@ fn simulate(seed: u64, print: bool) -> Result<Report, Failure> {
     {
         let mut world = sim.world.lock();
         world.network = plan.network.clone();
+        world.change_cluster(|cluster| {
+            plan.caps.iter().for_each(|(node, api, max)| cluster.advertise(*node, *api, Some((0, *max))));
+            cluster.zero_topic_ids(plan.zero_topic_ids);
+        });
         plan.storm.clone().begin(seed, &mut world);
     }
     let ctx = Rc::new(Ctx { world: sim.world.clone(), ledger: RefCell::new(Ledger::default()) });

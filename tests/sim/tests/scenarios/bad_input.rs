@@ -3,15 +3,48 @@
 
 use std::time::Duration;
 
-use crate::common::{SECOND, answers, config, connected, empty, inject, refusal, replace, says, send, sim, values};
+use crate::common::{SECOND, config, connected, empty, inject, send, sim, values};
 use klamm::error::PeerFault;
 use klamm::wire::api;
 use klamm::{Class, Config, Error, ErrorCode, Fate, Memory, Phase, Record, StartAt};
 use klamm_broker::Action;
-use klamm_sim::{Fixed, Listener, op, sleep};
+use klamm_sim::{Fixed, Listener, Sim, op, sleep};
 
 /// `connect` gives up after `connect_timeout_ms`, whatever is wrong.
 const CONNECT: Duration = Duration::from_secs(10);
+
+/// Why a client does not find a cluster, and after how long.
+fn refusal(sim: &mut Sim, config: Config) -> (Error, Duration) {
+    let client = sim.client(config).expect("a sound config");
+    let (world, before) = (sim.world.clone(), sim.now());
+    let error = sim.block_on(20 * SECOND, async move {
+        let error = op(&world, client.connected()).await.expect_err("there is no cluster");
+        drop(client);
+        error
+    });
+    let after = sim.now() - before;
+    sim.finish(60 * SECOND).expect("everything ends");
+    (error, after)
+}
+
+/// Puts something else where broker 1 is.
+fn replace(sim: &Sim, listener: Listener) {
+    sim.world.lock().names.insert(("broker-1".into(), 9092), vec![listener]);
+}
+
+/// A peer that says `answer` to the first bytes that come, and then closes or is silent.
+fn answers(answer: &[u8], close: bool) -> Listener {
+    let answer = answer.to_vec();
+    Listener::script(move || Fixed { greeting: Vec::new(), answer: Some(answer.clone()), close })
+}
+
+/// Whether all of these are in the error's text.
+fn says(error: &Error, parts: &[&str]) {
+    let text = error.to_string();
+    for part in parts {
+        assert!(text.contains(part), "{text:?} does not say {part:?}");
+    }
+}
 
 #[test]
 fn nobody_listens() {

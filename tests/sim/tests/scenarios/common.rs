@@ -5,7 +5,7 @@ use std::time::Duration;
 use klamm::wire::Api;
 use klamm::{Client, Config, Error, Producer, Record};
 use klamm_broker::{Action, ClusterConfig, Fault};
-use klamm_sim::{Fixed, Listener, Shared, Sim, op};
+use klamm_sim::{Shared, Sim, op};
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
@@ -34,31 +34,6 @@ pub(crate) fn connected(sim: &mut Sim, config: Config) -> Client {
     client
 }
 
-/// Why a client does not find a cluster, and after how long.
-pub(crate) fn refusal(sim: &mut Sim, config: Config) -> (Error, Duration) {
-    let client = sim.client(config).expect("a sound config");
-    let (world, before) = (sim.world.clone(), sim.now());
-    let error = sim.block_on(20 * SECOND, async move {
-        let error = op(&world, client.connected()).await.expect_err("there is no cluster");
-        drop(client);
-        error
-    });
-    let after = sim.now() - before;
-    sim.finish(60 * SECOND).expect("everything ends");
-    (error, after)
-}
-
-/// Puts something else where broker 1 is.
-pub(crate) fn replace(sim: &Sim, listener: Listener) {
-    sim.world.lock().names.insert(("broker-1".into(), 9092), vec![listener]);
-}
-
-/// A peer that says `answer` to the first bytes that come, and then closes or is silent.
-pub(crate) fn answers(answer: &[u8], close: bool) -> Listener {
-    let answer = answer.to_vec();
-    Listener::script(move || Fixed { greeting: Vec::new(), answer: Some(answer.clone()), close })
-}
-
 /// What is to go wrong, so many times, at any broker.
 pub(crate) fn inject(world: &Shared, api: Api, count: u32, action: Action) {
     world.lock().cluster.inject(Fault { api, node: None, count, action });
@@ -75,12 +50,4 @@ pub(crate) fn values(sim: &Sim, partition: i32) -> Vec<String> {
     let world = sim.world.lock();
     let text = |v: Option<&[u8]>| String::from_utf8_lossy(v.unwrap_or_default()).into_owned();
     world.cluster.records("t", partition).map(|r| text(r.value())).collect()
-}
-
-/// Whether all of these are in the error's text.
-pub(crate) fn says(error: &Error, parts: &[&str]) {
-    let text = error.to_string();
-    for part in parts {
-        assert!(text.contains(part), "{text:?} does not say {part:?}");
-    }
 }
