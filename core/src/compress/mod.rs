@@ -10,7 +10,7 @@
     )
 )]
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 
 /// How a batch's records are compressed.
@@ -79,32 +79,94 @@ impl fmt::Display for Codec {
     }
 }
 
-/// Inflates one batch's records.
-pub trait Decompress: Send {
-    /// Appends what `src` holds to `out`, at most `limit` bytes: the sizes that compressed data claims are a stranger's
-    /// words, so room is taken as output appears and never beyond the limit.
+/// Where inflated records go: one contiguous buffer that grows by permission only, because the sizes that compressed data
+/// claims are a stranger's words.
+pub trait Room {
+    /// What was written so far. Never grown past its capacity: [`want`](Room::want) comes first.
+    fn out(&mut self) -> &mut Vec<u8>;
+
+    /// Makes room for `more` bytes behind what was written; what was written may move.
     ///
     /// # Errors
-    /// [`CodecError::Corrupt`] or [`CodecError::LimitExceeded`]. What was appended until then stays and is of no use.
-    fn decompress(&mut self, src: &[u8], out: &mut Vec<u8>, limit: usize) -> Result<(), CodecError>;
+    /// [`Full`]: the budget, or a limit of the caller's, allows no more.
+    fn want(&mut self, more: usize) -> Result<(), Full>;
 }
 
-/// Compresses one batch's records.
+/// Where compressed records go, piece by piece.
+pub trait Sink {
+    /// Takes all of `bytes`.
+    ///
+    /// # Errors
+    /// [`Full`]: the output would be larger than it may be.
+    fn put(&mut self, bytes: &[u8]) -> Result<(), Full>;
+}
+
+/// An output may not grow any more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Full {
+    /// What it is limited to, in bytes.
+    pub limit: usize,
+}
+
+/// Inflates batches, one after another; keeps its working memory in between.
+pub trait Decompress: Send {
+    /// Which codec's format it reads.
+    fn codec(&self) -> Codec;
+
+    /// The most working memory that it ever holds besides the output, in bytes: a line in the memory plan.
+    fn memory(&self) -> usize;
+
+    /// Appends what `src`, one batch's records, holds to `out`. Room is taken as output appears.
+    ///
+    /// # Errors
+    /// [`CodecError::Corrupt`] or [`CodecError::LimitExceeded`]. What was appended until then is of no use.
+    fn decompress(&mut self, src: &[u8], out: &mut dyn Room) -> Result<(), CodecError>;
+}
+
+/// Compresses batches, one after another; keeps its working memory in between.
 pub trait Compress: Send {
     /// Which codec's format it writes.
     fn codec(&self) -> Codec;
 
-    /// Appends the pieces of `src`, compressed as one whole, to `out`, at most `limit` bytes. A batch that would grow
-    /// goes out plain, so the limit is commonly the size of the input.
+    /// The most working memory that it ever holds for batches of at most `batch_bytes`, besides the output, in bytes: a
+    /// line in the memory plan.
+    fn memory(&self, batch_bytes: usize) -> usize;
+
+    /// Puts the pieces of `src`, compressed as one whole, into `out`. A batch that would grow goes out plain, so `out` is
+    /// commonly limited to the size of the input.
     ///
     /// # Errors
-    /// [`CodecError::LimitExceeded`]. What was appended until then stays and is of no use.
-    fn compress(
-        &mut self,
-        src: &mut dyn Iterator<Item = &[u8]>,
-        out: &mut Vec<u8>,
-        limit: usize,
-    ) -> Result<(), CodecError>;
+    /// [`CodecError::LimitExceeded`]. What was put until then is of no use.
+    fn compress(&mut self, src: &mut dyn Iterator<Item = &[u8]>, out: &mut dyn Sink) -> Result<(), CodecError>;
+}
+
+/// Makes codecs: those of this build ([`BuiltIn`]), or a transport's own in their place.
+pub trait Codecs: Send + Sync {
+    /// A compressor at a level of the codec's own scale; `None`: the codec's usual one.
+    ///
+    /// # Errors
+    /// [`CodecError::Unsupported`] or [`CodecError::Level`].
+    fn compressor(&self, codec: Codec, level: Option<i32>) -> Result<Box<dyn Compress>, CodecError>;
+
+    /// A decompressor. Formats that have a window may use one of at most `window_max` bytes.
+    ///
+    /// # Errors
+    /// [`CodecError::Unsupported`].
+    fn decompressor(&self, codec: Codec, window_max: usize) -> Result<Box<dyn Decompress>, CodecError>;
+}
+
+/// The codecs of this build: each has its feature, none needs C.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct BuiltIn;
+
+impl Codecs for BuiltIn {
+    fn compressor(&self, codec: Codec, _level: Option<i32>) -> Result<Box<dyn Compress>, CodecError> {
+        Err(CodecError::Unsupported(codec))
+    }
+
+    fn decompressor(&self, codec: Codec, _window_max: usize) -> Result<Box<dyn Decompress>, CodecError> {
+        Err(CodecError::Unsupported(codec))
+    }
 }
 
 /// Why a batch's records could not be compressed or inflated.
@@ -120,6 +182,18 @@ pub enum CodecError {
     /// The data is not what the codec writes.
     #[error("corrupt {0} data")]
     Corrupt(Codec),
+    /// A level that the codec does not have.
+    #[error("{codec} has no level {level}: {least} to {most}")]
+    Level {
+        /// The codec.
+        codec: Codec,
+        /// What was asked for.
+        level: i32,
+        /// The codec's first level.
+        least: i32,
+        /// The codec's last level.
+        most: i32,
+    },
     /// The output would have more than `limit` bytes.
     #[error("{codec} output exceeds the limit of {limit} bytes")]
     LimitExceeded {
