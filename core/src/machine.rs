@@ -151,7 +151,11 @@ impl Machine {
     /// it does.
     fn fetch(&mut self, now: Instant) {
         let streams = self.streams();
-        let mut room = FetchRoom { streams, is_short: false };
+        let (budget, kick) = (Arc::clone(&self.shared.budget), Arc::clone(&self.shared.kick));
+        if self.fetchers.is_empty() {
+            return budget.has_asked(&kick, false);
+        }
+        let mut room = FetchRoom { streams, is_short: !budget.may_fetch(&kick), refused: false };
         let first = self.first_fetcher;
         let (sooner, later): (Vec<_>, Vec<_>) = self.fetchers.iter_mut().partition(|(number, _)| **number < first);
         for (number, fetcher) in later.into_iter().chain(sooner) {
@@ -161,6 +165,7 @@ impl Machine {
                 self.first_fetcher = *number;
             }
         }
+        budget.has_asked(&kick, room.refused);
         // Shares were counted by the turn before: once more, by this one's.
         self.settled &= self.streams() == streams;
     }
@@ -262,6 +267,7 @@ impl Machine {
         self.admin.abandon(&Error::Closed { fate: Fate::NotPersisted });
         self.senders.clear();
         self.fetchers.clear();
+        self.shared.budget.has_asked(&self.shared.kick, false);
     }
 
     /// The transport opened a connection.

@@ -222,6 +222,11 @@ pub(crate) struct Promise {
 impl Drop for Promise {
     fn drop(&mut self) {
         self.budget.promised.fetch_sub(self.bytes, Ordering::SeqCst);
+        // Another client of the budget may wait for just this.
+        let account = self.budget.account(Class::Fetch);
+        if account.starving.load(Ordering::SeqCst) {
+            self.budget.feed(account);
+        }
     }
 }
 
@@ -260,6 +265,21 @@ mod tests {
         let small = budget.fetch_buf(Class::Fetch, 5000).expect("the free one makes room");
         assert_eq!(small.as_ref().len(), 5000);
         assert!(budget.used(Class::Fetch) < limit);
+    }
+
+    /// Clients that share a budget wait for each other's promises too.
+    #[test]
+    fn a_promise_given_back_wakes_who_was_refused() {
+        let budget = Budget::new(Memory::of(256 << 10));
+        let kick = crate::kick::Kick::new();
+        budget.register(&kick).expect("room for one");
+        kick.begin(core::task::Waker::noop());
+        let all = budget.promise(budget.limit(Class::Fetch)).expect("room");
+        assert!(budget.promise(1).is_none());
+        assert!(!kick.is_woken());
+        drop(all);
+        assert!(kick.is_woken());
+        assert_eq!(budget.promised(), 0);
     }
 
     #[test]
