@@ -3,7 +3,11 @@
 //! Its owner, the driver, keeps one obligation: after every change it calls [`Machine::poll_output`] until that answers
 //! a timeout. It then writes what [`Machine::transmit`] gives, and waits.
 
-use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
 use core::time::Duration;
 
 use bytes::Bytes;
@@ -16,7 +20,7 @@ use crate::{
     cluster::{self, Cluster, other_protocol},
     consumer::{FetchRoom, Fetcher, Fetching, OffsetsAsked},
     error::{Fate, PeerFault},
-    link::{Incoming, LinkId, Pending, Room, State, Unanswered},
+    link::{Incoming, LinkId, Pending, Room, State, Unanswered, Use},
     producer::{Produced, Sender},
     rng::Rng,
     sync::Arc,
@@ -139,7 +143,7 @@ impl Machine {
         self.admin.run(now, &mut self.cluster);
         // Whoever ran may have found metadata out of date.
         self.cluster.run(now);
-        self.free_slots();
+        self.free_slots(now);
         self.tell_contact();
         self.shared.waits.wake_due(now);
         self.close(now);
@@ -204,7 +208,7 @@ impl Machine {
         number
     }
 
-    fn free_slots(&mut self) {
+    fn free_slots(&mut self, now: Instant) {
         let shared = &self.shared;
         self.senders.retain(|_, sender| {
             let done = sender.is_done();
@@ -214,14 +218,23 @@ impl Machine {
             }
             !done
         });
+        let mut left_open: BTreeSet<i32> = BTreeSet::new();
         self.fetchers.retain(|_, fetcher| {
             let done = fetcher.is_done();
             if done {
+                left_open.extend(fetcher.under_way());
                 fetcher.abandon();
                 shared.free_slot();
             }
             !done
         });
+        // A broker answers a connection's requests in turn: the next consumer would wait behind a fetch that waits for
+        // records which nobody reads.
+        for node in left_open {
+            if !self.fetchers.values().any(|f| f.under_way().any(|n| n == node)) {
+                self.cluster.drop_link(now, node, Use::Fetch);
+            }
+        }
     }
 
     fn tell_contact(&self) {

@@ -100,7 +100,13 @@ impl Budget {
 
     /// Chunks stay held for reuse. Someone may wait for one, so a return counts as room.
     fn put_chunk(&self, bytes: Vec<u8>) {
-        self.chunks.lock().push(bytes);
+        // A drop may come at any moment, also from an interrupt: it only tries. What finds no place is let go.
+        let Some(mut free) = self.chunks.try_lock() else {
+            drop(bytes);
+            return self.give(Class::Produce, self.chunk_bytes);
+        };
+        free.push(bytes);
+        drop(free);
         let account = self.account(Class::Produce);
         if account.starving.load(Ordering::SeqCst) {
             self.feed(account);
@@ -174,17 +180,18 @@ impl Budget {
 
     fn put_fetched(&self, class: Class, bytes: Vec<u8>) {
         let capacity = bytes.capacity();
-        if class == Class::Fetch {
-            let mut free = self.fetched.lock();
-            if free.len() < FETCHED_KEPT && capacity >= 4096 {
-                free.push(bytes);
-                drop(free);
-                let account = self.account(class);
-                if account.starving.load(Ordering::SeqCst) {
-                    self.feed(account);
-                }
-                return;
+        if class == Class::Fetch
+            && capacity >= 4096
+            && let Some(mut free) = self.fetched.try_lock()
+            && free.len() < FETCHED_KEPT
+        {
+            free.push(bytes);
+            drop(free);
+            let account = self.account(class);
+            if account.starving.load(Ordering::SeqCst) {
+                self.feed(account);
             }
+            return;
         }
         drop(bytes);
         self.give(class, capacity);

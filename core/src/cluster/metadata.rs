@@ -11,6 +11,7 @@ use super::Cluster;
 use crate::{
     Error, Instant,
     code::ErrorCode,
+    error::PeerFault,
     link::LinkId,
     machine::Context,
     sync::Arc,
@@ -280,16 +281,20 @@ impl Cluster {
             Err(error) => {
                 self.metadata.wanted = true;
                 self.metadata_failed(now);
-                let fault = crate::error::PeerFault::Malformed { api: METADATA.name, error };
+                let fault = PeerFault::Malformed { api: METADATA.name, error };
                 return self.on_fault(now, link, fault);
             }
         };
         self.throttle(now, link, response.throttle_time_ms);
         let code = ErrorCode(response.error_code);
         if !code.is_ok() || response.brokers.is_empty() {
-            // A broker that does not know the cluster yet says so, or names no broker.
+            // A broker that does not know the cluster yet says so, or names no broker: others are asked before it again.
             self.metadata.wanted = true;
-            return self.metadata_failed(now);
+            self.metadata_failed(now);
+            return match code.is_ok() {
+                true => self.on_fault(now, link, PeerFault::NoBrokers),
+                false => self.on_refusal(now, link, Error::broker(code, METADATA.name, None)),
+            };
         }
         self.learn_brokers(now, response.brokers.iter().map(|b| (b.node_id, b.host, b.port)));
         self.metadata.controller = response.controller_id;

@@ -121,6 +121,11 @@ impl Fetcher {
         self.done
     }
 
+    /// Brokers where a fetch is under way.
+    pub(crate) fn under_way(&self) -> impl Iterator<Item = i32> + '_ {
+        self.sessions.iter().filter(|(_, s)| s.in_flight).map(|(node, _)| *node)
+    }
+
     /// The client ends.
     pub(crate) fn abandon(&mut self) {
         self.shared.end();
