@@ -30,24 +30,49 @@ pub enum Direction {
     View,
 }
 
-/// Who speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Writes requests and reads responses.
-    Client,
-    /// Reads requests and writes responses.
-    Broker,
+/// An API of a client's.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Api {
+    /// Who speaks it, in a word.
+    pub r#for: String,
+    /// The numbers of the proposals that it comes from.
+    pub kips: Vec<u16>,
+    /// Whether the in-memory cluster answers it, or soon will: it then gets the broker's role.
+    #[serde(default)]
+    pub broker: bool,
+    /// The newest version that is for clients, if the schema has newer ones.
+    pub newest: Option<i16>,
 }
 
 /// `apis.toml`: what is generated.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Selection {
-    /// The name of an API, and the roles that get it.
-    pub apis: BTreeMap<String, BTreeSet<Role>>,
+    /// The APIs by their names.
+    pub apis: BTreeMap<String, Api>,
     /// Other messages, and what is done with them.
     pub messages: BTreeMap<String, BTreeSet<Direction>>,
+    /// What the release has and no client speaks, with the reason.
+    pub left_out: BTreeMap<String, String>,
+}
+
+impl Selection {
+    /// Every name of the release must be here, once; nothing else may. `release`: a name a line, after a line of its own.
+    fn check(&self, release: &str) -> Result<(), String> {
+        let released: BTreeSet<&str> = release.lines().skip(1).collect();
+        let here = || self.apis.keys().chain(self.messages.keys()).chain(self.left_out.keys()).map(String::as_str);
+        let mut once = BTreeSet::new();
+        let twice: Vec<&str> = here().filter(|name| !once.insert(*name)).collect();
+        let silent: Vec<&&str> = released.difference(&once).collect();
+        let unknown: Vec<&&str> = once.difference(&released).collect();
+        match (twice.is_empty(), silent.is_empty(), unknown.is_empty()) {
+            (true, true, true) => Ok(()),
+            _ => {
+                Err(format!("apis.toml: twice {twice:?}; says nothing of {silent:?}; not of the release: {unknown:?}"))
+            }
+        }
+    }
 }
 
 /// Where the code goes.
@@ -98,20 +123,21 @@ pub fn generate(
     targets: &Targets,
     schema: impl Fn(&str) -> Result<String, String>,
 ) -> Result<BTreeMap<PathBuf, String>, String> {
-    let load = |name: &str| {
-        let message = Message::parse(&schema(name)?).map_err(|error| format!("{name}.json: {error}"))?;
+    let load = |name: &str, newest| {
+        let message = Message::parse(&schema(name)?, newest).map_err(|error| format!("{name}.json: {error}"))?;
         if message.name == name { Ok(message) } else { Err(format!("{name}.json: is named {}", message.name)) }
     };
     let mut all = Generated::new(targets);
-    for (name, roles) in &selection.apis {
-        let (request, response) = (load(&format!("{name}Request"))?, load(&format!("{name}Response"))?);
+    for (name, api) in &selection.apis {
+        let [request, response] = ["Request", "Response"].map(|kind| load(&format!("{name}{kind}"), api.newest));
+        let (request, response) = (request?, response?);
         if (request.valid, request.flexible) != (response.valid, response.flexible) {
             return Err(format!("{name}: request and response have different versions"));
         }
-        all.api(request, response, roles)?;
+        all.api(request, response, api.broker)?;
     }
     for (name, directions) in &selection.messages {
-        all.message(load(name)?, directions)?;
+        all.message(load(name, None)?, directions)?;
     }
     all.finish()
 }
@@ -132,19 +158,14 @@ impl Generated {
         Self { client, broker, samples, requests: Vec::new(), both: Vec::new() }
     }
 
-    fn api(&mut self, request: Message, response: Message, roles: &BTreeSet<Role>) -> Result<(), String> {
+    fn api(&mut self, request: Message, response: Message, broker: bool) -> Result<(), String> {
         let modules = [names::snake(&request.name), names::snake(&response.name)];
-        let [client, broker] = [Role::Client, Role::Broker].map(|role| roles.contains(&role));
-        if client {
-            self.client.add(&request, Direction::Encoder, modules[0].clone())?;
-            self.client.add(&response, Direction::View, modules[1].clone())?;
-        }
+        self.client.add(&request, Direction::Encoder, modules[0].clone())?;
+        self.client.add(&response, Direction::View, modules[1].clone())?;
+        self.requests.push(request.clone());
         if broker {
             self.broker.add(&request, Direction::View, modules[0].clone())?;
             self.broker.add(&response, Direction::Encoder, modules[1].clone())?;
-        }
-        self.requests.push(request.clone());
-        if client && broker {
             let [client, broker] = [self.client.target.path, self.broker.target.path];
             let path = |target: &str, module: usize| format!("{target}::{}", modules[module]);
             self.both.push((request, path(client, 0), path(broker, 0)));
@@ -194,7 +215,9 @@ pub fn checked_in(codegen: &Path) -> Result<BTreeMap<PathBuf, String>, String> {
     let mut files = BTreeMap::new();
     for (folder, targets) in [(codegen, &WORKSPACE), (made_up.as_path(), &MADE_UP)] {
         let read = |path: PathBuf| fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()));
-        let selection = toml::from_str(&read(folder.join("apis.toml"))?).map_err(|error| error.to_string())?;
+        let selection: Selection =
+            toml::from_str(&read(folder.join("apis.toml"))?).map_err(|error| error.to_string())?;
+        selection.check(&read(folder.join("schema/RELEASE"))?)?;
         let schema = |name: &str| read(folder.join("schema").join(name).with_extension("json"));
         files.extend(generate(&selection, targets, schema)?);
     }

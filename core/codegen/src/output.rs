@@ -98,7 +98,8 @@ pub(crate) fn api_table(target: &Target, requests: &mut [Message]) -> Result<Str
         _ = writeln!(code, "/// {name}.\npub const {constant}: Api = {};", structs::api(request)?);
         names.push(constant);
     }
-    _ = writeln!(code, "\n/// All of them by key.\npub const ALL: &[Api] = &[{}];", names.join(", "));
+    _ = writeln!(code, "\n/// All of them by key. A program that uses it has all of their names in it.");
+    _ = writeln!(code, "pub const ALL: &[Api] = &[{}];", names.join(", "));
     Ok(code)
 }
 

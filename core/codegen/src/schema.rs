@@ -192,22 +192,23 @@ impl Type {
 }
 
 impl Message {
-    /// Parses a schema file. It is JSON with `//` comments.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    /// Parses a schema file. It is JSON with `//` comments. Versions after `newest` are as good as not there.
+    pub(crate) fn parse(text: &str, newest: Option<i16>) -> Result<Self, String> {
         let raw: RawMessage = serde_json::from_str(&without_comments(text)).map_err(|error| error.to_string())?;
         let kind = match raw.r#type.as_str() {
             "request" => Kind::Request,
             "response" => Kind::Response,
             _ => Kind::Data,
         };
-        let valid = Versions::parse(&raw.valid_versions)?;
+        let all = Versions::parse(&raw.valid_versions)?;
+        let valid = all.and(Versions { lo: 0, hi: newest.unwrap_or(i16::MAX) });
         let mut message = Message {
             api_key: raw.api_key,
             kind,
             name: raw.name.clone(),
             valid,
             flexible: Versions::parse(&raw.flexible_versions)?.and(valid),
-            unstable: raw.latest_version_unstable,
+            unstable: raw.latest_version_unstable && valid == all,
             structs: Vec::new(),
         };
         if valid.is_empty() {

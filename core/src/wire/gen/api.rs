@@ -12,13 +12,266 @@ pub const FETCH: Api = Api { key: 1, name: "Fetch", min: 4, max: 18, max_unstabl
 pub const LIST_OFFSETS: Api = Api { key: 2, name: "ListOffsets", min: 1, max: 11, max_unstable: 11, flexible_from: 6 };
 /// Metadata.
 pub const METADATA: Api = Api { key: 3, name: "Metadata", min: 0, max: 13, max_unstable: 13, flexible_from: 9 };
+/// OffsetCommit.
+pub const OFFSET_COMMIT: Api =
+    Api { key: 8, name: "OffsetCommit", min: 2, max: 10, max_unstable: 10, flexible_from: 8 };
+/// OffsetFetch.
+pub const OFFSET_FETCH: Api = Api { key: 9, name: "OffsetFetch", min: 1, max: 10, max_unstable: 10, flexible_from: 6 };
+/// FindCoordinator.
+pub const FIND_COORDINATOR: Api =
+    Api { key: 10, name: "FindCoordinator", min: 0, max: 6, max_unstable: 6, flexible_from: 3 };
+/// JoinGroup.
+pub const JOIN_GROUP: Api = Api { key: 11, name: "JoinGroup", min: 0, max: 9, max_unstable: 9, flexible_from: 6 };
+/// Heartbeat.
+pub const HEARTBEAT: Api = Api { key: 12, name: "Heartbeat", min: 0, max: 4, max_unstable: 4, flexible_from: 4 };
+/// LeaveGroup.
+pub const LEAVE_GROUP: Api = Api { key: 13, name: "LeaveGroup", min: 0, max: 5, max_unstable: 5, flexible_from: 4 };
+/// SyncGroup.
+pub const SYNC_GROUP: Api = Api { key: 14, name: "SyncGroup", min: 0, max: 5, max_unstable: 5, flexible_from: 4 };
+/// DescribeGroups.
+pub const DESCRIBE_GROUPS: Api =
+    Api { key: 15, name: "DescribeGroups", min: 0, max: 6, max_unstable: 6, flexible_from: 5 };
+/// ListGroups.
+pub const LIST_GROUPS: Api = Api { key: 16, name: "ListGroups", min: 0, max: 5, max_unstable: 5, flexible_from: 3 };
+/// SaslHandshake.
+pub const SASL_HANDSHAKE: Api =
+    Api { key: 17, name: "SaslHandshake", min: 0, max: 1, max_unstable: 1, flexible_from: i16::MAX };
 /// ApiVersions.
 pub const API_VERSIONS: Api = Api { key: 18, name: "ApiVersions", min: 0, max: 4, max_unstable: 4, flexible_from: 3 };
 /// CreateTopics.
 pub const CREATE_TOPICS: Api = Api { key: 19, name: "CreateTopics", min: 2, max: 7, max_unstable: 7, flexible_from: 5 };
+/// DeleteTopics.
+pub const DELETE_TOPICS: Api = Api { key: 20, name: "DeleteTopics", min: 1, max: 6, max_unstable: 6, flexible_from: 4 };
+/// DeleteRecords.
+pub const DELETE_RECORDS: Api =
+    Api { key: 21, name: "DeleteRecords", min: 0, max: 2, max_unstable: 2, flexible_from: 2 };
 /// InitProducerId.
 pub const INIT_PRODUCER_ID: Api =
     Api { key: 22, name: "InitProducerId", min: 0, max: 5, max_unstable: 6, flexible_from: 2 };
+/// OffsetForLeaderEpoch.
+pub const OFFSET_FOR_LEADER_EPOCH: Api =
+    Api { key: 23, name: "OffsetForLeaderEpoch", min: 2, max: 4, max_unstable: 4, flexible_from: 4 };
+/// AddPartitionsToTxn.
+pub const ADD_PARTITIONS_TO_TXN: Api =
+    Api { key: 24, name: "AddPartitionsToTxn", min: 0, max: 3, max_unstable: 3, flexible_from: 3 };
+/// AddOffsetsToTxn.
+pub const ADD_OFFSETS_TO_TXN: Api =
+    Api { key: 25, name: "AddOffsetsToTxn", min: 0, max: 4, max_unstable: 4, flexible_from: 3 };
+/// EndTxn.
+pub const END_TXN: Api = Api { key: 26, name: "EndTxn", min: 0, max: 5, max_unstable: 5, flexible_from: 3 };
+/// WriteTxnMarkers.
+pub const WRITE_TXN_MARKERS: Api =
+    Api { key: 27, name: "WriteTxnMarkers", min: 1, max: 2, max_unstable: 2, flexible_from: 1 };
+/// TxnOffsetCommit.
+pub const TXN_OFFSET_COMMIT: Api =
+    Api { key: 28, name: "TxnOffsetCommit", min: 0, max: 5, max_unstable: 5, flexible_from: 3 };
+/// DescribeAcls.
+pub const DESCRIBE_ACLS: Api = Api { key: 29, name: "DescribeAcls", min: 1, max: 3, max_unstable: 3, flexible_from: 2 };
+/// CreateAcls.
+pub const CREATE_ACLS: Api = Api { key: 30, name: "CreateAcls", min: 1, max: 3, max_unstable: 3, flexible_from: 2 };
+/// DeleteAcls.
+pub const DELETE_ACLS: Api = Api { key: 31, name: "DeleteAcls", min: 1, max: 3, max_unstable: 3, flexible_from: 2 };
+/// DescribeConfigs.
+pub const DESCRIBE_CONFIGS: Api =
+    Api { key: 32, name: "DescribeConfigs", min: 1, max: 4, max_unstable: 4, flexible_from: 4 };
+/// AlterConfigs.
+pub const ALTER_CONFIGS: Api = Api { key: 33, name: "AlterConfigs", min: 0, max: 2, max_unstable: 2, flexible_from: 2 };
+/// AlterReplicaLogDirs.
+pub const ALTER_REPLICA_LOG_DIRS: Api =
+    Api { key: 34, name: "AlterReplicaLogDirs", min: 1, max: 2, max_unstable: 2, flexible_from: 2 };
+/// DescribeLogDirs.
+pub const DESCRIBE_LOG_DIRS: Api =
+    Api { key: 35, name: "DescribeLogDirs", min: 1, max: 5, max_unstable: 5, flexible_from: 2 };
+/// SaslAuthenticate.
+pub const SASL_AUTHENTICATE: Api =
+    Api { key: 36, name: "SaslAuthenticate", min: 0, max: 2, max_unstable: 2, flexible_from: 2 };
+/// CreatePartitions.
+pub const CREATE_PARTITIONS: Api =
+    Api { key: 37, name: "CreatePartitions", min: 0, max: 3, max_unstable: 3, flexible_from: 2 };
+/// CreateDelegationToken.
+pub const CREATE_DELEGATION_TOKEN: Api =
+    Api { key: 38, name: "CreateDelegationToken", min: 1, max: 3, max_unstable: 3, flexible_from: 2 };
+/// RenewDelegationToken.
+pub const RENEW_DELEGATION_TOKEN: Api =
+    Api { key: 39, name: "RenewDelegationToken", min: 1, max: 2, max_unstable: 2, flexible_from: 2 };
+/// ExpireDelegationToken.
+pub const EXPIRE_DELEGATION_TOKEN: Api =
+    Api { key: 40, name: "ExpireDelegationToken", min: 1, max: 2, max_unstable: 2, flexible_from: 2 };
+/// DescribeDelegationToken.
+pub const DESCRIBE_DELEGATION_TOKEN: Api =
+    Api { key: 41, name: "DescribeDelegationToken", min: 1, max: 3, max_unstable: 3, flexible_from: 2 };
+/// DeleteGroups.
+pub const DELETE_GROUPS: Api = Api { key: 42, name: "DeleteGroups", min: 0, max: 2, max_unstable: 2, flexible_from: 2 };
+/// ElectLeaders.
+pub const ELECT_LEADERS: Api = Api { key: 43, name: "ElectLeaders", min: 0, max: 2, max_unstable: 2, flexible_from: 2 };
+/// IncrementalAlterConfigs.
+pub const INCREMENTAL_ALTER_CONFIGS: Api =
+    Api { key: 44, name: "IncrementalAlterConfigs", min: 0, max: 1, max_unstable: 1, flexible_from: 1 };
+/// AlterPartitionReassignments.
+pub const ALTER_PARTITION_REASSIGNMENTS: Api =
+    Api { key: 45, name: "AlterPartitionReassignments", min: 0, max: 1, max_unstable: 1, flexible_from: 0 };
+/// ListPartitionReassignments.
+pub const LIST_PARTITION_REASSIGNMENTS: Api =
+    Api { key: 46, name: "ListPartitionReassignments", min: 0, max: 0, max_unstable: 0, flexible_from: 0 };
+/// OffsetDelete.
+pub const OFFSET_DELETE: Api =
+    Api { key: 47, name: "OffsetDelete", min: 0, max: 0, max_unstable: 0, flexible_from: i16::MAX };
+/// DescribeClientQuotas.
+pub const DESCRIBE_CLIENT_QUOTAS: Api =
+    Api { key: 48, name: "DescribeClientQuotas", min: 0, max: 1, max_unstable: 1, flexible_from: 1 };
+/// AlterClientQuotas.
+pub const ALTER_CLIENT_QUOTAS: Api =
+    Api { key: 49, name: "AlterClientQuotas", min: 0, max: 1, max_unstable: 1, flexible_from: 1 };
+/// DescribeUserScramCredentials.
+pub const DESCRIBE_USER_SCRAM_CREDENTIALS: Api =
+    Api { key: 50, name: "DescribeUserScramCredentials", min: 0, max: 0, max_unstable: 0, flexible_from: 0 };
+/// AlterUserScramCredentials.
+pub const ALTER_USER_SCRAM_CREDENTIALS: Api =
+    Api { key: 51, name: "AlterUserScramCredentials", min: 0, max: 0, max_unstable: 0, flexible_from: 0 };
+/// DescribeQuorum.
+pub const DESCRIBE_QUORUM: Api =
+    Api { key: 55, name: "DescribeQuorum", min: 0, max: 2, max_unstable: 2, flexible_from: 0 };
+/// UpdateFeatures.
+pub const UPDATE_FEATURES: Api =
+    Api { key: 57, name: "UpdateFeatures", min: 0, max: 2, max_unstable: 2, flexible_from: 0 };
+/// DescribeCluster.
+pub const DESCRIBE_CLUSTER: Api =
+    Api { key: 60, name: "DescribeCluster", min: 0, max: 2, max_unstable: 2, flexible_from: 0 };
+/// DescribeProducers.
+pub const DESCRIBE_PRODUCERS: Api =
+    Api { key: 61, name: "DescribeProducers", min: 0, max: 0, max_unstable: 0, flexible_from: 0 };
+/// UnregisterBroker.
+pub const UNREGISTER_BROKER: Api =
+    Api { key: 64, name: "UnregisterBroker", min: 0, max: 0, max_unstable: 0, flexible_from: 0 };
+/// DescribeTransactions.
+pub const DESCRIBE_TRANSACTIONS: Api =
+    Api { key: 65, name: "DescribeTransactions", min: 0, max: 0, max_unstable: 0, flexible_from: 0 };
+/// ListTransactions.
+pub const LIST_TRANSACTIONS: Api =
+    Api { key: 66, name: "ListTransactions", min: 0, max: 2, max_unstable: 2, flexible_from: 0 };
+/// ConsumerGroupHeartbeat.
+pub const CONSUMER_GROUP_HEARTBEAT: Api =
+    Api { key: 68, name: "ConsumerGroupHeartbeat", min: 0, max: 1, max_unstable: 1, flexible_from: 0 };
+/// ConsumerGroupDescribe.
+pub const CONSUMER_GROUP_DESCRIBE: Api =
+    Api { key: 69, name: "ConsumerGroupDescribe", min: 0, max: 1, max_unstable: 1, flexible_from: 0 };
+/// GetTelemetrySubscriptions.
+pub const GET_TELEMETRY_SUBSCRIPTIONS: Api =
+    Api { key: 71, name: "GetTelemetrySubscriptions", min: 0, max: 0, max_unstable: 0, flexible_from: 0 };
+/// PushTelemetry.
+pub const PUSH_TELEMETRY: Api =
+    Api { key: 72, name: "PushTelemetry", min: 0, max: 0, max_unstable: 0, flexible_from: 0 };
+/// ListConfigResources.
+pub const LIST_CONFIG_RESOURCES: Api =
+    Api { key: 74, name: "ListConfigResources", min: 0, max: 1, max_unstable: 1, flexible_from: 0 };
+/// DescribeTopicPartitions.
+pub const DESCRIBE_TOPIC_PARTITIONS: Api =
+    Api { key: 75, name: "DescribeTopicPartitions", min: 0, max: 0, max_unstable: 0, flexible_from: 0 };
+/// ShareGroupHeartbeat.
+pub const SHARE_GROUP_HEARTBEAT: Api =
+    Api { key: 76, name: "ShareGroupHeartbeat", min: 1, max: 1, max_unstable: 1, flexible_from: 1 };
+/// ShareGroupDescribe.
+pub const SHARE_GROUP_DESCRIBE: Api =
+    Api { key: 77, name: "ShareGroupDescribe", min: 1, max: 1, max_unstable: 1, flexible_from: 1 };
+/// ShareFetch.
+pub const SHARE_FETCH: Api = Api { key: 78, name: "ShareFetch", min: 1, max: 2, max_unstable: 2, flexible_from: 1 };
+/// ShareAcknowledge.
+pub const SHARE_ACKNOWLEDGE: Api =
+    Api { key: 79, name: "ShareAcknowledge", min: 1, max: 2, max_unstable: 2, flexible_from: 1 };
+/// AddRaftVoter.
+pub const ADD_RAFT_VOTER: Api =
+    Api { key: 80, name: "AddRaftVoter", min: 0, max: 1, max_unstable: 1, flexible_from: 0 };
+/// RemoveRaftVoter.
+pub const REMOVE_RAFT_VOTER: Api =
+    Api { key: 81, name: "RemoveRaftVoter", min: 0, max: 0, max_unstable: 0, flexible_from: 0 };
+/// StreamsGroupHeartbeat.
+pub const STREAMS_GROUP_HEARTBEAT: Api =
+    Api { key: 88, name: "StreamsGroupHeartbeat", min: 0, max: 0, max_unstable: 0, flexible_from: 0 };
+/// StreamsGroupDescribe.
+pub const STREAMS_GROUP_DESCRIBE: Api =
+    Api { key: 89, name: "StreamsGroupDescribe", min: 0, max: 0, max_unstable: 0, flexible_from: 0 };
+/// DescribeShareGroupOffsets.
+pub const DESCRIBE_SHARE_GROUP_OFFSETS: Api =
+    Api { key: 90, name: "DescribeShareGroupOffsets", min: 0, max: 1, max_unstable: 1, flexible_from: 0 };
+/// AlterShareGroupOffsets.
+pub const ALTER_SHARE_GROUP_OFFSETS: Api =
+    Api { key: 91, name: "AlterShareGroupOffsets", min: 0, max: 0, max_unstable: 0, flexible_from: 0 };
+/// DeleteShareGroupOffsets.
+pub const DELETE_SHARE_GROUP_OFFSETS: Api =
+    Api { key: 92, name: "DeleteShareGroupOffsets", min: 0, max: 0, max_unstable: 0, flexible_from: 0 };
 
-/// All of them by key.
-pub const ALL: &[Api] = &[PRODUCE, FETCH, LIST_OFFSETS, METADATA, API_VERSIONS, CREATE_TOPICS, INIT_PRODUCER_ID];
+/// All of them by key. A program that uses it has all of their names in it.
+pub const ALL: &[Api] = &[
+    PRODUCE,
+    FETCH,
+    LIST_OFFSETS,
+    METADATA,
+    OFFSET_COMMIT,
+    OFFSET_FETCH,
+    FIND_COORDINATOR,
+    JOIN_GROUP,
+    HEARTBEAT,
+    LEAVE_GROUP,
+    SYNC_GROUP,
+    DESCRIBE_GROUPS,
+    LIST_GROUPS,
+    SASL_HANDSHAKE,
+    API_VERSIONS,
+    CREATE_TOPICS,
+    DELETE_TOPICS,
+    DELETE_RECORDS,
+    INIT_PRODUCER_ID,
+    OFFSET_FOR_LEADER_EPOCH,
+    ADD_PARTITIONS_TO_TXN,
+    ADD_OFFSETS_TO_TXN,
+    END_TXN,
+    WRITE_TXN_MARKERS,
+    TXN_OFFSET_COMMIT,
+    DESCRIBE_ACLS,
+    CREATE_ACLS,
+    DELETE_ACLS,
+    DESCRIBE_CONFIGS,
+    ALTER_CONFIGS,
+    ALTER_REPLICA_LOG_DIRS,
+    DESCRIBE_LOG_DIRS,
+    SASL_AUTHENTICATE,
+    CREATE_PARTITIONS,
+    CREATE_DELEGATION_TOKEN,
+    RENEW_DELEGATION_TOKEN,
+    EXPIRE_DELEGATION_TOKEN,
+    DESCRIBE_DELEGATION_TOKEN,
+    DELETE_GROUPS,
+    ELECT_LEADERS,
+    INCREMENTAL_ALTER_CONFIGS,
+    ALTER_PARTITION_REASSIGNMENTS,
+    LIST_PARTITION_REASSIGNMENTS,
+    OFFSET_DELETE,
+    DESCRIBE_CLIENT_QUOTAS,
+    ALTER_CLIENT_QUOTAS,
+    DESCRIBE_USER_SCRAM_CREDENTIALS,
+    ALTER_USER_SCRAM_CREDENTIALS,
+    DESCRIBE_QUORUM,
+    UPDATE_FEATURES,
+    DESCRIBE_CLUSTER,
+    DESCRIBE_PRODUCERS,
+    UNREGISTER_BROKER,
+    DESCRIBE_TRANSACTIONS,
+    LIST_TRANSACTIONS,
+    CONSUMER_GROUP_HEARTBEAT,
+    CONSUMER_GROUP_DESCRIBE,
+    GET_TELEMETRY_SUBSCRIPTIONS,
+    PUSH_TELEMETRY,
+    LIST_CONFIG_RESOURCES,
+    DESCRIBE_TOPIC_PARTITIONS,
+    SHARE_GROUP_HEARTBEAT,
+    SHARE_GROUP_DESCRIBE,
+    SHARE_FETCH,
+    SHARE_ACKNOWLEDGE,
+    ADD_RAFT_VOTER,
+    REMOVE_RAFT_VOTER,
+    STREAMS_GROUP_HEARTBEAT,
+    STREAMS_GROUP_DESCRIBE,
+    DESCRIBE_SHARE_GROUP_OFFSETS,
+    ALTER_SHARE_GROUP_OFFSETS,
+    DELETE_SHARE_GROUP_OFFSETS,
+];

@@ -105,6 +105,17 @@ pub(crate) fn join(frame: &Frame, external: &[Vec<Bytes>]) -> Vec<Bytes> {
     pieces
 }
 
+/// What the brokers answer, and so what they advertise: what [`Cluster::handle`] has an arm for.
+pub(crate) const ANSWERED: [Api; 7] = [
+    api::PRODUCE,
+    api::FETCH,
+    api::LIST_OFFSETS,
+    api::METADATA,
+    api::API_VERSIONS,
+    api::CREATE_TOPICS,
+    api::INIT_PRODUCER_ID,
+];
+
 impl Cluster {
     pub(crate) fn handle(&mut self, request: &Request, mut body: Reader<'_>) -> Result<Outcome, WireError> {
         let body = &mut body;

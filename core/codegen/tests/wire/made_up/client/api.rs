@@ -9,5 +9,5 @@ pub const EVERY: Api = Api { key: 900, name: "Every", min: 1, max: 5, max_unstab
 /// Empty.
 pub const EMPTY: Api = Api { key: 901, name: "Empty", min: 0, max: 0, max_unstable: 0, flexible_from: i16::MAX };
 
-/// All of them by key.
+/// All of them by key. A program that uses it has all of their names in it.
 pub const ALL: &[Api] = &[EVERY, EMPTY];
