@@ -197,7 +197,7 @@ impl Machine {
                     let slot = self.number();
                     self.fetchers.insert(slot, Fetcher::new(slot, shared));
                 }
-                Command::CreateTopics(call) => self.admin.add(call),
+                Command::Admin(operation) => self.admin.add(operation),
             }
         }
     }
@@ -272,7 +272,7 @@ impl Machine {
             match command {
                 Command::Produce(shared) => Sender::new(0, shared).abandon(),
                 Command::Consume(shared) => Fetcher::new(0, shared).abandon(),
-                Command::CreateTopics(call) => self.admin.add(call),
+                Command::Admin(operation) => self.admin.add(operation),
             }
         }
         self.senders.values_mut().for_each(Sender::abandon);
@@ -472,7 +472,7 @@ impl Machine {
                     fetcher.on_fetch_lost(now, cluster, *fetching);
                 }
             }
-            Context::Admin(asked) => self.admin.on_lost(now, cluster, asked),
+            Context::Admin(asked) => self.admin.on_lost(now, cluster, asked, lost.sent),
         }
     }
 

@@ -88,7 +88,7 @@ impl ConsumerBuilder {
         };
         self.client.take_slot()?;
         let shared = ConsumerShared::new(Arc::clone(&self.client), self.config, subscription);
-        if let Err(error) = self.client.command(Command::Consume(Arc::clone(&shared))) {
+        if let Err((error, _)) = self.client.command(Command::Consume(Arc::clone(&shared))) {
             self.client.free_slot();
             return Err(error);
         }

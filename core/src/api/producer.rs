@@ -91,7 +91,7 @@ impl ProducerBuilder {
         self.config.check(&self.client.config, &self.client.budget)?;
         self.client.take_slot()?;
         let shared = ProducerShared::new(Arc::clone(&self.client), self.config);
-        if let Err(error) = self.client.command(Command::Produce(Arc::clone(&shared))) {
+        if let Err((error, _)) = self.client.command(Command::Produce(Arc::clone(&shared))) {
             self.client.free_slot();
             return Err(error);
         }
