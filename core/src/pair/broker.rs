@@ -2,7 +2,7 @@
 
 use alloc::{string::String, vec, vec::Vec};
 
-use super::{Pair, Request};
+use super::{Pair, Request, codec::rle};
 use crate::{
     broker_role::{
         api_versions_response::{ApiVersion, ApiVersionsResponse},
@@ -18,7 +18,8 @@ use crate::{
         produce_request::ProduceRequest,
         produce_response::{PartitionProduceResponse, ProduceResponse, TopicProduceResponse},
     },
-    record::{BATCH_HEADER_LEN, BatchHeader, Batches, LOG_OVERHEAD, RecordParts, encode_record, seal_crc},
+    compress::Codec,
+    record::{Attributes, BATCH_HEADER_LEN, BatchHeader, Batches, LOG_OVERHEAD, RecordParts, encode_record, seal_crc},
     wire::Uuid,
 };
 
@@ -282,10 +283,23 @@ impl Pair {
 
 /// A batch of these values, with its first record at `base_offset`.
 pub(crate) fn batch_of(base_offset: i64, values: &[&str]) -> Vec<u8> {
+    batch_with(base_offset, Attributes::default(), values.len() as i32, records_of(values))
+}
+
+/// The same, compressed as the tests do it.
+pub(crate) fn packed(codec: Codec, base_offset: i64, values: &[&str]) -> Vec<u8> {
+    packed_with(Attributes::of(codec), base_offset, values.len() as i32, &records_of(values))
+}
+
+pub(crate) fn packed_with(attributes: Attributes, base_offset: i64, count: i32, records: &[u8]) -> Vec<u8> {
+    batch_with(base_offset, attributes, count, rle(records))
+}
+
+pub(crate) fn records_of(values: &[&str]) -> Vec<u8> {
     let mut records = Vec::new();
     for (i, value) in values.iter().enumerate() {
         let parts = RecordParts {
-            timestamp_delta: 0,
+            timestamp_delta: i as i64,
             offset_delta: i as u32,
             key: None,
             value: Some(value.as_bytes()),
@@ -293,20 +307,20 @@ pub(crate) fn batch_of(base_offset: i64, values: &[&str]) -> Vec<u8> {
         };
         encode_record(&mut records, &parts);
     }
-    batch_with(base_offset, values.len() as i32, records)
+    records
 }
 
-fn batch_with(base_offset: i64, count: i32, records: Vec<u8>) -> Vec<u8> {
+pub(crate) fn batch_with(base_offset: i64, attributes: Attributes, count: i32, records: Vec<u8>) -> Vec<u8> {
     let header = BatchHeader {
         base_offset,
         batch_length: (BATCH_HEADER_LEN - LOG_OVERHEAD + records.len()) as i32,
         partition_leader_epoch: 5,
         magic: 2,
         crc: 0,
-        attributes: Default::default(),
-        last_offset_delta: count - 1,
+        attributes,
+        last_offset_delta: count.max(1) - 1,
         base_timestamp: 7,
-        max_timestamp: 7,
+        max_timestamp: 99,
         producer_id: -1,
         producer_epoch: -1,
         base_sequence: -1,

@@ -5,8 +5,10 @@
 
 mod broker;
 mod closing;
+mod codec;
 mod consuming;
 mod fetching;
+mod inflating;
 mod links;
 mod metadata;
 mod producing;

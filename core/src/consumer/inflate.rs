@@ -1,0 +1,137 @@
+//! Compressed batches of a consumer, inflated in the application's thread under a lease of the Inflate class.
+
+use alloc::{boxed::Box, vec::Vec};
+
+use bytes::Bytes;
+
+use crate::{
+    budget::{Budget, Class, InflateBuf, Lease, Standing},
+    compress::{Codec, CodecError, Codecs, Decompress, Full, Room},
+    record::{BATCH_HEADER_LEN, BatchHeader, BatchView, LOG_OVERHEAD},
+    sync::Arc,
+};
+
+/// What inflates a consumer's batches: one decompressor a codec, made when the first batch of its kind comes.
+pub(crate) struct Inflater {
+    codecs: Arc<dyn Codecs>,
+    budget: Arc<Budget>,
+    made: Vec<Made>,
+}
+
+struct Made {
+    codec: Box<dyn Decompress>,
+    _memory: Lease,
+    _standing: Standing,
+}
+
+/// Why a batch was not inflated.
+#[derive(Debug)]
+pub(crate) enum Stuck {
+    /// Not now: at least so many bytes of the Inflate class must come back first.
+    Room(usize),
+    /// It takes at least `needed` bytes, and there can never be more than `limit`.
+    Never {
+        needed: usize,
+        limit: usize,
+    },
+    Codec(CodecError),
+}
+
+impl Inflater {
+    pub(crate) fn new(codecs: Arc<dyn Codecs>, budget: Arc<Budget>) -> Self {
+        Inflater { codecs, budget, made: Vec::new() }
+    }
+
+    /// The plain batch that a compressed one was before, with the same header but for length, codec and CRC.
+    pub(crate) fn inflate(&mut self, batch: &BatchView<'_>, codec: Codec) -> Result<Bytes, Stuck> {
+        let payload = batch.payload();
+        let at = self.made(codec)?;
+        let Some(made) = self.made.get_mut(at) else { return Err(Stuck::Codec(CodecError::Unsupported(codec))) };
+        let limit = self.budget.most(Class::Inflate).min(BATCH_MAX);
+        let mut least = BATCH_HEADER_LEN + payload.len().min(limit / 2);
+        let mut wish = BATCH_HEADER_LEN.saturating_add(payload.len().saturating_mul(USUAL_RATIO));
+        loop {
+            if least > limit {
+                return Err(Stuck::Never { needed: least, limit });
+            }
+            let Some(buf) = self.budget.inflate_buf(least, wish.min(limit)) else { return Err(Stuck::Room(least)) };
+            let mut room = BoundedRoom { buf, limit, denied: None };
+            room.buf.bytes_mut().extend_from_slice(&[0; BATCH_HEADER_LEN]);
+            let result = made.codec.decompress(payload, &mut room);
+            match (result, room.denied) {
+                (Ok(()), _) => return Ok(plain(&batch.header, room.buf)),
+                (Err(_), Some(needed)) => {
+                    // Where a buffer has no room to move, one that is large enough from the start may have.
+                    wish = room.buf.bytes_mut().capacity().saturating_mul(2);
+                    least = needed;
+                }
+                (Err(error), None) => return Err(Stuck::Codec(error)),
+            }
+        }
+    }
+
+    /// Which decompressor is a codec's, after it was made if need be.
+    fn made(&mut self, codec: Codec) -> Result<usize, Stuck> {
+        if let Some(at) = self.made.iter().position(|m| m.codec.codec() == codec) {
+            return Ok(at);
+        }
+        let limit = self.budget.most(Class::Inflate);
+        let made = self.codecs.decompressor(codec, limit).map_err(Stuck::Codec)?;
+        let needed = made.memory();
+        if needed > limit {
+            return Err(Stuck::Never { needed, limit });
+        }
+        let Some(memory) = self.budget.lease(Class::Inflate, needed) else { return Err(Stuck::Room(needed)) };
+        let standing = self.budget.standing(Class::Inflate, needed);
+        self.made.push(Made { codec: made, _memory: memory, _standing: standing });
+        Ok(self.made.len() - 1)
+    }
+}
+
+/// The first guess of how much larger records are than what they were compressed to.
+const USUAL_RATIO: usize = 4;
+
+/// A batch's length must fit its header.
+const BATCH_MAX: usize = i32::MAX as usize;
+
+/// Writes the header in front of inflated records.
+fn plain(header: &BatchHeader, mut buf: InflateBuf) -> Bytes {
+    let whole = buf.as_ref().len();
+    let header = BatchHeader {
+        batch_length: i32::try_from(whole.saturating_sub(LOG_OVERHEAD)).unwrap_or(i32::MAX),
+        attributes: header.attributes.plain(),
+        ..*header
+    };
+    if let Some(place) = buf.bytes_mut().first_chunk_mut() {
+        *place = header.write();
+    }
+    Bytes::from_owner(buf)
+}
+
+/// One buffer of the Inflate class that grows as long as there is room for it.
+struct BoundedRoom {
+    buf: InflateBuf,
+    limit: usize,
+    /// How large it would have had to be, when it could not grow.
+    denied: Option<usize>,
+}
+
+impl Room for BoundedRoom {
+    fn out(&mut self) -> &mut Vec<u8> {
+        self.buf.bytes_mut()
+    }
+
+    fn want(&mut self, more: usize) -> Result<(), Full> {
+        let (len, capacity) = (self.buf.as_ref().len(), self.buf.bytes_mut().capacity());
+        let needed = len.saturating_add(more);
+        if needed <= capacity {
+            return Ok(());
+        }
+        let wish = capacity.saturating_mul(2).clamp(needed, self.limit.max(needed));
+        if needed <= self.limit && self.buf.grow(needed, wish) {
+            return Ok(());
+        }
+        self.denied = Some(needed);
+        Err(Full { limit: self.limit })
+    }
+}
