@@ -179,11 +179,8 @@ fn damaged_and_unreadable_batches_differ() {
     *damaged.last_mut().expect("bytes") ^= 1;
     pair.bring(&request, 77, 0, &damaged);
     assert!(matches!(batch_error(error(&pair, &mut consumer)), BatchError::Crc { .. }));
-    let stale = pair.expect(api::FETCH);
-    assert_eq!(pair.wanted(&stale)[0].2, 11);
-    pair.bring(&stale, 77, 0, &batch_of(11, &["dropped"]));
     let again = pair.expect(api::FETCH);
-    assert_eq!(pair.wanted(&again)[0].2, 10);
+    assert!(pair.wanted(&again).is_empty(), "the session goes on from 10");
     pair.bring(&again, 77, 0, &packed(Codec::Lz4, 10, &["a"]));
     assert_eq!(values(&records(&pair, &mut consumer)), ["a"]);
     for (attributes, expected) in
