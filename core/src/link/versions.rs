@@ -19,11 +19,15 @@ impl Versions {
         }
     }
 
+    /// The oldest and the newest version that the broker speaks; −1 if it does not know the API.
+    pub(crate) fn range(&self, api: Api) -> (i16, i16) {
+        self.0.iter().find(|(key, ..)| *key == api.key).map_or((-1, -1), |(_, min, max)| (*min, *max))
+    }
+
     /// The newest version that both sides speak, not above `cap`. A range, never an exact version, decides (trap 4); our
     /// own floor holds even if the broker claims to go lower (trap 3), and unstable versions are never chosen.
     pub(crate) fn newest(&self, api: Api, cap: i16) -> Result<i16, PeerFault> {
-        let (broker_min, broker_max) =
-            self.0.iter().find(|(key, ..)| *key == api.key).map_or((-1, -1), |(_, min, max)| (*min, *max));
+        let (broker_min, broker_max) = self.range(api);
         let newest = broker_max.min(api.max).min(cap);
         if broker_max < 0 || newest < api.min || newest < broker_min {
             return Err(PeerFault::NoCommonVersion {

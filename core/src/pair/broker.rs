@@ -2,7 +2,10 @@
 
 use alloc::{string::String, vec, vec::Vec};
 
-use super::{Pair, Request, codec::rle};
+use super::{
+    Pair, Request,
+    codec::{rle, unrle},
+};
 use crate::{
     broker_role::{
         api_versions_response::{ApiVersion, ApiVersionsResponse},
@@ -31,6 +34,9 @@ pub(crate) struct Sent {
     pub(crate) producer_id: i64,
     pub(crate) epoch: i16,
     pub(crate) sequence: i32,
+    pub(crate) codec: Codec,
+    /// Bytes on the wire.
+    pub(crate) len: usize,
     pub(crate) values: Vec<String>,
 }
 
@@ -118,13 +124,23 @@ impl Pair {
                     let batch = batch.expect("a sound batch");
                     batch.check_crc().expect("a sound batch");
                     let text = |v: Option<&[u8]>| String::from_utf8_lossy(v.unwrap_or_default()).into_owned();
+                    let codec = batch.header.attributes.codec().expect("a codec");
+                    let inflated = if codec == Codec::None { batch.payload().to_vec() } else { unrle(batch.payload()) };
+                    let records = batch.records_of(&inflated).expect("sound records");
+                    let offsets: Vec<i64> = records.map(|r| r.offset()).collect();
+                    assert_eq!(offsets, (0..offsets.len() as i64).collect::<Vec<_>>(), "as a broker numbers them");
+                    assert_eq!(batch.header.last_offset_delta, batch.header.record_count - 1);
+                    let newest = records.map(|r| r.timestamp()).max();
+                    assert_eq!(Some(batch.header.max_timestamp), newest);
                     all.push(Sent {
                         topic: self.name_of(topic.name, topic.topic_id),
                         partition: part.index,
                         producer_id: batch.header.producer_id,
                         epoch: batch.header.producer_epoch,
                         sequence: batch.header.base_sequence,
-                        values: batch.records().expect("sound records").map(|r| text(r.value())).collect(),
+                        codec,
+                        len: batch.bytes.len(),
+                        values: records.map(|r| text(r.value())).collect(),
                     });
                 }
             }

@@ -22,6 +22,10 @@ pub(crate) fn rle(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
+pub(crate) fn unrle(bytes: &[u8]) -> Vec<u8> {
+    bytes.chunks(2).flat_map(|run| core::iter::repeat_n(run[1], run[0].into())).collect()
+}
+
 impl Codecs for Rle {
     fn compressor(&self, codec: Codec, level: Option<i32>) -> Result<Box<dyn Compress>, CodecError> {
         match level {

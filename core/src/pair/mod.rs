@@ -11,8 +11,11 @@ mod fetching;
 mod inflating;
 mod links;
 mod metadata;
+mod packing;
 mod producing;
 mod retrying;
+
+pub(crate) use codec::Rle;
 
 use alloc::{
     collections::{BTreeMap, BTreeSet, VecDeque},

@@ -4,13 +4,15 @@ use alloc::vec::Vec;
 
 use super::{
     outcome::{Acknowledged, Failed, Outcome},
+    packer::Packer,
     stamp::Stamp,
 };
 use crate::{
     Error, Instant,
     budget::Chunk,
+    compress::Codec,
     error::Fate,
-    record::{BATCH_HEADER_LEN, BatchHeader, LOG_OVERHEAD, seal_crc},
+    record::{Attributes, BATCH_HEADER_LEN, BatchHeader, LOG_OVERHEAD, seal_crc},
     sync::Arc,
 };
 
@@ -56,6 +58,9 @@ pub(crate) struct OpenBatch {
 /// A batch that is complete.
 pub(crate) struct Batch {
     pub(crate) body: Arc<BatchBody>,
+    codec: Codec,
+    /// It must be compressed before it is sent.
+    pub(crate) unpacked: bool,
     pub(crate) count: u32,
     base_timestamp_ms: i64,
     max_timestamp_ms: i64,
@@ -81,6 +86,8 @@ impl Batch {
     pub(crate) fn seal(open: OpenBatch, number: u64) -> Self {
         Batch {
             body: Arc::new(BatchBody::of(open.chunks)),
+            codec: Codec::None,
+            unpacked: false,
             count: open.count,
             base_timestamp_ms: open.base_timestamp_ms,
             max_timestamp_ms: open.max_timestamp_ms,
@@ -101,6 +108,24 @@ impl Batch {
         BATCH_HEADER_LEN + self.body.len()
     }
 
+    /// Compresses the records, all together, unless that makes them no smaller. Before the first stamp, which the header
+    /// is written with.
+    pub(crate) fn pack(&mut self, packer: &mut Packer) {
+        self.unpacked = false;
+        let Some(body) = Arc::get_mut(&mut self.body) else { return };
+        let packed = packer.pack(body.len, &mut body.chunks());
+        if let Some(chunks) = packed {
+            let plain = core::mem::replace(body, BatchBody::of(chunks));
+            packer.refill(plain.chunks);
+            self.codec = packer.codec();
+        }
+    }
+
+    /// How its records are compressed.
+    pub(crate) fn codec(&self) -> Codec {
+        self.codec
+    }
+
     /// Writes the header. The CRC covers it and all records, so a new stamp costs a new CRC.
     pub(crate) fn stamp(&mut self, stamp: Stamp) {
         let header = BatchHeader {
@@ -109,7 +134,7 @@ impl Batch {
             partition_leader_epoch: -1,
             magic: 2,
             crc: 0,
-            attributes: Default::default(),
+            attributes: Attributes::of(self.codec),
             last_offset_delta: self.count as i32 - 1,
             base_timestamp: self.base_timestamp_ms,
             max_timestamp: self.max_timestamp_ms,

@@ -37,7 +37,7 @@ impl PartitionQueue {
     /// partition has come back, so that all of it is sent again in order.
     pub(super) fn may_send(&self, now: Instant, in_flight_max: usize) -> bool {
         let Some(first) = self.queue.front() else { return false };
-        if self.retry_at > now || self.in_flight.len() >= in_flight_max {
+        if first.unpacked || self.retry_at > now || self.in_flight.len() >= in_flight_max {
             return false;
         }
         // The broker must still know the oldest unsettled batch when it sees it again, whatever was acknowledged behind
