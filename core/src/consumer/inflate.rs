@@ -43,23 +43,27 @@ impl Inflater {
     }
 
     /// The plain batch that a compressed one was before, with the same header but for length, codec and CRC.
-    pub(crate) fn inflate(&mut self, batch: &BatchView<'_>, codec: Codec) -> Result<Bytes, Stuck> {
-        let payload = batch.payload();
+    pub(super) fn inflate(&mut self, batch: &BatchView<'_>, codec: Codec) -> Result<Bytes, Stuck> {
+        self.fill(batch.payload(), codec, BATCH_HEADER_LEN, 0).map(|buf| plain(&batch.header, buf))
+    }
+
+    /// Inflates one batch's records behind `head` bytes, while the caller holds so many bytes of the class itself.
+    pub(crate) fn fill(&mut self, payload: &[u8], codec: Codec, head: usize, held: usize) -> Result<InflateBuf, Stuck> {
         let at = self.made(codec)?;
         let Some(made) = self.made.get_mut(at) else { return Err(Stuck::Codec(CodecError::Unsupported(codec))) };
-        let limit = self.budget.most(Class::Inflate).min(BATCH_MAX);
-        let mut least = BATCH_HEADER_LEN + payload.len().min(limit / 2);
-        let mut wish = BATCH_HEADER_LEN.saturating_add(payload.len().saturating_mul(USUAL_RATIO));
+        let limit = self.budget.most(Class::Inflate).saturating_sub(held).min(BATCH_MAX);
+        let mut least = head + payload.len().min(limit / 2);
+        let mut wish = head.saturating_add(payload.len().saturating_mul(USUAL_RATIO));
         loop {
             if least > limit {
                 return Err(Stuck::Never { needed: least, limit });
             }
             let Some(buf) = self.budget.inflate_buf(least, wish.min(limit)) else { return Err(Stuck::Room(least)) };
             let mut room = BoundedRoom { buf, limit, denied: None };
-            room.buf.bytes_mut().extend_from_slice(&[0; BATCH_HEADER_LEN]);
+            room.buf.bytes_mut().resize(head, 0);
             let result = made.codec.decompress(payload, &mut room);
             match (result, room.denied) {
-                (Ok(()), _) => return Ok(plain(&batch.header, room.buf)),
+                (Ok(()), _) => return Ok(room.buf),
                 (Err(_), Some(needed)) => {
                     // Where a buffer has no room to move, one that is large enough from the start may have.
                     wish = room.buf.bytes_mut().capacity().saturating_mul(2);

@@ -9,6 +9,6 @@ mod records;
 mod shared;
 
 pub(crate) use fetcher::{FetchRoom, Fetcher, Fetching, OffsetsAsked};
-pub(crate) use inflate::Inflater;
+pub(crate) use inflate::{Inflater, Stuck};
 pub use records::{OwnedHeader, OwnedRecord, Records, RecordsIter};
 pub(crate) use shared::{ConsumerShared, Subscription};

@@ -14,6 +14,7 @@ mod metadata;
 mod packing;
 mod producing;
 mod retrying;
+mod splitting;
 
 pub(crate) use codec::Rle;
 

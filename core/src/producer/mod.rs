@@ -5,6 +5,7 @@
 
 mod accumulator;
 mod batch;
+mod halves;
 mod murmur2;
 mod outcome;
 mod packer;
@@ -12,6 +13,7 @@ mod partition;
 mod partitioner;
 mod sender;
 mod shared;
+mod split;
 mod stamp;
 
 pub(crate) use accumulator::Appending;

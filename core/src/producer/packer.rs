@@ -67,16 +67,35 @@ impl Packer {
     }
 
     /// Compresses records of `len` bytes; `None` if they would not become less.
-    pub(super) fn pack<'a>(&mut self, len: usize, records: &mut dyn Iterator<Item = &'a [u8]>) -> Option<Vec<Chunk>> {
+    pub(super) fn pack(&mut self, len: usize, records: &mut dyn Iterator<Item = &[u8]>) -> Option<Vec<Chunk>> {
+        let mut free = self.reserve();
+        let packed = self.pack_into(&mut free, len, records);
+        self.reserve = free;
+        packed
+    }
+
+    /// The same with these empty chunks.
+    pub(super) fn pack_into(
+        &mut self,
+        free: &mut Vec<Chunk>,
+        len: usize,
+        records: &mut dyn Iterator<Item = &[u8]>,
+    ) -> Option<Vec<Chunk>> {
         let limit = len.saturating_sub(1);
-        let mut sink = ChunkSink { out: Vec::new(), free: &mut self.reserve, left: limit, limit };
+        let mut sink = ChunkSink { out: Vec::new(), free, left: limit, limit };
         let result = self.encoder.compress(records, &mut sink);
-        let out = sink.out;
+        let ChunkSink { mut out, .. } = sink;
         if result.is_ok() {
             return Some(out);
         }
-        self.refill(out);
+        out.iter_mut().for_each(|chunk| chunk.bytes_mut().clear());
+        free.append(&mut out);
         None
+    }
+
+    /// All that there is in reserve; [`refill`](Packer::refill) must follow.
+    pub(super) fn reserve(&mut self) -> Vec<Chunk> {
+        core::mem::take(&mut self.reserve)
     }
 
     /// Takes chunks in whose contents nobody needs any more, in the place of those that went out.

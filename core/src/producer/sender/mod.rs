@@ -6,9 +6,9 @@
 
 mod flush;
 mod identify;
-mod pack;
 mod response;
 mod send;
+mod work;
 
 use alloc::{
     collections::{BTreeSet, VecDeque},
@@ -18,7 +18,7 @@ use alloc::{
 use core::time::Duration;
 
 use super::{
-    batch::{Batch, OpenBatch},
+    batch::{Batch, OpenBatch, Work},
     packer::Packer,
     partition::{IN_FLIGHT_IDEMPOTENT, PartitionQueue},
     shared::{Place, ProducerShared, Topic, least},
@@ -67,8 +67,8 @@ pub(crate) struct Sender {
     /// Sealed batches on their way from the inbox; kept for its memory.
     arriving: VecDeque<(Place, OpenBatch)>,
     packer: Option<Packer>,
-    /// Batches to be compressed, by number, in the order in which they were sealed.
-    unpacked: VecDeque<(Place, u64)>,
+    /// Batches to be compressed or split, by number, in the order in which that was found out.
+    work: VecDeque<(Place, u64)>,
     /// Seal everything now.
     forced: bool,
     /// Somebody waits for room of so many chunks, the fewest if there are several: nothing lingers, and they are told
@@ -95,7 +95,7 @@ impl Sender {
             metadata_seen: None,
             arriving: VecDeque::new(),
             packer,
-            unpacked: VecDeque::new(),
+            work: VecDeque::new(),
             forced: false,
             pressed: 0,
             closing: false,
@@ -129,7 +129,7 @@ impl Sender {
         self.seal_due(now, cluster);
         self.take_sealed();
         self.expire(now, cluster);
-        self.pack(now);
+        self.work(now);
         self.identify(now, cluster);
         self.send(now, cluster);
         self.settle_flushes();
@@ -264,8 +264,8 @@ impl Sender {
         for (place, open) in arriving.drain(..) {
             let mut batch = Batch::seal(open, self.flushes.number());
             if self.packer.is_some() {
-                batch.unpacked = true;
-                self.unpacked.push_back((place, batch.number));
+                batch.work = Work::Compress;
+                self.work.push_back((place, batch.number));
             }
             self.active.insert(place);
             if let Some(queue) = self.queue(place) {

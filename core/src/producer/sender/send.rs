@@ -143,7 +143,7 @@ impl Sender {
                 continue;
             }
             if first.stamp.is_none() {
-                match queue.sequence.next(&mut self.identification, first.count, unresolved) {
+                match queue.sequence.next(&mut self.identification, first.left(), unresolved) {
                     Next::Stamp(stamp) => {
                         queue.stamped += 1;
                         first.ordinal = queue.stamped;
@@ -155,7 +155,7 @@ impl Sender {
             let Some(batch) = queue.queue.pop_front() else { continue };
             bytes += len;
             self.rotation = Some(place);
-            let body = Body { header: batch.header(), batch: Arc::clone(&batch.body) };
+            let body = Body { header: batch.header(), batch: Arc::clone(batch.body()) };
             picked.push(Picked { place, index, number: batch.number, len, codec: batch.codec(), body });
             queue.in_flight.push_back(batch);
         }
