@@ -86,6 +86,14 @@ impl InflateBuf {
         mem::swap(self, &mut larger);
         true
     }
+
+    /// Moves to a buffer of its own size if more than half of this one is empty and there is room for that.
+    pub(crate) fn fit(&mut self) {
+        let len = self.bytes.len();
+        if len < self.bytes.capacity() / 2 {
+            self.grow(len, len);
+        }
+    }
 }
 
 impl AsRef<[u8]> for InflateBuf {

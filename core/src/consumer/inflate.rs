@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::{
     budget::{Budget, Class, InflateBuf, Lease, Standing},
-    compress::{Codec, CodecError, Codecs, Decompress, Full, Room},
+    compress::{Codec, CodecError, Codecs, Decompress, Full, Room, inflated_hint},
     record::{BATCH_HEADER_LEN, BatchHeader, BatchView, LOG_OVERHEAD},
     sync::Arc,
 };
@@ -52,24 +52,31 @@ impl Inflater {
         let at = self.made(codec)?;
         let Some(made) = self.made.get_mut(at) else { return Err(Stuck::Codec(CodecError::Unsupported(codec))) };
         let limit = self.budget.most(Class::Inflate).saturating_sub(held).min(BATCH_MAX);
+        // What the data says of itself is a wish: only its own size is taken for granted.
         let mut least = head + payload.len().min(limit / 2);
-        let mut wish = head.saturating_add(payload.len().saturating_mul(USUAL_RATIO));
+        let said = inflated_hint(codec, payload).unwrap_or(payload.len().saturating_mul(USUAL_RATIO));
+        let mut wish = head.saturating_add(said);
         loop {
             if least > limit {
                 return Err(Stuck::Never { needed: least, limit });
             }
             let Some(buf) = self.budget.inflate_buf(least, wish.min(limit)) else { return Err(Stuck::Room(least)) };
-            let mut room = BoundedRoom { buf, limit, denied: None };
+            let mut room = BoundedRoom { buf, limit, denied: false };
             room.buf.bytes_mut().resize(head, 0);
             let result = made.codec.decompress(payload, &mut room);
-            match (result, room.denied) {
-                (Ok(()), _) => return Ok(room.buf),
-                (Err(_), Some(needed)) => {
-                    // Where a buffer has no room to move, one that is large enough from the start may have.
-                    wish = room.buf.bytes_mut().capacity().saturating_mul(2);
-                    least = needed;
+            let capacity = room.buf.bytes_mut().capacity();
+            match result {
+                Ok(()) => {
+                    room.buf.fit();
+                    return Ok(room.buf);
                 }
-                (Err(error), None) => return Err(Stuck::Codec(error)),
+                Err(CodecError::LimitExceeded { .. }) if room.denied => {
+                    // Where a buffer has no room to move, one that is larger from the start may have. How much it takes is
+                    // not known, but that this was too little.
+                    least = capacity.saturating_add(1);
+                    wish = capacity.saturating_mul(2);
+                }
+                Err(error) => return Err(Stuck::Codec(error)),
             }
         }
     }
@@ -80,7 +87,8 @@ impl Inflater {
             return Ok(at);
         }
         let limit = self.budget.most(Class::Inflate);
-        let made = self.codecs.decompressor(codec, limit).map_err(Stuck::Codec)?;
+        // The output is the window, so the room for that is all the limit there is: a frame may claim more than it uses.
+        let made = self.codecs.decompressor(codec, usize::MAX).map_err(Stuck::Codec)?;
         let needed = made.memory();
         if needed > limit {
             return Err(Stuck::Never { needed, limit });
@@ -116,8 +124,8 @@ fn plain(header: &BatchHeader, mut buf: InflateBuf) -> Bytes {
 struct BoundedRoom {
     buf: InflateBuf,
     limit: usize,
-    /// How large it would have had to be, when it could not grow.
-    denied: Option<usize>,
+    /// It could not grow as it was asked to.
+    denied: bool,
 }
 
 impl Room for BoundedRoom {
@@ -135,7 +143,7 @@ impl Room for BoundedRoom {
         if needed <= self.limit && self.buf.grow(needed, wish) {
             return Ok(());
         }
-        self.denied = Some(needed);
+        self.denied = true;
         Err(Full { limit: self.limit })
     }
 }
