@@ -15,7 +15,7 @@
 use alloc::{boxed::Box, string::String, vec::Vec};
 use core::{fmt, time::Duration};
 
-use crate::{TransportError, budget::Class, code::ErrorCode, wire::WireError};
+use crate::{TransportError, budget::Class, code::ErrorCode, compress::Codec, wire::WireError};
 
 /// Every failure that Klamm reports. See the [module](self) for a table of what to do.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -172,6 +172,20 @@ pub enum PeerFault {
         min: i16,
         /// The newest version that this client speaks.
         max: i16,
+    },
+    /// Records in a codec that is newer than the broker (KIP-110).
+    #[error("does not take {codec}: that needs {api} {needed}, and it speaks {broker_min} to {broker_max}")]
+    CodecTooNew {
+        /// The codec.
+        codec: Codec,
+        /// The API that carries the records.
+        api: &'static str,
+        /// The first version that may carry them.
+        needed: i16,
+        /// The oldest version that the broker speaks.
+        broker_min: i16,
+        /// The newest version that the broker speaks.
+        broker_max: i16,
     },
     /// A record batch that is damaged, or that cannot be read.
     #[error("{topic}-{partition} at offset {offset}: {error}")]

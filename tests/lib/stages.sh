@@ -5,7 +5,7 @@ passed() { echo "test result: ok. 1 passed; 0 failed; 0 ignored; $*"; }
 
 # The core's features that exist without std, separated by commas: those that do not draw std in themselves.
 bare_features() {
-  awk '/^\[/ {on = $0 == "[features]"} on && /^[a-z-]+ *=/ && $1 != "default" && $1 != "std" && !/"std"/ {printf "%s%s", sep, $1; sep = ","}' core/Cargo.toml
+  awk '/^\[/ {on = $0 == "[features]"} on && /^[a-z0-9-]+ *=/ && $1 != "default" && $1 != "std" && !/"std"/ {printf "%s%s", sep, $1; sep = ","}' core/Cargo.toml
 }
 
 own_workspaces() { git ls-files '*Cargo.toml' | grep -v '^Cargo.toml$' | xargs grep -lx '\[workspace\]' || true; }

@@ -65,6 +65,52 @@ impl Drop for FetchBuf {
     }
 }
 
+/// Room for records that are decompressed, or laid out anew; as the owner of a `Bytes` it is returned when the last slice
+/// drops.
+pub(crate) struct InflateBuf {
+    bytes: Vec<u8>,
+    budget: Arc<Budget>,
+}
+
+impl InflateBuf {
+    /// For appending; whoever appends has compared with the capacity first.
+    pub(crate) fn bytes_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// Moves to a buffer of at least `least` bytes, better of `wish`. Both are held while the bytes move. `false`: there
+    /// is no room for that, and nothing has changed.
+    pub(crate) fn grow(&mut self, least: usize, wish: usize) -> bool {
+        let Some(mut larger) = self.budget.inflate_buf(least, wish) else { return false };
+        larger.bytes.extend_from_slice(&self.bytes);
+        mem::swap(self, &mut larger);
+        true
+    }
+
+    /// Moves to a buffer of its own size if more than half of this one is empty and there is room for that.
+    pub(crate) fn fit(&mut self) {
+        let len = self.bytes.len();
+        if len < self.bytes.capacity() / 2 {
+            self.grow(len, len);
+        }
+    }
+}
+
+impl AsRef<[u8]> for InflateBuf {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for InflateBuf {
+    fn drop(&mut self) {
+        self.budget.put_inflated(mem::take(&mut self.bytes));
+    }
+}
+
+/// Free inflate buffers worth keeping: one being filled, one being consumed.
+const INFLATED_KEPT: usize = 2;
+
 /// Free fetch buffers worth keeping: one being read, one being consumed, two for more brokers.
 const FETCHED_KEPT: usize = 4;
 
@@ -142,6 +188,58 @@ impl Budget {
         true
     }
 
+    /// A free buffer of a class, which is still accounted for.
+    pub(super) fn free_buffer(&self, class: Class) -> Option<Vec<u8>> {
+        match class {
+            Class::Produce => self.chunks.lock().pop(),
+            Class::Fetch => self.fetched.lock().pop(),
+            Class::Inflate => self.inflated.lock().pop(),
+            Class::Control | Class::Tickets => None,
+        }
+    }
+
+    /// An empty buffer of the Inflate class with room for at least `least` bytes, better for `wish`. If there is none,
+    /// the driver is woken when one comes back.
+    pub(crate) fn inflate_buf(self: &Arc<Self>, least: usize, wish: usize) -> Option<InflateBuf> {
+        let wish = rounded(wish.max(least)).min(self.limit(Class::Inflate)).max(least);
+        let mut bytes = self.free_inflated(least, wish).or_else(|| self.new_inflated(least, wish))?;
+        bytes.clear();
+        Some(InflateBuf { bytes, budget: Arc::clone(self) })
+    }
+
+    fn free_inflated(&self, least: usize, wish: usize) -> Option<Vec<u8>> {
+        let mut free = self.inflated.lock();
+        let at = free.iter().position(|b| b.capacity() >= least && b.capacity() / 2 <= wish.max(4096))?;
+        Some(free.swap_remove(at))
+    }
+
+    fn new_inflated(&self, least: usize, wish: usize) -> Option<Vec<u8>> {
+        let taken = self.take_some(Class::Inflate, least, wish)?;
+        let mut bytes = Vec::new();
+        if bytes.try_reserve_exact(taken).is_err() {
+            self.give(Class::Inflate, taken);
+            return None;
+        }
+        Some(bytes)
+    }
+
+    fn put_inflated(&self, bytes: Vec<u8>) {
+        let capacity = bytes.capacity();
+        let mut free = self.inflated.lock();
+        if free.len() < INFLATED_KEPT && capacity >= 4096 {
+            free.push(bytes);
+            drop(free);
+            let account = self.account(Class::Inflate);
+            if account.starving.load(Ordering::SeqCst) {
+                self.feed(account);
+            }
+            return;
+        }
+        drop(free);
+        drop(bytes);
+        self.give(Class::Inflate, capacity);
+    }
+
     /// A buffer of `len` bytes for a frame, from the free ones where one fits.
     pub(crate) fn fetch_buf(self: &Arc<Self>, class: Class, len: usize) -> Option<FetchBuf> {
         let wanted = rounded(len).min(self.limit(class)).max(len);
@@ -165,8 +263,10 @@ impl Budget {
     fn new_fetched(&self, class: Class, wanted: usize) -> Option<Vec<u8>> {
         while !self.take(class, wanted) {
             // Free buffers of the wrong size make room for one of the right size.
-            let dropped = if class == Class::Fetch { self.fetched.lock().pop() } else { None };
-            self.give(class, dropped?.capacity());
+            let dropped = self.free_buffer(class)?;
+            let capacity = dropped.capacity();
+            drop(dropped);
+            self.give(class, capacity);
         }
         let mut bytes = Vec::new();
         if bytes.try_reserve_exact(wanted).is_err() {
@@ -287,6 +387,42 @@ mod tests {
         drop(all);
         assert!(kick.is_woken());
         assert_eq!(budget.promised(), 0);
+    }
+
+    /// What is inflated takes what there is, moves only where both buffers have room, and comes back.
+    #[test]
+    fn inflate_buffers_grow_by_permission() {
+        let budget = Budget::new(Memory::of(256 << 10));
+        let limit = budget.limit(Class::Inflate);
+        let mut buf = budget.inflate_buf(5_000, 8_000).expect("room");
+        buf.bytes_mut().extend_from_slice(b"abc");
+        assert!(buf.grow(12_000, 16_000));
+        assert_eq!(buf.as_ref(), b"abc");
+        assert!(!buf.grow(limit - 8_000, limit), "old and new together are too much");
+        assert!(budget.peak(Class::Inflate) <= limit);
+        let rest = budget.inflate_buf(1, usize::MAX).expect("what there is");
+        assert!(budget.inflate_buf(5_000, 5_000).is_none());
+        drop(rest);
+        drop(buf);
+        assert_eq!(budget.leased(Class::Inflate), 0);
+        assert!(budget.used(Class::Inflate) > 0, "kept for reuse");
+        assert!(budget.inflate_buf(limit, limit).is_some(), "free buffers make room");
+    }
+
+    /// What stands for as long as its owner lives is no room for anything else.
+    #[test]
+    fn standing_bytes_make_the_most_less() {
+        let budget = Budget::new(Memory::of(256 << 10));
+        let limit = budget.limit(Class::Produce);
+        let chunk = budget.chunk().expect("room");
+        drop(chunk);
+        let lease = budget.lease(Class::Produce, limit).expect("a free chunk makes room");
+        let standing = budget.standing(Class::Produce, limit);
+        assert_eq!(budget.most(Class::Produce), 0);
+        assert!(!budget.has_room(Class::Produce, 1));
+        drop((lease, standing));
+        assert_eq!(budget.most(Class::Produce), limit);
+        assert!(budget.has_room(Class::Produce, limit));
     }
 
     #[test]

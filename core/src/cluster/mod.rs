@@ -23,7 +23,9 @@ use crate::{
     Endpoint, Error, Instant, TransportError,
     budget::{Budget, Class},
     code::ErrorCode,
+    compress::Codec,
     config::Config,
+    error::PeerFault,
     link::{Body, IN_FLIGHT_MAX, Link, LinkId, Outgoing, State, Unanswered, Use},
     machine::Context,
     rng::Rng,
@@ -165,6 +167,14 @@ impl Cluster {
     pub(crate) fn version(&self, link: LinkId, api: Api, cap: i16) -> Result<i16, Error> {
         let Some(l) = self.links.get(&link) else { return Err(self.unreachable()) };
         l.versions.newest(api, cap).map_err(|fault| Error::Peer { address: self.address(l.node), fault })
+    }
+
+    /// A link's broker speaks an API, but not so new a version as a codec needs.
+    pub(crate) fn codec_too_new(&self, link: LinkId, api: Api, needed: i16, codec: Codec) -> Error {
+        let Some(l) = self.links.get(&link) else { return self.unreachable() };
+        let (broker_min, broker_max) = l.versions.range(api);
+        let fault = PeerFault::CodecTooNew { codec, api: api.name, needed, broker_min, broker_max };
+        Error::Peer { address: self.address(l.node), fault }
     }
 
     /// Encodes a request and queues it on a link.

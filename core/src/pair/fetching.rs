@@ -30,14 +30,14 @@ pub(crate) fn records(pair: &Pair, consumer: &mut Consumer) -> Records {
     }
 }
 
-fn error(pair: &Pair, consumer: &mut Consumer) -> Error {
+pub(crate) fn error(pair: &Pair, consumer: &mut Consumer) -> Error {
     match next(pair, consumer) {
         Poll::Ready(Err(error)) => error,
         other => panic!("expected an error, not {other:?}"),
     }
 }
 
-fn nothing(pair: &Pair, consumer: &mut Consumer) {
+pub(crate) fn nothing(pair: &Pair, consumer: &mut Consumer) {
     let answer = next(pair, consumer);
     assert!(answer.is_pending(), "{answer:?}");
 }

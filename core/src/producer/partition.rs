@@ -3,7 +3,10 @@
 use alloc::collections::VecDeque;
 use core::time::Duration;
 
-use super::{batch::Batch, stamp::Sequence};
+use super::{
+    batch::{Batch, Work},
+    stamp::Sequence,
+};
 use crate::Instant;
 
 /// A broker remembers the last five batches of a producer in a partition, so that many may fly (trap 55).
@@ -37,7 +40,7 @@ impl PartitionQueue {
     /// partition has come back, so that all of it is sent again in order.
     pub(super) fn may_send(&self, now: Instant, in_flight_max: usize) -> bool {
         let Some(first) = self.queue.front() else { return false };
-        if self.retry_at > now || self.in_flight.len() >= in_flight_max {
+        if first.work != Work::None || self.retry_at > now || self.in_flight.len() >= in_flight_max {
             return false;
         }
         // The broker must still know the oldest unsettled batch when it sees it again, whatever was acknowledged behind
@@ -60,6 +63,13 @@ impl PartitionQueue {
     pub(super) fn retry(&mut self, batch: Batch) {
         let at = self.queue.iter().position(|b| b.number > batch.number).unwrap_or(self.queue.len());
         self.queue.insert(at, batch);
+    }
+
+    /// A batch has lost its stamp. What was to follow it in the old sequence cannot be in the log either, and must not hold
+    /// the new one up.
+    pub(super) fn restart(&mut self, number: u64) {
+        self.sequence.break_off();
+        self.queue.iter_mut().filter(|b| b.number > number).for_each(Batch::unstamp);
     }
 
     /// Whether a batch that comes back is the first of its sequence that is not settled: whatever the broker misses

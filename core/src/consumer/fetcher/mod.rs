@@ -10,6 +10,7 @@ use alloc::{collections::BTreeMap, vec::Vec};
 use super::shared::{ConsumerShared, Subscription};
 use crate::{
     Error, Instant,
+    budget::{Class, STARVED_AGAIN},
     cluster::{Cluster, Leader, TopicIndex, check_topic_name},
     config::StartAt,
     sync::Arc,
@@ -104,6 +105,16 @@ impl Fetcher {
         self.take_wishes();
         self.ask_offsets(now, cluster);
         self.fetch(now, cluster, room);
+        self.feed(now, cluster);
+    }
+
+    /// The application's task may wait for room to inflate a batch.
+    fn feed(&mut self, now: Instant, cluster: &Cluster) {
+        match self.shared.starving() {
+            0 => {}
+            needed if cluster.budget.has_room(Class::Inflate, needed) => self.shared.feed(),
+            _ => self.next = self.next.min(now.after(STARVED_AGAIN)),
+        }
     }
 
     /// How many brokers there are to be fetched from.
@@ -225,7 +236,7 @@ impl Fetcher {
             part.paused = wish.paused;
             if part.generation != wish.generation {
                 part.generation = wish.generation;
-                part.stage = stage_of(wish.target);
+                part.stage = wish.target.map_or(Stage::Stopped, stage_of);
                 part.alone = None;
                 part.failures = 0;
                 part.retry_at = Instant::ZERO;

@@ -219,7 +219,10 @@ impl Fetcher {
             return;
         }
         if !(code.is_retriable() || is_stale_metadata(code)) {
-            let error = Error::broker(code, what(), None);
+            // Trap 35: KIP-110. A newer version is not to be had, or else it would have been asked with.
+            let zstd = code == ErrorCode::UNSUPPORTED_COMPRESSION_TYPE;
+            let why = zstd.then_some("records compressed with zstd need a broker that speaks Fetch 10");
+            let error = Error::broker(code, what(), why);
             return self.stop(at, error);
         }
         let hint = &answer.current_leader;
