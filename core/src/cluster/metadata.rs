@@ -41,6 +41,8 @@ const NO_LEADER: Leader = Leader { node: -1, epoch: -1 };
 pub(crate) struct Topic {
     pub(crate) name: Arc<str>,
     pub(crate) id: Uuid,
+    /// The id that it had before it was deleted and made anew: a broker that still tells of it is behind.
+    former: Uuid,
     /// The topic's own error in the last response that had it.
     pub(crate) error: ErrorCode,
     pub(crate) partitions: Vec<Leader>,
@@ -128,6 +130,7 @@ impl Cluster {
         m.topics.push(Topic {
             name: Arc::clone(name),
             id: Uuid::ZERO,
+            former: Uuid::ZERO,
             error: ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
             partitions: Vec::new(),
         });
@@ -336,12 +339,16 @@ impl Cluster {
             topic.error = ErrorCode::POLICY_VIOLATION;
             return true;
         }
+        if !answer.topic_id.is_zero() && answer.topic_id == topic.former {
+            return false;
+        }
         if topic.id != answer.topic_id {
-            // Deleted and made anew: leader epochs begin at 0 again (trap 72).
             let old = core::mem::replace(&mut topic.id, answer.topic_id);
-            if !old.is_zero() {
+            self.metadata.by_id.remove(&old);
+            if !old.is_zero() && !answer.topic_id.is_zero() {
+                // Deleted and made anew: leader epochs begin at 0 again (trap 72).
+                topic.former = old;
                 topic.partitions.clear();
-                self.metadata.by_id.remove(&old);
             }
             if !answer.topic_id.is_zero() {
                 self.metadata.by_id.insert(answer.topic_id, index);
