@@ -4,6 +4,7 @@ mod defaults;
 mod encoder;
 mod names;
 mod output;
+pub mod reference;
 mod samples;
 mod schema;
 mod structs;
@@ -175,19 +176,16 @@ impl Generated {
     }
 
     fn message(&mut self, message: Message, directions: &BTreeSet<Direction>) -> Result<(), String> {
-        let module = names::snake(&message.name);
-        // Both in one module would have the same names.
-        let both = directions.len() > 1;
-        let encoder = if both { format!("{module}_encoder") } else { module.clone() };
-        if directions.contains(&Direction::Encoder) {
+        let [encoder, view] = modules(&message, directions);
+        if let Some(encoder) = &encoder {
             self.client.add(&message, Direction::Encoder, encoder.clone())?;
         }
-        if directions.contains(&Direction::View) {
-            self.client.add(&message, Direction::View, module.clone())?;
+        if let Some(view) = &view {
+            self.client.add(&message, Direction::View, view.clone())?;
         }
-        if both {
+        if let [Some(encoder), Some(view)] = [encoder, view] {
             let path = self.client.target.path;
-            self.both.push((message, format!("{path}::{encoder}"), format!("{path}::{module}")));
+            self.both.push((message, format!("{path}::{encoder}"), format!("{path}::{view}")));
         }
         Ok(())
     }
@@ -209,17 +207,37 @@ impl Generated {
     }
 }
 
+/// The modules of a message's encoder and of its view, those of them that there are.
+fn modules(message: &Message, directions: &BTreeSet<Direction>) -> [Option<String>; 2] {
+    let module = names::snake(&message.name);
+    // Both in one module would have the same names.
+    let suffix = if directions.len() > 1 { "_encoder" } else { "" };
+    let encoder = directions.contains(&Direction::Encoder).then(|| format!("{module}{suffix}"));
+    [encoder, directions.contains(&Direction::View).then_some(module)]
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// What `apis.toml` in a folder selects.
+fn selection(folder: &Path) -> Result<Selection, String> {
+    let selection: Selection = toml::from_str(&read(&folder.join("apis.toml"))?).map_err(|error| error.to_string())?;
+    selection.check(&read(&folder.join("schema/RELEASE"))?)?;
+    Ok(selection)
+}
+
+/// The text of a schema beside it.
+fn schema(folder: &Path, name: &str) -> Result<String, String> {
+    read(&folder.join("schema").join(name).with_extension("json"))
+}
+
 /// What is checked in, generated anew: from the schemas of Kafka and from the made-up ones.
 pub fn checked_in(codegen: &Path) -> Result<BTreeMap<PathBuf, String>, String> {
     let made_up = codegen.join("tests/wire/made_up");
     let mut files = BTreeMap::new();
     for (folder, targets) in [(codegen, &WORKSPACE), (made_up.as_path(), &MADE_UP)] {
-        let read = |path: PathBuf| fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()));
-        let selection: Selection =
-            toml::from_str(&read(folder.join("apis.toml"))?).map_err(|error| error.to_string())?;
-        selection.check(&read(folder.join("schema/RELEASE"))?)?;
-        let schema = |name: &str| read(folder.join("schema").join(name).with_extension("json"));
-        files.extend(generate(&selection, targets, schema)?);
+        files.extend(generate(&selection(folder)?, targets, |name| schema(folder, name))?);
     }
     Ok(files)
 }
