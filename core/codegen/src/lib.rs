@@ -131,11 +131,12 @@ pub fn generate(
     let mut all = Generated::new(targets);
     for (name, api) in &selection.apis {
         let [request, response] = ["Request", "Response"].map(|kind| load(&format!("{name}{kind}"), api.newest));
-        let (request, response) = (request?, response?);
+        let (mut request, response) = (request?, response?);
+        request.kips.extend(response.kips.iter().chain(&api.kips));
         if (request.valid, request.flexible) != (response.valid, response.flexible) {
             return Err(format!("{name}: request and response have different versions"));
         }
-        all.api(request, response, api.broker)?;
+        all.api(request, response, api)?;
     }
     for (name, directions) in &selection.messages {
         all.message(load(name, None)?, directions)?;
@@ -148,7 +149,8 @@ struct Generated {
     client: Output,
     broker: Output,
     samples: Output,
-    requests: Vec<Message>,
+    /// Requests of all APIs, and who speaks them.
+    requests: Vec<(Message, String)>,
     /// Messages that are both written and read, with the modules of their encoders and views.
     both: Vec<(Message, String, String)>,
 }
@@ -159,12 +161,12 @@ impl Generated {
         Self { client, broker, samples, requests: Vec::new(), both: Vec::new() }
     }
 
-    fn api(&mut self, request: Message, response: Message, broker: bool) -> Result<(), String> {
+    fn api(&mut self, request: Message, response: Message, api: &Api) -> Result<(), String> {
         let modules = [names::snake(&request.name), names::snake(&response.name)];
         self.client.add(&request, Direction::Encoder, modules[0].clone())?;
         self.client.add(&response, Direction::View, modules[1].clone())?;
-        self.requests.push(request.clone());
-        if broker {
+        self.requests.push((request.clone(), api.r#for.clone()));
+        if api.broker {
             self.broker.add(&request, Direction::View, modules[0].clone())?;
             self.broker.add(&response, Direction::Encoder, modules[1].clone())?;
             let [client, broker] = [self.client.target.path, self.broker.target.path];
