@@ -4,6 +4,7 @@ mod defaults;
 mod encoder;
 mod names;
 mod output;
+pub mod reference;
 mod samples;
 mod schema;
 mod structs;
@@ -130,11 +131,12 @@ pub fn generate(
     let mut all = Generated::new(targets);
     for (name, api) in &selection.apis {
         let [request, response] = ["Request", "Response"].map(|kind| load(&format!("{name}{kind}"), api.newest));
-        let (request, response) = (request?, response?);
+        let (mut request, response) = (request?, response?);
+        request.kips.extend(response.kips.iter().chain(&api.kips));
         if (request.valid, request.flexible) != (response.valid, response.flexible) {
             return Err(format!("{name}: request and response have different versions"));
         }
-        all.api(request, response, api.broker)?;
+        all.api(request, response, api)?;
     }
     for (name, directions) in &selection.messages {
         all.message(load(name, None)?, directions)?;
@@ -147,7 +149,8 @@ struct Generated {
     client: Output,
     broker: Output,
     samples: Output,
-    requests: Vec<Message>,
+    /// Requests of all APIs, and who speaks them.
+    requests: Vec<(Message, String)>,
     /// Messages that are both written and read, with the modules of their encoders and views.
     both: Vec<(Message, String, String)>,
 }
@@ -158,12 +161,12 @@ impl Generated {
         Self { client, broker, samples, requests: Vec::new(), both: Vec::new() }
     }
 
-    fn api(&mut self, request: Message, response: Message, broker: bool) -> Result<(), String> {
+    fn api(&mut self, request: Message, response: Message, api: &Api) -> Result<(), String> {
         let modules = [names::snake(&request.name), names::snake(&response.name)];
         self.client.add(&request, Direction::Encoder, modules[0].clone())?;
         self.client.add(&response, Direction::View, modules[1].clone())?;
-        self.requests.push(request.clone());
-        if broker {
+        self.requests.push((request.clone(), api.r#for.clone()));
+        if api.broker {
             self.broker.add(&request, Direction::View, modules[0].clone())?;
             self.broker.add(&response, Direction::Encoder, modules[1].clone())?;
             let [client, broker] = [self.client.target.path, self.broker.target.path];
@@ -175,19 +178,16 @@ impl Generated {
     }
 
     fn message(&mut self, message: Message, directions: &BTreeSet<Direction>) -> Result<(), String> {
-        let module = names::snake(&message.name);
-        // Both in one module would have the same names.
-        let both = directions.len() > 1;
-        let encoder = if both { format!("{module}_encoder") } else { module.clone() };
-        if directions.contains(&Direction::Encoder) {
+        let [encoder, view] = modules(&message, directions);
+        if let Some(encoder) = &encoder {
             self.client.add(&message, Direction::Encoder, encoder.clone())?;
         }
-        if directions.contains(&Direction::View) {
-            self.client.add(&message, Direction::View, module.clone())?;
+        if let Some(view) = &view {
+            self.client.add(&message, Direction::View, view.clone())?;
         }
-        if both {
+        if let [Some(encoder), Some(view)] = [encoder, view] {
             let path = self.client.target.path;
-            self.both.push((message, format!("{path}::{encoder}"), format!("{path}::{module}")));
+            self.both.push((message, format!("{path}::{encoder}"), format!("{path}::{view}")));
         }
         Ok(())
     }
@@ -209,17 +209,37 @@ impl Generated {
     }
 }
 
+/// The modules of a message's encoder and of its view, those of them that there are.
+fn modules(message: &Message, directions: &BTreeSet<Direction>) -> [Option<String>; 2] {
+    let module = names::snake(&message.name);
+    // Both in one module would have the same names.
+    let suffix = if directions.len() > 1 { "_encoder" } else { "" };
+    let encoder = directions.contains(&Direction::Encoder).then(|| format!("{module}{suffix}"));
+    [encoder, directions.contains(&Direction::View).then_some(module)]
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// What `apis.toml` in a folder selects.
+fn selection(folder: &Path) -> Result<Selection, String> {
+    let selection: Selection = toml::from_str(&read(&folder.join("apis.toml"))?).map_err(|error| error.to_string())?;
+    selection.check(&read(&folder.join("schema/RELEASE"))?)?;
+    Ok(selection)
+}
+
+/// The text of a schema beside it.
+fn schema(folder: &Path, name: &str) -> Result<String, String> {
+    read(&folder.join("schema").join(name).with_extension("json"))
+}
+
 /// What is checked in, generated anew: from the schemas of Kafka and from the made-up ones.
 pub fn checked_in(codegen: &Path) -> Result<BTreeMap<PathBuf, String>, String> {
     let made_up = codegen.join("tests/wire/made_up");
     let mut files = BTreeMap::new();
     for (folder, targets) in [(codegen, &WORKSPACE), (made_up.as_path(), &MADE_UP)] {
-        let read = |path: PathBuf| fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()));
-        let selection: Selection =
-            toml::from_str(&read(folder.join("apis.toml"))?).map_err(|error| error.to_string())?;
-        selection.check(&read(folder.join("schema/RELEASE"))?)?;
-        let schema = |name: &str| read(folder.join("schema").join(name).with_extension("json"));
-        files.extend(generate(&selection, targets, schema)?);
+        files.extend(generate(&selection(folder)?, targets, |name| schema(folder, name))?);
     }
     Ok(files)
 }

@@ -15,6 +15,7 @@ pub struct AddOffsetsToTxnResponse {
 impl<'a> Decode<'a> for AddOffsetsToTxnResponse {
     const API: Api = api::ADD_OFFSETS_TO_TXN;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 3;

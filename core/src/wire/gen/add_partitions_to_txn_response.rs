@@ -15,6 +15,7 @@ pub struct AddPartitionsToTxnResponse<'a> {
 impl<'a> Decode<'a> for AddPartitionsToTxnResponse<'a> {
     const API: Api = api::ADD_PARTITIONS_TO_TXN;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 3;
@@ -36,6 +37,7 @@ pub struct AddPartitionsToTxnTopicResult<'a> {
 impl<'a> View<'a> for AddPartitionsToTxnTopicResult<'a> {
     const MIN_LEN: usize = 3;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 3;
         let m = Self { name: r.read_string(f)?, results_by_partition: r.read_array(f, v)? };
@@ -56,6 +58,7 @@ pub struct AddPartitionsToTxnPartitionResult {
 impl<'a> View<'a> for AddPartitionsToTxnPartitionResult {
     const MIN_LEN: usize = 6;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 3;
         let m = Self { partition_index: r.i32()?, partition_error_code: r.i16()? };

@@ -21,6 +21,7 @@ pub struct AddRaftVoterRequest<'a> {
 }
 
 impl Default for AddRaftVoterRequest<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             cluster_id: Some(""),

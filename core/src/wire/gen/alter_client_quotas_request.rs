@@ -53,6 +53,7 @@ pub struct EntityData<'a> {
 }
 
 impl Default for EntityData<'_> {
+    #[inline]
     fn default() -> Self {
         Self { entity_type: "", entity_name: Some("") }
     }

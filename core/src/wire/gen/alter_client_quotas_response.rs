@@ -15,6 +15,7 @@ pub struct AlterClientQuotasResponse<'a> {
 impl<'a> Decode<'a> for AlterClientQuotasResponse<'a> {
     const API: Api = api::ALTER_CLIENT_QUOTAS;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 1;
@@ -36,6 +37,7 @@ pub struct EntryData<'a> {
 }
 
 impl Default for EntryData<'_> {
+    #[inline]
     fn default() -> Self {
         Self { error_code: 0, error_message: Some(""), entity: Array::default() }
     }
@@ -44,6 +46,7 @@ impl Default for EntryData<'_> {
 impl<'a> View<'a> for EntryData<'a> {
     const MIN_LEN: usize = 5;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 1;
         let m = Self { error_code: r.i16()?, error_message: r.read_nullable_string(f)?, entity: r.read_array(f, v)? };
@@ -62,6 +65,7 @@ pub struct EntityData<'a> {
 }
 
 impl Default for EntityData<'_> {
+    #[inline]
     fn default() -> Self {
         Self { entity_type: "", entity_name: Some("") }
     }
@@ -70,6 +74,7 @@ impl Default for EntityData<'_> {
 impl<'a> View<'a> for EntityData<'a> {
     const MIN_LEN: usize = 3;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 1;
         let m = Self { entity_type: r.read_string(f)?, entity_name: r.read_nullable_string(f)? };

@@ -56,6 +56,7 @@ pub struct AlterableConfig<'a> {
 }
 
 impl Default for AlterableConfig<'_> {
+    #[inline]
     fn default() -> Self {
         Self { name: "", value: Some("") }
     }

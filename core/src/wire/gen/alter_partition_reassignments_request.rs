@@ -15,6 +15,7 @@ pub struct AlterPartitionReassignmentsRequest<'a> {
 }
 
 impl Default for AlterPartitionReassignmentsRequest<'_> {
+    #[inline]
     fn default() -> Self {
         Self { timeout_ms: 60000, allow_replication_factor_change: true, topics: &[] }
     }

@@ -19,6 +19,7 @@ pub struct AlterPartitionReassignmentsResponse<'a> {
 }
 
 impl Default for AlterPartitionReassignmentsResponse<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             throttle_time_ms: 0,
@@ -33,6 +34,7 @@ impl Default for AlterPartitionReassignmentsResponse<'_> {
 impl<'a> Decode<'a> for AlterPartitionReassignmentsResponse<'a> {
     const API: Api = api::ALTER_PARTITION_REASSIGNMENTS;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let m = Self {
@@ -59,6 +61,7 @@ pub struct ReassignableTopicResponse<'a> {
 impl<'a> View<'a> for ReassignableTopicResponse<'a> {
     const MIN_LEN: usize = 3;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self { name: r.read_string(true)?, partitions: r.read_array(true, v)? };
         r.no_tags(true)?;
@@ -78,6 +81,7 @@ pub struct ReassignablePartitionResponse<'a> {
 }
 
 impl Default for ReassignablePartitionResponse<'_> {
+    #[inline]
     fn default() -> Self {
         Self { partition_index: 0, error_code: 0, error_message: Some("") }
     }
@@ -86,6 +90,7 @@ impl Default for ReassignablePartitionResponse<'_> {
 impl<'a> View<'a> for ReassignablePartitionResponse<'a> {
     const MIN_LEN: usize = 8;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, _v: i16) -> Result<Self, WireError> {
         let m = Self { partition_index: r.i32()?, error_code: r.i16()?, error_message: r.read_nullable_string(true)? };
         r.no_tags(true)?;

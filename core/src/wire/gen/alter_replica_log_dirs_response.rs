@@ -15,6 +15,7 @@ pub struct AlterReplicaLogDirsResponse<'a> {
 impl<'a> Decode<'a> for AlterReplicaLogDirsResponse<'a> {
     const API: Api = api::ALTER_REPLICA_LOG_DIRS;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 2;
@@ -36,6 +37,7 @@ pub struct AlterReplicaLogDirTopicResult<'a> {
 impl<'a> View<'a> for AlterReplicaLogDirTopicResult<'a> {
     const MIN_LEN: usize = 3;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 2;
         let m = Self { topic_name: r.read_string(f)?, partitions: r.read_array(f, v)? };
@@ -56,6 +58,7 @@ pub struct AlterReplicaLogDirPartitionResult {
 impl<'a> View<'a> for AlterReplicaLogDirPartitionResult {
     const MIN_LEN: usize = 6;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 2;
         let m = Self { partition_index: r.i32()?, error_code: r.i16()? };

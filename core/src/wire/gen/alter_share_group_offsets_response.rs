@@ -19,6 +19,7 @@ pub struct AlterShareGroupOffsetsResponse<'a> {
 impl<'a> Decode<'a> for AlterShareGroupOffsetsResponse<'a> {
     const API: Api = api::ALTER_SHARE_GROUP_OFFSETS;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let m = Self {
@@ -46,6 +47,7 @@ pub struct AlterShareGroupOffsetsResponseTopic<'a> {
 impl<'a> View<'a> for AlterShareGroupOffsetsResponseTopic<'a> {
     const MIN_LEN: usize = 19;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self { topic_name: r.read_string(true)?, topic_id: r.uuid()?, partitions: r.read_array(true, v)? };
         r.no_tags(true)?;
@@ -67,6 +69,7 @@ pub struct AlterShareGroupOffsetsResponsePartition<'a> {
 impl<'a> View<'a> for AlterShareGroupOffsetsResponsePartition<'a> {
     const MIN_LEN: usize = 8;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, _v: i16) -> Result<Self, WireError> {
         let m = Self { partition_index: r.i32()?, error_code: r.i16()?, error_message: r.read_nullable_string(true)? };
         r.no_tags(true)?;

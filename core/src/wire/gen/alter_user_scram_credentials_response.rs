@@ -15,6 +15,7 @@ pub struct AlterUserScramCredentialsResponse<'a> {
 impl<'a> Decode<'a> for AlterUserScramCredentialsResponse<'a> {
     const API: Api = api::ALTER_USER_SCRAM_CREDENTIALS;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let m = Self { throttle_time_ms: r.i32()?, results: r.read_array(true, v)? };
@@ -35,6 +36,7 @@ pub struct AlterUserScramCredentialsResult<'a> {
 }
 
 impl Default for AlterUserScramCredentialsResult<'_> {
+    #[inline]
     fn default() -> Self {
         Self { user: "", error_code: 0, error_message: Some("") }
     }
@@ -43,6 +45,7 @@ impl Default for AlterUserScramCredentialsResult<'_> {
 impl<'a> View<'a> for AlterUserScramCredentialsResult<'a> {
     const MIN_LEN: usize = 5;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, _v: i16) -> Result<Self, WireError> {
         let m = Self { user: r.read_string(true)?, error_code: r.i16()?, error_message: r.read_nullable_string(true)? };
         r.no_tags(true)?;

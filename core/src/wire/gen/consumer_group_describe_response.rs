@@ -15,6 +15,7 @@ pub struct ConsumerGroupDescribeResponse<'a> {
 impl<'a> Decode<'a> for ConsumerGroupDescribeResponse<'a> {
     const API: Api = api::CONSUMER_GROUP_DESCRIBE;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let m = Self { throttle_time_ms: r.i32()?, groups: r.read_array(true, v)? };
@@ -47,6 +48,7 @@ pub struct DescribedGroup<'a> {
 }
 
 impl Default for DescribedGroup<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             error_code: 0,
@@ -65,6 +67,7 @@ impl Default for DescribedGroup<'_> {
 impl<'a> View<'a> for DescribedGroup<'a> {
     const MIN_LEN: usize = 20;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self {
             error_code: r.i16()?,
@@ -110,6 +113,7 @@ pub struct Member<'a> {
 }
 
 impl Default for Member<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             member_id: "",
@@ -130,6 +134,7 @@ impl Default for Member<'_> {
 impl<'a> View<'a> for Member<'a> {
     const MIN_LEN: usize = 16;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self {
             member_id: r.read_string(true)?,
@@ -163,6 +168,7 @@ pub struct TopicPartitions<'a> {
 impl<'a> View<'a> for TopicPartitions<'a> {
     const MIN_LEN: usize = 19;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self { topic_id: r.uuid()?, topic_name: r.read_string(true)?, partitions: r.read_array(true, v)? };
         r.no_tags(true)?;
@@ -180,6 +186,7 @@ pub struct Assignment<'a> {
 impl<'a> View<'a> for Assignment<'a> {
     const MIN_LEN: usize = 2;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self { topic_partitions: r.read_array(true, v)? };
         r.no_tags(true)?;

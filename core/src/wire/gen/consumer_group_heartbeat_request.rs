@@ -29,6 +29,7 @@ pub struct ConsumerGroupHeartbeatRequest<'a> {
 }
 
 impl Default for ConsumerGroupHeartbeatRequest<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             group_id: "",

@@ -25,6 +25,7 @@ pub struct ConsumerGroupHeartbeatResponse<'a> {
 impl<'a> Decode<'a> for ConsumerGroupHeartbeatResponse<'a> {
     const API: Api = api::CONSUMER_GROUP_HEARTBEAT;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let m = Self {
@@ -51,6 +52,7 @@ pub struct Assignment<'a> {
 impl<'a> View<'a> for Assignment<'a> {
     const MIN_LEN: usize = 2;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self { topic_partitions: r.read_array(true, v)? };
         r.no_tags(true)?;
@@ -70,6 +72,7 @@ pub struct TopicPartitions<'a> {
 impl<'a> View<'a> for TopicPartitions<'a> {
     const MIN_LEN: usize = 18;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self { topic_id: r.uuid()?, partitions: r.read_array(true, v)? };
         r.no_tags(true)?;

@@ -15,6 +15,7 @@ impl<'a> Decode<'a> for ConsumerProtocolAssignment<'a> {
     const API: Api =
         Api { key: -1, name: "ConsumerProtocolAssignment", min: 0, max: 3, max_unstable: 3, flexible_from: i16::MAX };
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         Ok(Self { assigned_partitions: r.read_array(false, v)?, user_data: r.read_nullable_bytes(false)? })
@@ -33,6 +34,7 @@ pub struct TopicPartition<'a> {
 impl<'a> View<'a> for TopicPartition<'a> {
     const MIN_LEN: usize = 6;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Ok(Self { topic: r.read_string(false)?, partitions: r.read_array(false, v)? })
     }

@@ -18,6 +18,7 @@ pub struct ConsumerProtocolSubscription<'a> {
 }
 
 impl Default for ConsumerProtocolSubscription<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             topics: Array::default(),
@@ -33,6 +34,7 @@ impl<'a> Decode<'a> for ConsumerProtocolSubscription<'a> {
     const API: Api =
         Api { key: -1, name: "ConsumerProtocolSubscription", min: 0, max: 3, max_unstable: 3, flexible_from: i16::MAX };
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         Ok(Self {
@@ -57,6 +59,7 @@ pub struct TopicPartition<'a> {
 impl<'a> View<'a> for TopicPartition<'a> {
     const MIN_LEN: usize = 6;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Ok(Self { topic: r.read_string(false)?, partitions: r.read_array(false, v)? })
     }

@@ -18,6 +18,7 @@ pub struct ConsumerProtocolSubscription<'a> {
 }
 
 impl Default for ConsumerProtocolSubscription<'_> {
+    #[inline]
     fn default() -> Self {
         Self { topics: &[], user_data: None, owned_partitions: &[], generation_id: -1, rack_id: None }
     }

@@ -42,6 +42,7 @@ pub struct AclCreation<'a> {
 }
 
 impl Default for AclCreation<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             resource_type: 0,

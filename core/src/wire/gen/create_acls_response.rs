@@ -15,6 +15,7 @@ pub struct CreateAclsResponse<'a> {
 impl<'a> Decode<'a> for CreateAclsResponse<'a> {
     const API: Api = api::CREATE_ACLS;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 2;
@@ -34,6 +35,7 @@ pub struct AclCreationResult<'a> {
 }
 
 impl Default for AclCreationResult<'_> {
+    #[inline]
     fn default() -> Self {
         Self { error_code: 0, error_message: Some("") }
     }
@@ -42,6 +44,7 @@ impl Default for AclCreationResult<'_> {
 impl<'a> View<'a> for AclCreationResult<'a> {
     const MIN_LEN: usize = 4;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 2;
         let m = Self { error_code: r.i16()?, error_message: r.read_nullable_string(f)? };

@@ -17,6 +17,7 @@ pub struct CreateDelegationTokenRequest<'a> {
 }
 
 impl Default for CreateDelegationTokenRequest<'_> {
+    #[inline]
     fn default() -> Self {
         Self { owner_principal_type: Some(""), owner_principal_name: Some(""), renewers: &[], max_lifetime_ms: 0 }
     }

@@ -33,6 +33,7 @@ pub struct CreateDelegationTokenResponse<'a> {
 impl<'a> Decode<'a> for CreateDelegationTokenResponse<'a> {
     const API: Api = api::CREATE_DELEGATION_TOKEN;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 2;

@@ -40,6 +40,7 @@ pub struct CreatePartitionsTopic<'a> {
 }
 
 impl Default for CreatePartitionsTopic<'_> {
+    #[inline]
     fn default() -> Self {
         Self { name: "", count: 0, assignments: Some(&[]) }
     }

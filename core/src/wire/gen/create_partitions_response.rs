@@ -15,6 +15,7 @@ pub struct CreatePartitionsResponse<'a> {
 impl<'a> Decode<'a> for CreatePartitionsResponse<'a> {
     const API: Api = api::CREATE_PARTITIONS;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 2;
@@ -38,6 +39,7 @@ pub struct CreatePartitionsTopicResult<'a> {
 impl<'a> View<'a> for CreatePartitionsTopicResult<'a> {
     const MIN_LEN: usize = 5;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 2;
         let m = Self { name: r.read_string(f)?, error_code: r.i16()?, error_message: r.read_nullable_string(f)? };

@@ -42,6 +42,7 @@ pub struct DeleteAclsFilter<'a> {
 }
 
 impl Default for DeleteAclsFilter<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             resource_type_filter: 0,

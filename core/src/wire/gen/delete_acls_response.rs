@@ -15,6 +15,7 @@ pub struct DeleteAclsResponse<'a> {
 impl<'a> Decode<'a> for DeleteAclsResponse<'a> {
     const API: Api = api::DELETE_ACLS;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 2;
@@ -36,6 +37,7 @@ pub struct DeleteAclsFilterResult<'a> {
 }
 
 impl Default for DeleteAclsFilterResult<'_> {
+    #[inline]
     fn default() -> Self {
         Self { error_code: 0, error_message: Some(""), matching_acls: Array::default() }
     }
@@ -44,6 +46,7 @@ impl Default for DeleteAclsFilterResult<'_> {
 impl<'a> View<'a> for DeleteAclsFilterResult<'a> {
     const MIN_LEN: usize = 5;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 2;
         let m = Self {
@@ -80,6 +83,7 @@ pub struct DeleteAclsMatchingAcl<'a> {
 }
 
 impl Default for DeleteAclsMatchingAcl<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             error_code: 0,
@@ -98,6 +102,7 @@ impl Default for DeleteAclsMatchingAcl<'_> {
 impl<'a> View<'a> for DeleteAclsMatchingAcl<'a> {
     const MIN_LEN: usize = 11;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 2;
         let m = Self {

@@ -15,6 +15,7 @@ pub struct DeleteGroupsResponse<'a> {
 impl<'a> Decode<'a> for DeleteGroupsResponse<'a> {
     const API: Api = api::DELETE_GROUPS;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 2;
@@ -36,6 +37,7 @@ pub struct DeletableGroupResult<'a> {
 impl<'a> View<'a> for DeletableGroupResult<'a> {
     const MIN_LEN: usize = 4;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 2;
         let m = Self { group_id: r.read_string(f)?, error_code: r.i16()? };

@@ -15,6 +15,7 @@ pub struct DeleteRecordsResponse<'a> {
 impl<'a> Decode<'a> for DeleteRecordsResponse<'a> {
     const API: Api = api::DELETE_RECORDS;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 2;
@@ -36,6 +37,7 @@ pub struct DeleteRecordsTopicResult<'a> {
 impl<'a> View<'a> for DeleteRecordsTopicResult<'a> {
     const MIN_LEN: usize = 3;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 2;
         let m = Self { name: r.read_string(f)?, partitions: r.read_array(f, v)? };
@@ -58,6 +60,7 @@ pub struct DeleteRecordsPartitionResult {
 impl<'a> View<'a> for DeleteRecordsPartitionResult {
     const MIN_LEN: usize = 14;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 2;
         let m = Self { partition_index: r.i32()?, low_watermark: r.i64()?, error_code: r.i16()? };

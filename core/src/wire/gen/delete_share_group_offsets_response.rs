@@ -19,6 +19,7 @@ pub struct DeleteShareGroupOffsetsResponse<'a> {
 impl<'a> Decode<'a> for DeleteShareGroupOffsetsResponse<'a> {
     const API: Api = api::DELETE_SHARE_GROUP_OFFSETS;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let m = Self {
@@ -48,6 +49,7 @@ pub struct DeleteShareGroupOffsetsResponseTopic<'a> {
 impl<'a> View<'a> for DeleteShareGroupOffsetsResponseTopic<'a> {
     const MIN_LEN: usize = 21;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, _v: i16) -> Result<Self, WireError> {
         let m = Self {
             topic_name: r.read_string(true)?,

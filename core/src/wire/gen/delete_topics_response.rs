@@ -15,6 +15,7 @@ pub struct DeleteTopicsResponse<'a> {
 impl<'a> Decode<'a> for DeleteTopicsResponse<'a> {
     const API: Api = api::DELETE_TOPICS;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 4;
@@ -38,6 +39,7 @@ pub struct DeletableTopicResult<'a> {
 }
 
 impl Default for DeletableTopicResult<'_> {
+    #[inline]
     fn default() -> Self {
         Self { name: Some(""), topic_id: Uuid::ZERO, error_code: 0, error_message: None }
     }
@@ -46,6 +48,7 @@ impl Default for DeletableTopicResult<'_> {
 impl<'a> View<'a> for DeletableTopicResult<'a> {
     const MIN_LEN: usize = 4;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 4;
         let m = Self {

@@ -23,6 +23,7 @@ pub struct DescribeAclsRequest<'a> {
 }
 
 impl Default for DescribeAclsRequest<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             resource_type_filter: 0,

@@ -17,6 +17,7 @@ pub struct DescribeAclsResponse<'a> {
 }
 
 impl Default for DescribeAclsResponse<'_> {
+    #[inline]
     fn default() -> Self {
         Self { throttle_time_ms: 0, error_code: 0, error_message: Some(""), resources: Array::default() }
     }
@@ -25,6 +26,7 @@ impl Default for DescribeAclsResponse<'_> {
 impl<'a> Decode<'a> for DescribeAclsResponse<'a> {
     const API: Api = api::DESCRIBE_ACLS;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 2;
@@ -53,6 +55,7 @@ pub struct DescribeAclsResource<'a> {
 }
 
 impl Default for DescribeAclsResource<'_> {
+    #[inline]
     fn default() -> Self {
         Self { resource_type: 0, resource_name: "", pattern_type: 3, acls: Array::default() }
     }
@@ -61,6 +64,7 @@ impl Default for DescribeAclsResource<'_> {
 impl<'a> View<'a> for DescribeAclsResource<'a> {
     const MIN_LEN: usize = 5;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 2;
         let m = Self {
@@ -90,6 +94,7 @@ pub struct AclDescription<'a> {
 impl<'a> View<'a> for AclDescription<'a> {
     const MIN_LEN: usize = 5;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 2;
         let m = Self {

@@ -37,6 +37,7 @@ pub struct ComponentData<'a> {
 }
 
 impl Default for ComponentData<'_> {
+    #[inline]
     fn default() -> Self {
         Self { entity_type: "", match_type: 0, r#match: Some("") }
     }

@@ -17,6 +17,7 @@ pub struct DescribeClientQuotasResponse<'a> {
 }
 
 impl Default for DescribeClientQuotasResponse<'_> {
+    #[inline]
     fn default() -> Self {
         Self { throttle_time_ms: 0, error_code: 0, error_message: Some(""), entries: Some(Array::default()) }
     }
@@ -25,6 +26,7 @@ impl Default for DescribeClientQuotasResponse<'_> {
 impl<'a> Decode<'a> for DescribeClientQuotasResponse<'a> {
     const API: Api = api::DESCRIBE_CLIENT_QUOTAS;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 1;
@@ -51,6 +53,7 @@ pub struct EntryData<'a> {
 impl<'a> View<'a> for EntryData<'a> {
     const MIN_LEN: usize = 3;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 1;
         let m = Self { entity: r.read_array(f, v)?, values: r.read_array(f, v)? };
@@ -69,6 +72,7 @@ pub struct EntityData<'a> {
 }
 
 impl Default for EntityData<'_> {
+    #[inline]
     fn default() -> Self {
         Self { entity_type: "", entity_name: Some("") }
     }
@@ -77,6 +81,7 @@ impl Default for EntityData<'_> {
 impl<'a> View<'a> for EntityData<'a> {
     const MIN_LEN: usize = 3;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 1;
         let m = Self { entity_type: r.read_string(f)?, entity_name: r.read_nullable_string(f)? };
@@ -97,6 +102,7 @@ pub struct ValueData<'a> {
 impl<'a> View<'a> for ValueData<'a> {
     const MIN_LEN: usize = 10;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 1;
         let m = Self { key: r.read_string(f)?, value: r.f64()? };

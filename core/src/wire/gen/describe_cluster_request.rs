@@ -15,6 +15,7 @@ pub struct DescribeClusterRequest {
 }
 
 impl Default for DescribeClusterRequest {
+    #[inline]
     fn default() -> Self {
         Self { include_cluster_authorized_operations: false, endpoint_type: 1, include_fenced_brokers: false }
     }

@@ -25,6 +25,7 @@ pub struct DescribeClusterResponse<'a> {
 }
 
 impl Default for DescribeClusterResponse<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             throttle_time_ms: 0,
@@ -42,6 +43,7 @@ impl Default for DescribeClusterResponse<'_> {
 impl<'a> Decode<'a> for DescribeClusterResponse<'a> {
     const API: Api = api::DESCRIBE_CLUSTER;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let m = Self {
@@ -77,6 +79,7 @@ pub struct DescribeClusterBroker<'a> {
 impl<'a> View<'a> for DescribeClusterBroker<'a> {
     const MIN_LEN: usize = 11;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self {
             broker_id: r.i32()?,

@@ -40,6 +40,7 @@ pub struct DescribeConfigsResource<'a> {
 }
 
 impl Default for DescribeConfigsResource<'_> {
+    #[inline]
     fn default() -> Self {
         Self { resource_type: 0, resource_name: "", configuration_keys: Some(&[]) }
     }

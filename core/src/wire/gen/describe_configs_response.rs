@@ -15,6 +15,7 @@ pub struct DescribeConfigsResponse<'a> {
 impl<'a> Decode<'a> for DescribeConfigsResponse<'a> {
     const API: Api = api::DESCRIBE_CONFIGS;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 4;
@@ -40,6 +41,7 @@ pub struct DescribeConfigsResult<'a> {
 }
 
 impl Default for DescribeConfigsResult<'_> {
+    #[inline]
     fn default() -> Self {
         Self { error_code: 0, error_message: Some(""), resource_type: 0, resource_name: "", configs: Array::default() }
     }
@@ -48,6 +50,7 @@ impl Default for DescribeConfigsResult<'_> {
 impl<'a> View<'a> for DescribeConfigsResult<'a> {
     const MIN_LEN: usize = 7;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 4;
         let m = Self {
@@ -84,6 +87,7 @@ pub struct DescribeConfigsResourceResult<'a> {
 }
 
 impl Default for DescribeConfigsResourceResult<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             name: "",
@@ -101,6 +105,7 @@ impl Default for DescribeConfigsResourceResult<'_> {
 impl<'a> View<'a> for DescribeConfigsResourceResult<'a> {
     const MIN_LEN: usize = 9;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 4;
         let m = Self {
@@ -130,6 +135,7 @@ pub struct DescribeConfigsSynonym<'a> {
 }
 
 impl Default for DescribeConfigsSynonym<'_> {
+    #[inline]
     fn default() -> Self {
         Self { name: "", value: Some(""), source: 0 }
     }
@@ -138,6 +144,7 @@ impl Default for DescribeConfigsSynonym<'_> {
 impl<'a> View<'a> for DescribeConfigsSynonym<'a> {
     const MIN_LEN: usize = 4;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 4;
         let m = Self { name: r.read_string(f)?, value: r.read_nullable_string(f)?, source: r.i8()? };

@@ -11,6 +11,7 @@ pub struct DescribeDelegationTokenRequest<'a> {
 }
 
 impl Default for DescribeDelegationTokenRequest<'_> {
+    #[inline]
     fn default() -> Self {
         Self { owners: Some(&[]) }
     }

@@ -17,6 +17,7 @@ pub struct DescribeDelegationTokenResponse<'a> {
 impl<'a> Decode<'a> for DescribeDelegationTokenResponse<'a> {
     const API: Api = api::DESCRIBE_DELEGATION_TOKEN;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 2;
@@ -54,6 +55,7 @@ pub struct DescribedDelegationToken<'a> {
 impl<'a> View<'a> for DescribedDelegationToken<'a> {
     const MIN_LEN: usize = 30;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 2;
         let m = Self {
@@ -85,6 +87,7 @@ pub struct DescribedDelegationTokenRenewer<'a> {
 impl<'a> View<'a> for DescribedDelegationTokenRenewer<'a> {
     const MIN_LEN: usize = 3;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 2;
         let m = Self { principal_type: r.read_string(f)?, principal_name: r.read_string(f)? };

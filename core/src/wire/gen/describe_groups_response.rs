@@ -15,6 +15,7 @@ pub struct DescribeGroupsResponse<'a> {
 impl<'a> Decode<'a> for DescribeGroupsResponse<'a> {
     const API: Api = api::DESCRIBE_GROUPS;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 5;
@@ -46,6 +47,7 @@ pub struct DescribedGroup<'a> {
 }
 
 impl Default for DescribedGroup<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             error_code: 0,
@@ -63,6 +65,7 @@ impl Default for DescribedGroup<'_> {
 impl<'a> View<'a> for DescribedGroup<'a> {
     const MIN_LEN: usize = 12;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 5;
         let m = Self {
@@ -100,6 +103,7 @@ pub struct DescribedGroupMember<'a> {
 impl<'a> View<'a> for DescribedGroupMember<'a> {
     const MIN_LEN: usize = 7;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 5;
         let m = Self {

@@ -11,6 +11,7 @@ pub struct DescribeLogDirsRequest<'a> {
 }
 
 impl Default for DescribeLogDirsRequest<'_> {
+    #[inline]
     fn default() -> Self {
         Self { topics: Some(&[]) }
     }

@@ -17,6 +17,7 @@ pub struct DescribeLogDirsResponse<'a> {
 impl<'a> Decode<'a> for DescribeLogDirsResponse<'a> {
     const API: Api = api::DESCRIBE_LOG_DIRS;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 2;
@@ -48,6 +49,7 @@ pub struct DescribeLogDirsResult<'a> {
 }
 
 impl Default for DescribeLogDirsResult<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             error_code: 0,
@@ -63,6 +65,7 @@ impl Default for DescribeLogDirsResult<'_> {
 impl<'a> View<'a> for DescribeLogDirsResult<'a> {
     const MIN_LEN: usize = 5;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 2;
         let m = Self {
@@ -90,6 +93,7 @@ pub struct DescribeLogDirsTopic<'a> {
 impl<'a> View<'a> for DescribeLogDirsTopic<'a> {
     const MIN_LEN: usize = 3;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 2;
         let m = Self { name: r.read_string(f)?, partitions: r.read_array(f, v)? };
@@ -114,6 +118,7 @@ pub struct DescribeLogDirsPartition {
 impl<'a> View<'a> for DescribeLogDirsPartition {
     const MIN_LEN: usize = 21;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 2;
         let m = Self {

@@ -15,6 +15,7 @@ pub struct DescribeProducersResponse<'a> {
 impl<'a> Decode<'a> for DescribeProducersResponse<'a> {
     const API: Api = api::DESCRIBE_PRODUCERS;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let m = Self { throttle_time_ms: r.i32()?, topics: r.read_array(true, v)? };
@@ -35,6 +36,7 @@ pub struct TopicResponse<'a> {
 impl<'a> View<'a> for TopicResponse<'a> {
     const MIN_LEN: usize = 3;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self { name: r.read_string(true)?, partitions: r.read_array(true, v)? };
         r.no_tags(true)?;
@@ -58,6 +60,7 @@ pub struct PartitionResponse<'a> {
 impl<'a> View<'a> for PartitionResponse<'a> {
     const MIN_LEN: usize = 9;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self {
             partition_index: r.i32()?,
@@ -88,6 +91,7 @@ pub struct ProducerState {
 }
 
 impl Default for ProducerState {
+    #[inline]
     fn default() -> Self {
         Self {
             producer_id: 0,
@@ -103,6 +107,7 @@ impl Default for ProducerState {
 impl<'a> View<'a> for ProducerState {
     const MIN_LEN: usize = 37;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, _v: i16) -> Result<Self, WireError> {
         let m = Self {
             producer_id: r.i64()?,

@@ -17,6 +17,7 @@ pub struct DescribeQuorumResponse<'a> {
 }
 
 impl Default for DescribeQuorumResponse<'_> {
+    #[inline]
     fn default() -> Self {
         Self { error_code: 0, error_message: Some(""), topics: Array::default(), nodes: Array::default() }
     }
@@ -25,6 +26,7 @@ impl Default for DescribeQuorumResponse<'_> {
 impl<'a> Decode<'a> for DescribeQuorumResponse<'a> {
     const API: Api = api::DESCRIBE_QUORUM;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let m = Self {
@@ -50,6 +52,7 @@ pub struct TopicData<'a> {
 impl<'a> View<'a> for TopicData<'a> {
     const MIN_LEN: usize = 3;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self { topic_name: r.read_string(true)?, partitions: r.read_array(true, v)? };
         r.no_tags(true)?;
@@ -79,6 +82,7 @@ pub struct PartitionData<'a> {
 }
 
 impl Default for PartitionData<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             partition_index: 0,
@@ -96,6 +100,7 @@ impl Default for PartitionData<'_> {
 impl<'a> View<'a> for PartitionData<'a> {
     const MIN_LEN: usize = 25;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self {
             partition_index: r.i32()?,
@@ -124,6 +129,7 @@ pub struct Node<'a> {
 impl<'a> View<'a> for Node<'a> {
     const MIN_LEN: usize = 6;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self { node_id: r.i32()?, listeners: r.read_array(true, v)? };
         r.no_tags(true)?;
@@ -145,6 +151,7 @@ pub struct Listener<'a> {
 impl<'a> View<'a> for Listener<'a> {
     const MIN_LEN: usize = 5;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, _v: i16) -> Result<Self, WireError> {
         let m = Self { name: r.read_string(true)?, host: r.read_string(true)?, port: r.u16()? };
         r.no_tags(true)?;
@@ -168,6 +175,7 @@ pub struct ReplicaState {
 }
 
 impl Default for ReplicaState {
+    #[inline]
     fn default() -> Self {
         Self {
             replica_id: 0,
@@ -182,6 +190,7 @@ impl Default for ReplicaState {
 impl<'a> View<'a> for ReplicaState {
     const MIN_LEN: usize = 13;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self {
             replica_id: r.i32()?,

@@ -32,6 +32,7 @@ pub struct DescribeShareGroupOffsetsRequestGroup<'a> {
 }
 
 impl Default for DescribeShareGroupOffsetsRequestGroup<'_> {
+    #[inline]
     fn default() -> Self {
         Self { group_id: "", topics: Some(&[]) }
     }

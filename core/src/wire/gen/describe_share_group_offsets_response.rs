@@ -15,6 +15,7 @@ pub struct DescribeShareGroupOffsetsResponse<'a> {
 impl<'a> Decode<'a> for DescribeShareGroupOffsetsResponse<'a> {
     const API: Api = api::DESCRIBE_SHARE_GROUP_OFFSETS;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let m = Self { throttle_time_ms: r.i32()?, groups: r.read_array(true, v)? };
@@ -39,6 +40,7 @@ pub struct DescribeShareGroupOffsetsResponseGroup<'a> {
 impl<'a> View<'a> for DescribeShareGroupOffsetsResponseGroup<'a> {
     const MIN_LEN: usize = 6;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self {
             group_id: r.read_string(true)?,
@@ -65,6 +67,7 @@ pub struct DescribeShareGroupOffsetsResponseTopic<'a> {
 impl<'a> View<'a> for DescribeShareGroupOffsetsResponseTopic<'a> {
     const MIN_LEN: usize = 19;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self { topic_name: r.read_string(true)?, topic_id: r.uuid()?, partitions: r.read_array(true, v)? };
         r.no_tags(true)?;
@@ -90,6 +93,7 @@ pub struct DescribeShareGroupOffsetsResponsePartition<'a> {
 }
 
 impl Default for DescribeShareGroupOffsetsResponsePartition<'_> {
+    #[inline]
     fn default() -> Self {
         Self { partition_index: 0, start_offset: 0, leader_epoch: 0, lag: -1, error_code: 0, error_message: None }
     }
@@ -98,6 +102,7 @@ impl Default for DescribeShareGroupOffsetsResponsePartition<'_> {
 impl<'a> View<'a> for DescribeShareGroupOffsetsResponsePartition<'a> {
     const MIN_LEN: usize = 20;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self {
             partition_index: r.i32()?,

@@ -15,6 +15,7 @@ pub struct DescribeTopicPartitionsRequest<'a> {
 }
 
 impl Default for DescribeTopicPartitionsRequest<'_> {
+    #[inline]
     fn default() -> Self {
         Self { topics: &[], response_partition_limit: 2000, cursor: None }
     }

@@ -17,6 +17,7 @@ pub struct DescribeTopicPartitionsResponse<'a> {
 impl<'a> Decode<'a> for DescribeTopicPartitionsResponse<'a> {
     const API: Api = api::DESCRIBE_TOPIC_PARTITIONS;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let m = Self { throttle_time_ms: r.i32()?, topics: r.read_array(true, v)?, next_cursor: r.read_nullable(v)? };
@@ -43,6 +44,7 @@ pub struct DescribeTopicPartitionsResponseTopic<'a> {
 }
 
 impl Default for DescribeTopicPartitionsResponseTopic<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             error_code: 0,
@@ -58,6 +60,7 @@ impl Default for DescribeTopicPartitionsResponseTopic<'_> {
 impl<'a> View<'a> for DescribeTopicPartitionsResponseTopic<'a> {
     const MIN_LEN: usize = 26;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self {
             error_code: r.i16()?,
@@ -96,6 +99,7 @@ pub struct DescribeTopicPartitionsResponsePartition<'a> {
 }
 
 impl Default for DescribeTopicPartitionsResponsePartition<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             error_code: 0,
@@ -114,6 +118,7 @@ impl Default for DescribeTopicPartitionsResponsePartition<'_> {
 impl<'a> View<'a> for DescribeTopicPartitionsResponsePartition<'a> {
     const MIN_LEN: usize = 20;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self {
             error_code: r.i16()?,
@@ -143,6 +148,7 @@ pub struct Cursor<'a> {
 impl<'a> View<'a> for Cursor<'a> {
     const MIN_LEN: usize = 6;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, _v: i16) -> Result<Self, WireError> {
         let m = Self { topic_name: r.read_string(true)?, partition_index: r.i32()? };
         r.no_tags(true)?;

@@ -15,6 +15,7 @@ pub struct DescribeTransactionsResponse<'a> {
 impl<'a> Decode<'a> for DescribeTransactionsResponse<'a> {
     const API: Api = api::DESCRIBE_TRANSACTIONS;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let m = Self { throttle_time_ms: r.i32()?, transaction_states: r.read_array(true, v)? };
@@ -47,6 +48,7 @@ pub struct TransactionState<'a> {
 impl<'a> View<'a> for TransactionState<'a> {
     const MIN_LEN: usize = 28;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self {
             error_code: r.i16()?,
@@ -75,6 +77,7 @@ pub struct TopicData<'a> {
 impl<'a> View<'a> for TopicData<'a> {
     const MIN_LEN: usize = 3;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self { topic: r.read_string(true)?, partitions: r.read_array(true, v)? };
         r.no_tags(true)?;

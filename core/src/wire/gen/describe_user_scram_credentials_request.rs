@@ -11,6 +11,7 @@ pub struct DescribeUserScramCredentialsRequest<'a> {
 }
 
 impl Default for DescribeUserScramCredentialsRequest<'_> {
+    #[inline]
     fn default() -> Self {
         Self { users: Some(&[]) }
     }

@@ -17,6 +17,7 @@ pub struct DescribeUserScramCredentialsResponse<'a> {
 }
 
 impl Default for DescribeUserScramCredentialsResponse<'_> {
+    #[inline]
     fn default() -> Self {
         Self { throttle_time_ms: 0, error_code: 0, error_message: Some(""), results: Array::default() }
     }
@@ -25,6 +26,7 @@ impl Default for DescribeUserScramCredentialsResponse<'_> {
 impl<'a> Decode<'a> for DescribeUserScramCredentialsResponse<'a> {
     const API: Api = api::DESCRIBE_USER_SCRAM_CREDENTIALS;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let m = Self {
@@ -52,6 +54,7 @@ pub struct DescribeUserScramCredentialsResult<'a> {
 }
 
 impl Default for DescribeUserScramCredentialsResult<'_> {
+    #[inline]
     fn default() -> Self {
         Self { user: "", error_code: 0, error_message: Some(""), credential_infos: Array::default() }
     }
@@ -60,6 +63,7 @@ impl Default for DescribeUserScramCredentialsResult<'_> {
 impl<'a> View<'a> for DescribeUserScramCredentialsResult<'a> {
     const MIN_LEN: usize = 6;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self {
             user: r.read_string(true)?,
@@ -84,6 +88,7 @@ pub struct CredentialInfo {
 impl<'a> View<'a> for CredentialInfo {
     const MIN_LEN: usize = 6;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, _v: i16) -> Result<Self, WireError> {
         let m = Self { mechanism: r.i8()?, iterations: r.i32()? };
         r.no_tags(true)?;

@@ -15,6 +15,7 @@ pub struct ElectLeadersRequest<'a> {
 }
 
 impl Default for ElectLeadersRequest<'_> {
+    #[inline]
     fn default() -> Self {
         Self { election_type: 0, topic_partitions: Some(&[]), timeout_ms: 60000 }
     }

@@ -17,6 +17,7 @@ pub struct ElectLeadersResponse<'a> {
 impl<'a> Decode<'a> for ElectLeadersResponse<'a> {
     const API: Api = api::ELECT_LEADERS;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 2;
@@ -42,6 +43,7 @@ pub struct ReplicaElectionResult<'a> {
 impl<'a> View<'a> for ReplicaElectionResult<'a> {
     const MIN_LEN: usize = 3;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 2;
         let m = Self { topic: r.read_string(f)?, partition_result: r.read_array(f, v)? };
@@ -62,6 +64,7 @@ pub struct PartitionResult<'a> {
 }
 
 impl Default for PartitionResult<'_> {
+    #[inline]
     fn default() -> Self {
         Self { partition_id: 0, error_code: 0, error_message: Some("") }
     }
@@ -70,6 +73,7 @@ impl Default for PartitionResult<'_> {
 impl<'a> View<'a> for PartitionResult<'a> {
     const MIN_LEN: usize = 8;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 2;
         let m = Self { partition_id: r.i32()?, error_code: r.i16()?, error_message: r.read_nullable_string(f)? };

@@ -17,6 +17,7 @@ pub struct EndTxnResponse {
 }
 
 impl Default for EndTxnResponse {
+    #[inline]
     fn default() -> Self {
         Self { throttle_time_ms: 0, error_code: 0, producer_id: -1, producer_epoch: -1 }
     }
@@ -25,6 +26,7 @@ impl Default for EndTxnResponse {
 impl<'a> Decode<'a> for EndTxnResponse {
     const API: Api = api::END_TXN;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 3;

@@ -17,6 +17,7 @@ pub struct ExpireDelegationTokenResponse {
 impl<'a> Decode<'a> for ExpireDelegationTokenResponse {
     const API: Api = api::EXPIRE_DELEGATION_TOKEN;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 2;

@@ -23,6 +23,7 @@ pub struct FindCoordinatorResponse<'a> {
 }
 
 impl Default for FindCoordinatorResponse<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             throttle_time_ms: 0,
@@ -39,6 +40,7 @@ impl Default for FindCoordinatorResponse<'_> {
 impl<'a> Decode<'a> for FindCoordinatorResponse<'a> {
     const API: Api = api::FIND_COORDINATOR;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 3;
@@ -74,6 +76,7 @@ pub struct Coordinator<'a> {
 }
 
 impl Default for Coordinator<'_> {
+    #[inline]
     fn default() -> Self {
         Self { key: "", node_id: 0, host: "", port: 0, error_code: 0, error_message: Some("") }
     }
@@ -82,6 +85,7 @@ impl Default for Coordinator<'_> {
 impl<'a> View<'a> for Coordinator<'a> {
     const MIN_LEN: usize = 14;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, _v: i16) -> Result<Self, WireError> {
         let m = Self {
             key: r.read_string(true)?,

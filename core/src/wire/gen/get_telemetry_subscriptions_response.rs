@@ -29,6 +29,7 @@ pub struct GetTelemetrySubscriptionsResponse<'a> {
 impl<'a> Decode<'a> for GetTelemetrySubscriptionsResponse<'a> {
     const API: Api = api::GET_TELEMETRY_SUBSCRIPTIONS;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let m = Self {

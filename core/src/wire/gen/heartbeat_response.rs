@@ -15,6 +15,7 @@ pub struct HeartbeatResponse {
 impl<'a> Decode<'a> for HeartbeatResponse {
     const API: Api = api::HEARTBEAT;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 4;

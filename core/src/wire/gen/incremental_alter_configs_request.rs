@@ -58,6 +58,7 @@ pub struct AlterableConfig<'a> {
 }
 
 impl Default for AlterableConfig<'_> {
+    #[inline]
     fn default() -> Self {
         Self { name: "", config_operation: 0, value: Some("") }
     }

@@ -15,6 +15,7 @@ pub struct IncrementalAlterConfigsResponse<'a> {
 impl<'a> Decode<'a> for IncrementalAlterConfigsResponse<'a> {
     const API: Api = api::INCREMENTAL_ALTER_CONFIGS;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 1;
@@ -38,6 +39,7 @@ pub struct AlterConfigsResourceResponse<'a> {
 }
 
 impl Default for AlterConfigsResourceResponse<'_> {
+    #[inline]
     fn default() -> Self {
         Self { error_code: 0, error_message: Some(""), resource_type: 0, resource_name: "" }
     }
@@ -46,6 +48,7 @@ impl Default for AlterConfigsResourceResponse<'_> {
 impl<'a> View<'a> for AlterConfigsResourceResponse<'a> {
     const MIN_LEN: usize = 6;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 1;
         let m = Self {

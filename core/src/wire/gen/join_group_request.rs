@@ -25,6 +25,7 @@ pub struct JoinGroupRequest<'a> {
 }
 
 impl Default for JoinGroupRequest<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             group_id: "",

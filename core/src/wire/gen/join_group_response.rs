@@ -27,6 +27,7 @@ pub struct JoinGroupResponse<'a> {
 }
 
 impl Default for JoinGroupResponse<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             throttle_time_ms: 0,
@@ -45,6 +46,7 @@ impl Default for JoinGroupResponse<'_> {
 impl<'a> Decode<'a> for JoinGroupResponse<'a> {
     const API: Api = api::JOIN_GROUP;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 6;
@@ -78,6 +80,7 @@ pub struct JoinGroupResponseMember<'a> {
 impl<'a> View<'a> for JoinGroupResponseMember<'a> {
     const MIN_LEN: usize = 4;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 6;
         let m = Self {

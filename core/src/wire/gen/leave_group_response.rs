@@ -17,6 +17,7 @@ pub struct LeaveGroupResponse<'a> {
 impl<'a> Decode<'a> for LeaveGroupResponse<'a> {
     const API: Api = api::LEAVE_GROUP;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 4;
@@ -42,6 +43,7 @@ pub struct MemberResponse<'a> {
 }
 
 impl Default for MemberResponse<'_> {
+    #[inline]
     fn default() -> Self {
         Self { member_id: "", group_instance_id: Some(""), error_code: 0 }
     }
@@ -50,6 +52,7 @@ impl Default for MemberResponse<'_> {
 impl<'a> View<'a> for MemberResponse<'a> {
     const MIN_LEN: usize = 5;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 4;
         let m =

@@ -17,6 +17,7 @@ pub struct ListConfigResourcesResponse<'a> {
 impl<'a> Decode<'a> for ListConfigResourcesResponse<'a> {
     const API: Api = api::LIST_CONFIG_RESOURCES;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let m = Self { throttle_time_ms: r.i32()?, error_code: r.i16()?, config_resources: r.read_array(true, v)? };
@@ -35,6 +36,7 @@ pub struct ConfigResource<'a> {
 }
 
 impl Default for ConfigResource<'_> {
+    #[inline]
     fn default() -> Self {
         Self { resource_name: "", resource_type: 16 }
     }
@@ -43,6 +45,7 @@ impl Default for ConfigResource<'_> {
 impl<'a> View<'a> for ConfigResource<'a> {
     const MIN_LEN: usize = 2;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self { resource_name: r.read_string(true)?, resource_type: if v >= 1 { r.i8()? } else { 16 } };
         r.no_tags(true)?;

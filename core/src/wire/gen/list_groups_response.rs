@@ -17,6 +17,7 @@ pub struct ListGroupsResponse<'a> {
 impl<'a> Decode<'a> for ListGroupsResponse<'a> {
     const API: Api = api::LIST_GROUPS;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 3;
@@ -46,6 +47,7 @@ pub struct ListedGroup<'a> {
 impl<'a> View<'a> for ListedGroup<'a> {
     const MIN_LEN: usize = 3;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 3;
         let m = Self {

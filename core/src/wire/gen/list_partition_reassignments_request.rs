@@ -13,6 +13,7 @@ pub struct ListPartitionReassignmentsRequest<'a> {
 }
 
 impl Default for ListPartitionReassignmentsRequest<'_> {
+    #[inline]
     fn default() -> Self {
         Self { timeout_ms: 60000, topics: None }
     }

@@ -17,6 +17,7 @@ pub struct ListPartitionReassignmentsResponse<'a> {
 }
 
 impl Default for ListPartitionReassignmentsResponse<'_> {
+    #[inline]
     fn default() -> Self {
         Self { throttle_time_ms: 0, error_code: 0, error_message: Some(""), topics: Array::default() }
     }
@@ -25,6 +26,7 @@ impl Default for ListPartitionReassignmentsResponse<'_> {
 impl<'a> Decode<'a> for ListPartitionReassignmentsResponse<'a> {
     const API: Api = api::LIST_PARTITION_REASSIGNMENTS;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let m = Self {
@@ -50,6 +52,7 @@ pub struct OngoingTopicReassignment<'a> {
 impl<'a> View<'a> for OngoingTopicReassignment<'a> {
     const MIN_LEN: usize = 3;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self { name: r.read_string(true)?, partitions: r.read_array(true, v)? };
         r.no_tags(true)?;
@@ -73,6 +76,7 @@ pub struct OngoingPartitionReassignment<'a> {
 impl<'a> View<'a> for OngoingPartitionReassignment<'a> {
     const MIN_LEN: usize = 8;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self {
             partition_index: r.i32()?,

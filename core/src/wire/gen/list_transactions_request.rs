@@ -17,6 +17,7 @@ pub struct ListTransactionsRequest<'a> {
 }
 
 impl Default for ListTransactionsRequest<'_> {
+    #[inline]
     fn default() -> Self {
         Self { state_filters: &[], producer_id_filters: &[], duration_filter: -1, transactional_id_pattern: None }
     }

@@ -19,6 +19,7 @@ pub struct ListTransactionsResponse<'a> {
 impl<'a> Decode<'a> for ListTransactionsResponse<'a> {
     const API: Api = api::LIST_TRANSACTIONS;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let m = Self {
@@ -46,6 +47,7 @@ pub struct TransactionState<'a> {
 impl<'a> View<'a> for TransactionState<'a> {
     const MIN_LEN: usize = 11;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, _v: i16) -> Result<Self, WireError> {
         let m = Self {
             transactional_id: r.read_string(true)?,

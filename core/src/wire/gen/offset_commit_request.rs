@@ -21,6 +21,7 @@ pub struct OffsetCommitRequest<'a> {
 }
 
 impl Default for OffsetCommitRequest<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             group_id: "",
@@ -85,6 +86,7 @@ pub struct OffsetCommitRequestPartition<'a> {
 }
 
 impl Default for OffsetCommitRequestPartition<'_> {
+    #[inline]
     fn default() -> Self {
         Self { partition_index: 0, committed_offset: 0, committed_leader_epoch: -1, committed_metadata: Some("") }
     }

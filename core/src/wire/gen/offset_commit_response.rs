@@ -15,6 +15,7 @@ pub struct OffsetCommitResponse<'a> {
 impl<'a> Decode<'a> for OffsetCommitResponse<'a> {
     const API: Api = api::OFFSET_COMMIT;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 8;
@@ -38,6 +39,7 @@ pub struct OffsetCommitResponseTopic<'a> {
 impl<'a> View<'a> for OffsetCommitResponseTopic<'a> {
     const MIN_LEN: usize = 3;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 8;
         let m = Self {
@@ -62,6 +64,7 @@ pub struct OffsetCommitResponsePartition {
 impl<'a> View<'a> for OffsetCommitResponsePartition {
     const MIN_LEN: usize = 6;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 8;
         let m = Self { partition_index: r.i32()?, error_code: r.i16()? };

@@ -17,6 +17,7 @@ pub struct OffsetDeleteResponse<'a> {
 impl<'a> Decode<'a> for OffsetDeleteResponse<'a> {
     const API: Api = api::OFFSET_DELETE;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         Ok(Self { error_code: r.i16()?, throttle_time_ms: r.i32()?, topics: r.read_array(false, v)? })
@@ -35,6 +36,7 @@ pub struct OffsetDeleteResponseTopic<'a> {
 impl<'a> View<'a> for OffsetDeleteResponseTopic<'a> {
     const MIN_LEN: usize = 6;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Ok(Self { name: r.read_string(false)?, partitions: r.read_array(false, v)? })
     }
@@ -52,6 +54,7 @@ pub struct OffsetDeleteResponsePartition {
 impl<'a> View<'a> for OffsetDeleteResponsePartition {
     const MIN_LEN: usize = 6;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, _v: i16) -> Result<Self, WireError> {
         Ok(Self { partition_index: r.i32()?, error_code: r.i16()? })
     }

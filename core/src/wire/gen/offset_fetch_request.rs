@@ -17,6 +17,7 @@ pub struct OffsetFetchRequest<'a> {
 }
 
 impl Default for OffsetFetchRequest<'_> {
+    #[inline]
     fn default() -> Self {
         Self { group_id: "", topics: Some(&[]), groups: &[], require_stable: false }
     }
@@ -70,6 +71,7 @@ pub struct OffsetFetchRequestGroup<'a> {
 }
 
 impl Default for OffsetFetchRequestGroup<'_> {
+    #[inline]
     fn default() -> Self {
         Self { group_id: "", member_id: None, member_epoch: -1, topics: Some(&[]) }
     }

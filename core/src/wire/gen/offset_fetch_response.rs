@@ -19,6 +19,7 @@ pub struct OffsetFetchResponse<'a> {
 impl<'a> Decode<'a> for OffsetFetchResponse<'a> {
     const API: Api = api::OFFSET_FETCH;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 6;
@@ -45,6 +46,7 @@ pub struct OffsetFetchResponseTopic<'a> {
 impl<'a> View<'a> for OffsetFetchResponseTopic<'a> {
     const MIN_LEN: usize = 3;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 6;
         let m = Self { name: r.read_string(f)?, partitions: r.read_array(f, v)? };
@@ -69,6 +71,7 @@ pub struct OffsetFetchResponsePartition<'a> {
 }
 
 impl Default for OffsetFetchResponsePartition<'_> {
+    #[inline]
     fn default() -> Self {
         Self { partition_index: 0, committed_offset: 0, committed_leader_epoch: -1, metadata: Some(""), error_code: 0 }
     }
@@ -77,6 +80,7 @@ impl Default for OffsetFetchResponsePartition<'_> {
 impl<'a> View<'a> for OffsetFetchResponsePartition<'a> {
     const MIN_LEN: usize = 16;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 6;
         let m = Self {
@@ -105,6 +109,7 @@ pub struct OffsetFetchResponseGroup<'a> {
 impl<'a> View<'a> for OffsetFetchResponseGroup<'a> {
     const MIN_LEN: usize = 5;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self { group_id: r.read_string(true)?, topics: r.read_array(true, v)?, error_code: r.i16()? };
         r.no_tags(true)?;
@@ -126,6 +131,7 @@ pub struct OffsetFetchResponseTopics<'a> {
 impl<'a> View<'a> for OffsetFetchResponseTopics<'a> {
     const MIN_LEN: usize = 3;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self {
             name: if v <= 9 { r.read_string(true)? } else { "" },
@@ -153,6 +159,7 @@ pub struct OffsetFetchResponsePartitions<'a> {
 }
 
 impl Default for OffsetFetchResponsePartitions<'_> {
+    #[inline]
     fn default() -> Self {
         Self { partition_index: 0, committed_offset: 0, committed_leader_epoch: -1, metadata: Some(""), error_code: 0 }
     }
@@ -161,6 +168,7 @@ impl Default for OffsetFetchResponsePartitions<'_> {
 impl<'a> View<'a> for OffsetFetchResponsePartitions<'a> {
     const MIN_LEN: usize = 20;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, _v: i16) -> Result<Self, WireError> {
         let m = Self {
             partition_index: r.i32()?,

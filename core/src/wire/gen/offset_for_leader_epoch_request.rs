@@ -13,6 +13,7 @@ pub struct OffsetForLeaderEpochRequest<'a> {
 }
 
 impl Default for OffsetForLeaderEpochRequest<'_> {
+    #[inline]
     fn default() -> Self {
         Self { replica_id: -2, topics: &[] }
     }
@@ -61,6 +62,7 @@ pub struct OffsetForLeaderPartition {
 }
 
 impl Default for OffsetForLeaderPartition {
+    #[inline]
     fn default() -> Self {
         Self { partition: 0, current_leader_epoch: -1, leader_epoch: 0 }
     }

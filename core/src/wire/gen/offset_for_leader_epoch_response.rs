@@ -15,6 +15,7 @@ pub struct OffsetForLeaderEpochResponse<'a> {
 impl<'a> Decode<'a> for OffsetForLeaderEpochResponse<'a> {
     const API: Api = api::OFFSET_FOR_LEADER_EPOCH;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 4;
@@ -36,6 +37,7 @@ pub struct OffsetForLeaderTopicResult<'a> {
 impl<'a> View<'a> for OffsetForLeaderTopicResult<'a> {
     const MIN_LEN: usize = 3;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 4;
         let m = Self { topic: r.read_string(f)?, partitions: r.read_array(f, v)? };
@@ -58,6 +60,7 @@ pub struct EpochEndOffset {
 }
 
 impl Default for EpochEndOffset {
+    #[inline]
     fn default() -> Self {
         Self { error_code: 0, partition: 0, leader_epoch: -1, end_offset: -1 }
     }
@@ -66,6 +69,7 @@ impl Default for EpochEndOffset {
 impl<'a> View<'a> for EpochEndOffset {
     const MIN_LEN: usize = 18;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 4;
         let m = Self { error_code: r.i16()?, partition: r.i32()?, leader_epoch: r.i32()?, end_offset: r.i64()? };

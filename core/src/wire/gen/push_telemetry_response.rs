@@ -15,6 +15,7 @@ pub struct PushTelemetryResponse {
 impl<'a> Decode<'a> for PushTelemetryResponse {
     const API: Api = api::PUSH_TELEMETRY;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let m = Self { throttle_time_ms: r.i32()?, error_code: r.i16()? };

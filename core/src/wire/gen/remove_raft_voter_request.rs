@@ -15,6 +15,7 @@ pub struct RemoveRaftVoterRequest<'a> {
 }
 
 impl Default for RemoveRaftVoterRequest<'_> {
+    #[inline]
     fn default() -> Self {
         Self { cluster_id: Some(""), voter_id: 0, voter_directory_id: Uuid::ZERO }
     }

@@ -17,6 +17,7 @@ pub struct RenewDelegationTokenResponse {
 impl<'a> Decode<'a> for RenewDelegationTokenResponse {
     const API: Api = api::RENEW_DELEGATION_TOKEN;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 2;

@@ -17,6 +17,7 @@ pub struct SaslAuthenticateResponse<'a> {
 }
 
 impl Default for SaslAuthenticateResponse<'_> {
+    #[inline]
     fn default() -> Self {
         Self { error_code: 0, error_message: Some(""), auth_bytes: &[], session_lifetime_ms: 0 }
     }
@@ -25,6 +26,7 @@ impl Default for SaslAuthenticateResponse<'_> {
 impl<'a> Decode<'a> for SaslAuthenticateResponse<'a> {
     const API: Api = api::SASL_AUTHENTICATE;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 2;

@@ -15,6 +15,7 @@ pub struct SaslHandshakeResponse<'a> {
 impl<'a> Decode<'a> for SaslHandshakeResponse<'a> {
     const API: Api = api::SASL_HANDSHAKE;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         Ok(Self { error_code: r.i16()?, mechanisms: r.read_array(false, 0)? })

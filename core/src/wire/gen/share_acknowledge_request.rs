@@ -19,6 +19,7 @@ pub struct ShareAcknowledgeRequest<'a> {
 }
 
 impl Default for ShareAcknowledgeRequest<'_> {
+    #[inline]
     fn default() -> Self {
         Self { group_id: None, member_id: Some(""), share_session_epoch: 0, is_renew_ack: false, topics: &[] }
     }

@@ -23,6 +23,7 @@ pub struct ShareAcknowledgeResponse<'a> {
 impl<'a> Decode<'a> for ShareAcknowledgeResponse<'a> {
     const API: Api = api::SHARE_ACKNOWLEDGE;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let m = Self {
@@ -50,6 +51,7 @@ pub struct ShareAcknowledgeTopicResponse<'a> {
 impl<'a> View<'a> for ShareAcknowledgeTopicResponse<'a> {
     const MIN_LEN: usize = 18;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self { topic_id: r.uuid()?, partitions: r.read_array(true, v)? };
         r.no_tags(true)?;
@@ -73,6 +75,7 @@ pub struct PartitionData<'a> {
 impl<'a> View<'a> for PartitionData<'a> {
     const MIN_LEN: usize = 17;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self {
             partition_index: r.i32()?,
@@ -97,6 +100,7 @@ pub struct LeaderIdAndEpoch {
 impl<'a> View<'a> for LeaderIdAndEpoch {
     const MIN_LEN: usize = 9;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, _v: i16) -> Result<Self, WireError> {
         let m = Self { leader_id: r.i32()?, leader_epoch: r.i32()? };
         r.no_tags(true)?;
@@ -120,6 +124,7 @@ pub struct NodeEndpoint<'a> {
 impl<'a> View<'a> for NodeEndpoint<'a> {
     const MIN_LEN: usize = 11;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, _v: i16) -> Result<Self, WireError> {
         let m =
             Self { node_id: r.i32()?, host: r.read_string(true)?, port: r.i32()?, rack: r.read_nullable_string(true)? };

@@ -33,6 +33,7 @@ pub struct ShareFetchRequest<'a> {
 }
 
 impl Default for ShareFetchRequest<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             group_id: None,

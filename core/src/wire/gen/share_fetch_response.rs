@@ -23,6 +23,7 @@ pub struct ShareFetchResponse<'a> {
 impl<'a> Decode<'a> for ShareFetchResponse<'a> {
     const API: Api = api::SHARE_FETCH;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let m = Self {
@@ -50,6 +51,7 @@ pub struct ShareFetchableTopicResponse<'a> {
 impl<'a> View<'a> for ShareFetchableTopicResponse<'a> {
     const MIN_LEN: usize = 18;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self { topic_id: r.uuid()?, partitions: r.read_array(true, v)? };
         r.no_tags(true)?;
@@ -81,6 +83,7 @@ pub struct PartitionData<'a> {
 impl<'a> View<'a> for PartitionData<'a> {
     const MIN_LEN: usize = 22;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self {
             partition_index: r.i32()?,
@@ -109,6 +112,7 @@ pub struct LeaderIdAndEpoch {
 impl<'a> View<'a> for LeaderIdAndEpoch {
     const MIN_LEN: usize = 9;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, _v: i16) -> Result<Self, WireError> {
         let m = Self { leader_id: r.i32()?, leader_epoch: r.i32()? };
         r.no_tags(true)?;
@@ -130,6 +134,7 @@ pub struct AcquiredRecords {
 impl<'a> View<'a> for AcquiredRecords {
     const MIN_LEN: usize = 19;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, _v: i16) -> Result<Self, WireError> {
         let m = Self { first_offset: r.i64()?, last_offset: r.i64()?, delivery_count: r.i16()? };
         r.no_tags(true)?;
@@ -153,6 +158,7 @@ pub struct NodeEndpoint<'a> {
 impl<'a> View<'a> for NodeEndpoint<'a> {
     const MIN_LEN: usize = 11;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, _v: i16) -> Result<Self, WireError> {
         let m =
             Self { node_id: r.i32()?, host: r.read_string(true)?, port: r.i32()?, rack: r.read_nullable_string(true)? };

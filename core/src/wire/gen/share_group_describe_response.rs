@@ -15,6 +15,7 @@ pub struct ShareGroupDescribeResponse<'a> {
 impl<'a> Decode<'a> for ShareGroupDescribeResponse<'a> {
     const API: Api = api::SHARE_GROUP_DESCRIBE;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let m = Self { throttle_time_ms: r.i32()?, groups: r.read_array(true, v)? };
@@ -47,6 +48,7 @@ pub struct DescribedGroup<'a> {
 }
 
 impl Default for DescribedGroup<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             error_code: 0,
@@ -65,6 +67,7 @@ impl Default for DescribedGroup<'_> {
 impl<'a> View<'a> for DescribedGroup<'a> {
     const MIN_LEN: usize = 20;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self {
             error_code: r.i16()?,
@@ -104,6 +107,7 @@ pub struct Member<'a> {
 impl<'a> View<'a> for Member<'a> {
     const MIN_LEN: usize = 12;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self {
             member_id: r.read_string(true)?,
@@ -133,6 +137,7 @@ pub struct TopicPartitions<'a> {
 impl<'a> View<'a> for TopicPartitions<'a> {
     const MIN_LEN: usize = 19;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self { topic_id: r.uuid()?, topic_name: r.read_string(true)?, partitions: r.read_array(true, v)? };
         r.no_tags(true)?;
@@ -150,6 +155,7 @@ pub struct Assignment<'a> {
 impl<'a> View<'a> for Assignment<'a> {
     const MIN_LEN: usize = 2;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self { topic_partitions: r.read_array(true, v)? };
         r.no_tags(true)?;

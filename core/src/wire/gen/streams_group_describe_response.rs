@@ -15,6 +15,7 @@ pub struct StreamsGroupDescribeResponse<'a> {
 impl<'a> Decode<'a> for StreamsGroupDescribeResponse<'a> {
     const API: Api = api::STREAMS_GROUP_DESCRIBE;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let m = Self { throttle_time_ms: r.i32()?, groups: r.read_array(true, v)? };
@@ -47,6 +48,7 @@ pub struct DescribedGroup<'a> {
 }
 
 impl Default for DescribedGroup<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             error_code: 0,
@@ -65,6 +67,7 @@ impl Default for DescribedGroup<'_> {
 impl<'a> View<'a> for DescribedGroup<'a> {
     const MIN_LEN: usize = 20;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self {
             error_code: r.i16()?,
@@ -94,6 +97,7 @@ pub struct Topology<'a> {
 impl<'a> View<'a> for Topology<'a> {
     const MIN_LEN: usize = 6;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self { epoch: r.i32()?, subtopologies: r.read_nullable_array(true, v)? };
         r.no_tags(true)?;
@@ -119,6 +123,7 @@ pub struct Subtopology<'a> {
 impl<'a> View<'a> for Subtopology<'a> {
     const MIN_LEN: usize = 6;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self {
             subtopology_id: r.read_string(true)?,
@@ -170,6 +175,7 @@ pub struct Member<'a> {
 impl<'a> View<'a> for Member<'a> {
     const MIN_LEN: usize = 28;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self {
             member_id: r.read_string(true)?,
@@ -205,6 +211,7 @@ pub struct Endpoint<'a> {
 impl<'a> View<'a> for Endpoint<'a> {
     const MIN_LEN: usize = 4;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, _v: i16) -> Result<Self, WireError> {
         let m = Self { host: r.read_string(true)?, port: r.u16()? };
         r.no_tags(true)?;
@@ -226,6 +233,7 @@ pub struct TaskOffset<'a> {
 impl<'a> View<'a> for TaskOffset<'a> {
     const MIN_LEN: usize = 14;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, _v: i16) -> Result<Self, WireError> {
         let m = Self { subtopology_id: r.read_string(true)?, partition: r.i32()?, offset: r.i64()? };
         r.no_tags(true)?;
@@ -247,6 +255,7 @@ pub struct Assignment<'a> {
 impl<'a> View<'a> for Assignment<'a> {
     const MIN_LEN: usize = 4;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self {
             active_tasks: r.read_array(true, v)?,
@@ -270,6 +279,7 @@ pub struct TaskIds<'a> {
 impl<'a> View<'a> for TaskIds<'a> {
     const MIN_LEN: usize = 3;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self { subtopology_id: r.read_string(true)?, partitions: r.read_array(true, v)? };
         r.no_tags(true)?;
@@ -289,6 +299,7 @@ pub struct KeyValue<'a> {
 impl<'a> View<'a> for KeyValue<'a> {
     const MIN_LEN: usize = 3;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, _v: i16) -> Result<Self, WireError> {
         let m = Self { key: r.read_string(true)?, value: r.read_string(true)? };
         r.no_tags(true)?;
@@ -312,6 +323,7 @@ pub struct TopicInfo<'a> {
 impl<'a> View<'a> for TopicInfo<'a> {
     const MIN_LEN: usize = 9;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self {
             name: r.read_string(true)?,

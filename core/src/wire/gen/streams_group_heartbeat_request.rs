@@ -43,6 +43,7 @@ pub struct StreamsGroupHeartbeatRequest<'a> {
 }
 
 impl Default for StreamsGroupHeartbeatRequest<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             group_id: "",

@@ -37,6 +37,7 @@ pub struct StreamsGroupHeartbeatResponse<'a> {
 }
 
 impl Default for StreamsGroupHeartbeatResponse<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             throttle_time_ms: 0,
@@ -60,6 +61,7 @@ impl Default for StreamsGroupHeartbeatResponse<'_> {
 impl<'a> Decode<'a> for StreamsGroupHeartbeatResponse<'a> {
     const API: Api = api::STREAMS_GROUP_HEARTBEAT;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let m = Self {
@@ -97,6 +99,7 @@ pub struct EndpointToPartitions<'a> {
 impl<'a> View<'a> for EndpointToPartitions<'a> {
     const MIN_LEN: usize = 7;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self {
             user_endpoint: Endpoint::read(r, v)?,
@@ -120,6 +123,7 @@ pub struct Status<'a> {
 impl<'a> View<'a> for Status<'a> {
     const MIN_LEN: usize = 3;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, _v: i16) -> Result<Self, WireError> {
         let m = Self { status_code: r.i8()?, status_detail: r.read_string(true)? };
         r.no_tags(true)?;
@@ -139,6 +143,7 @@ pub struct TopicPartition<'a> {
 impl<'a> View<'a> for TopicPartition<'a> {
     const MIN_LEN: usize = 3;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self { topic: r.read_string(true)?, partitions: r.read_array(true, v)? };
         r.no_tags(true)?;
@@ -158,6 +163,7 @@ pub struct TaskIds<'a> {
 impl<'a> View<'a> for TaskIds<'a> {
     const MIN_LEN: usize = 3;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self { subtopology_id: r.read_string(true)?, partitions: r.read_array(true, v)? };
         r.no_tags(true)?;
@@ -177,6 +183,7 @@ pub struct Endpoint<'a> {
 impl<'a> View<'a> for Endpoint<'a> {
     const MIN_LEN: usize = 4;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, _v: i16) -> Result<Self, WireError> {
         let m = Self { host: r.read_string(true)?, port: r.u16()? };
         r.no_tags(true)?;

@@ -21,6 +21,7 @@ pub struct SyncGroupResponse<'a> {
 impl<'a> Decode<'a> for SyncGroupResponse<'a> {
     const API: Api = api::SYNC_GROUP;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 4;

@@ -25,6 +25,7 @@ pub struct TxnOffsetCommitRequest<'a> {
 }
 
 impl Default for TxnOffsetCommitRequest<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             transactional_id: "",
@@ -90,6 +91,7 @@ pub struct TxnOffsetCommitRequestPartition<'a> {
 }
 
 impl Default for TxnOffsetCommitRequestPartition<'_> {
+    #[inline]
     fn default() -> Self {
         Self { partition_index: 0, committed_offset: 0, committed_leader_epoch: -1, committed_metadata: Some("") }
     }

@@ -15,6 +15,7 @@ pub struct TxnOffsetCommitResponse<'a> {
 impl<'a> Decode<'a> for TxnOffsetCommitResponse<'a> {
     const API: Api = api::TXN_OFFSET_COMMIT;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 3;
@@ -36,6 +37,7 @@ pub struct TxnOffsetCommitResponseTopic<'a> {
 impl<'a> View<'a> for TxnOffsetCommitResponseTopic<'a> {
     const MIN_LEN: usize = 3;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 3;
         let m = Self { name: r.read_string(f)?, partitions: r.read_array(f, v)? };
@@ -56,6 +58,7 @@ pub struct TxnOffsetCommitResponsePartition {
 impl<'a> View<'a> for TxnOffsetCommitResponsePartition {
     const MIN_LEN: usize = 6;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 3;
         let m = Self { partition_index: r.i32()?, error_code: r.i16()? };

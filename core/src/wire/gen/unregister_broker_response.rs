@@ -15,6 +15,7 @@ pub struct UnregisterBrokerResponse<'a> {
 }
 
 impl Default for UnregisterBrokerResponse<'_> {
+    #[inline]
     fn default() -> Self {
         Self { throttle_time_ms: 0, error_code: 0, error_message: Some("") }
     }
@@ -23,6 +24,7 @@ impl Default for UnregisterBrokerResponse<'_> {
 impl<'a> Decode<'a> for UnregisterBrokerResponse<'a> {
     const API: Api = api::UNREGISTER_BROKER;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let m = Self { throttle_time_ms: r.i32()?, error_code: r.i16()?, error_message: r.read_nullable_string(true)? };

@@ -15,6 +15,7 @@ pub struct UpdateFeaturesRequest<'a> {
 }
 
 impl Default for UpdateFeaturesRequest<'_> {
+    #[inline]
     fn default() -> Self {
         Self { timeout_ms: 60000, feature_updates: &[], validate_only: false }
     }
@@ -48,6 +49,7 @@ pub struct FeatureUpdateKey<'a> {
 }
 
 impl Default for FeatureUpdateKey<'_> {
+    #[inline]
     fn default() -> Self {
         Self { feature: "", max_version_level: 0, allow_downgrade: false, upgrade_type: 1 }
     }

@@ -17,6 +17,7 @@ pub struct UpdateFeaturesResponse<'a> {
 }
 
 impl Default for UpdateFeaturesResponse<'_> {
+    #[inline]
     fn default() -> Self {
         Self { throttle_time_ms: 0, error_code: 0, error_message: Some(""), results: Array::default() }
     }
@@ -25,6 +26,7 @@ impl Default for UpdateFeaturesResponse<'_> {
 impl<'a> Decode<'a> for UpdateFeaturesResponse<'a> {
     const API: Api = api::UPDATE_FEATURES;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let m = Self {
@@ -50,6 +52,7 @@ pub struct UpdatableFeatureResult<'a> {
 }
 
 impl Default for UpdatableFeatureResult<'_> {
+    #[inline]
     fn default() -> Self {
         Self { feature: "", error_code: 0, error_message: Some("") }
     }
@@ -58,6 +61,7 @@ impl Default for UpdatableFeatureResult<'_> {
 impl<'a> View<'a> for UpdatableFeatureResult<'a> {
     const MIN_LEN: usize = 5;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, _v: i16) -> Result<Self, WireError> {
         let m =
             Self { feature: r.read_string(true)?, error_code: r.i16()?, error_message: r.read_nullable_string(true)? };

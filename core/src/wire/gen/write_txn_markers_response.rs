@@ -13,6 +13,7 @@ pub struct WriteTxnMarkersResponse<'a> {
 impl<'a> Decode<'a> for WriteTxnMarkersResponse<'a> {
     const API: Api = api::WRITE_TXN_MARKERS;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let m = Self { markers: r.read_array(true, v)? };
@@ -33,6 +34,7 @@ pub struct WritableTxnMarkerResult<'a> {
 impl<'a> View<'a> for WritableTxnMarkerResult<'a> {
     const MIN_LEN: usize = 10;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self { producer_id: r.i64()?, topics: r.read_array(true, v)? };
         r.no_tags(true)?;
@@ -52,6 +54,7 @@ pub struct WritableTxnMarkerTopicResult<'a> {
 impl<'a> View<'a> for WritableTxnMarkerTopicResult<'a> {
     const MIN_LEN: usize = 3;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let m = Self { name: r.read_string(true)?, partitions: r.read_array(true, v)? };
         r.no_tags(true)?;
@@ -71,6 +74,7 @@ pub struct WritableTxnMarkerPartitionResult {
 impl<'a> View<'a> for WritableTxnMarkerPartitionResult {
     const MIN_LEN: usize = 7;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, _v: i16) -> Result<Self, WireError> {
         let m = Self { partition_index: r.i32()?, error_code: r.i16()? };
         r.no_tags(true)?;

@@ -15,6 +15,7 @@ pub struct DeleteRecordsRequest<'a> {
 impl<'a> Decode<'a> for DeleteRecordsRequest<'a> {
     const API: Api = api::DELETE_RECORDS;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 2;
@@ -36,6 +37,7 @@ pub struct DeleteRecordsTopic<'a> {
 impl<'a> View<'a> for DeleteRecordsTopic<'a> {
     const MIN_LEN: usize = 3;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 2;
         let m = Self { name: r.read_string(f)?, partitions: r.read_array(f, v)? };
@@ -56,6 +58,7 @@ pub struct DeleteRecordsPartition {
 impl<'a> View<'a> for DeleteRecordsPartition {
     const MIN_LEN: usize = 12;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 2;
         let m = Self { partition_index: r.i32()?, offset: r.i64()? };

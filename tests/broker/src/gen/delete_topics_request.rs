@@ -17,6 +17,7 @@ pub struct DeleteTopicsRequest<'a> {
 impl<'a> Decode<'a> for DeleteTopicsRequest<'a> {
     const API: Api = api::DELETE_TOPICS;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 4;
@@ -42,6 +43,7 @@ pub struct DeleteTopicState<'a> {
 impl<'a> View<'a> for DeleteTopicState<'a> {
     const MIN_LEN: usize = 18;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, _v: i16) -> Result<Self, WireError> {
         let m = Self { name: r.read_nullable_string(true)?, topic_id: r.uuid()? };
         r.no_tags(true)?;

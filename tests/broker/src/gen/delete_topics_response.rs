@@ -39,6 +39,7 @@ pub struct DeletableTopicResult<'a> {
 }
 
 impl Default for DeletableTopicResult<'_> {
+    #[inline]
     fn default() -> Self {
         Self { name: Some(""), topic_id: Uuid::ZERO, error_code: 0, error_message: None }
     }

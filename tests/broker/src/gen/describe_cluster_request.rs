@@ -15,6 +15,7 @@ pub struct DescribeClusterRequest {
 }
 
 impl Default for DescribeClusterRequest {
+    #[inline]
     fn default() -> Self {
         Self { include_cluster_authorized_operations: false, endpoint_type: 1, include_fenced_brokers: false }
     }
@@ -23,6 +24,7 @@ impl Default for DescribeClusterRequest {
 impl<'a> Decode<'a> for DescribeClusterRequest {
     const API: Api = api::DESCRIBE_CLUSTER;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let m = Self {

@@ -25,6 +25,7 @@ pub struct DescribeClusterResponse<'a> {
 }
 
 impl Default for DescribeClusterResponse<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             throttle_time_ms: 0,
