@@ -40,9 +40,9 @@ impl Cluster {
         Self::start_with(&[], brokers, settings)
     }
 
-    /// [`Cluster::start`] with one broker of this release, whatever the environment says.
-    pub fn start_release(version: &str, settings: &[(&str, &str)]) -> Cluster {
-        Self::start_with(&["--version", version], 1, settings)
+    /// [`Cluster::start`] with brokers of this release, whatever the environment says.
+    pub fn start_release(version: &str, brokers: usize, settings: &[(&str, &str)]) -> Cluster {
+        Self::start_with(&["--version", version], brokers, settings)
     }
 
     fn start_with(options: &[&str], brokers: usize, settings: &[(&str, &str)]) -> Cluster {

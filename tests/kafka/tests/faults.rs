@@ -92,6 +92,9 @@ async fn a_broker_is_killed_and_comes_back() {
         reading.progress(2_000).await;
         let (produces, fetches) = (wire.lost(Api::Produce), wire.lost(Api::Fetch));
         poll_until("records are on their way", || load.unsettled() > 0 && wire.in_flight(Api::Produce) > 0).await;
+        // What stands still for a moment has surely something in flight when it dies.
+        cluster.pause(id);
+        tokio::time::sleep(Duration::from_millis(200)).await;
         cluster.kill(id);
         poll_until("requests are lost", || wire.lost(Api::Produce) > produces && wire.lost(Api::Fetch) > fetches).await;
         load.progress(2_000).await;
