@@ -20,9 +20,11 @@ async fn alone() -> MutexGuard<'static, ()> {
 
 /// A client with a topic on all brokers, of which every record needs two, and a reader of it.
 async fn begin(config: Config, topic: &str) -> (Client, Wire, Reading) {
-    let (client, wire) = connect_spied(config).await.expect("connected");
     let new = NewTopic::new(topic, PARTITIONS, 3).config("min.insync.replicas", "2");
-    within("CreateTopics", client.admin().create_topics([new])).await.expect("created");
+    // A client of its own: brokers with ZooKeeper on a busy machine need longer than the tests' short time-outs.
+    let other = klamm_tokio::connect(&config.bootstrap).await.expect("connected");
+    within("CreateTopics", other.admin().create_topics([new])).await.expect("created");
+    let (client, wire) = connect_spied(config).await.expect("connected");
     let consumer = client.consumer().topics([topic]).from(StartAt::Earliest).build().expect("a consumer");
     (client, wire, Reading::start(consumer))
 }
