@@ -98,17 +98,17 @@ impl Sender {
                 let more = batch.acknowledge(-1, -1);
                 return self.settled(place, batch, more);
             }
-            Verdict::TooLarge if batch.count() > 1 && !batch.unsure && !batch.expired => {
+            Verdict::TooLarge if batch.count() > 1 && !batch.expired => {
                 batch.because = Some(Error::broker(code, name, answer.error_message));
                 return self.split_later(place, batch);
             }
-            Verdict::Failed | Verdict::TooLarge => {
-                let failed = failed(code, &name, answer, &batch);
-                return self.refuse(place, batch, failed);
-            }
-            Verdict::Restamp => {
+            Verdict::Restamp if !batch.doubtful => {
                 batch.unstamp();
                 queue.restart(number);
+            }
+            Verdict::Failed | Verdict::TooLarge | Verdict::Restamp => {
+                let failed = failed(code, &name, answer, &batch);
+                return self.refuse(place, batch, failed);
             }
             Verdict::Retry { applied } => batch.unsure |= applied,
         }
