@@ -149,7 +149,7 @@ fn what_is_live_stays_within_the_plan() {
 fn compressed(bootstrap: &str) {
     for codec in [Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd] {
         // Batches of as much as there is room for beside the codec.
-        for (total, batch_bytes) in [(512 << 10, 8_000), (4 << 20, 150_000), (16 << 20, 900_000)] {
+        for (total, batch_bytes) in [(512 << 10, 8_000), (4 << 20, 100_000), (16 << 20, 900_000)] {
             if codec == Codec::Zstd && total < 4 << 20 || codec == Codec::Gzip && total < 1 << 20 {
                 continue;
             }
