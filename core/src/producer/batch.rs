@@ -1,6 +1,6 @@
 //! A batch: open while it grows, sealed when it is queued to be sent.
 
-use alloc::{collections::VecDeque, vec::Vec};
+use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
 
 use super::{
     outcome::{Acknowledged, Failed, Outcome, Told},
@@ -117,8 +117,8 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    pub(crate) fn seal(open: OpenBatch, number: u64) -> Self {
-        Batch {
+    pub(crate) fn seal(open: OpenBatch, number: u64) -> Box<Self> {
+        Box::new(Batch {
             step: Step {
                 body: Arc::new(BatchBody::of(open.chunks)),
                 codec: Codec::None,
@@ -140,7 +140,7 @@ impl Batch {
             doubtful: false,
             expired: false,
             because: None,
-        }
+        })
     }
 
     pub(crate) fn body(&self) -> &Arc<BatchBody> {
@@ -273,7 +273,7 @@ impl Batch {
     /// Tells the tickets that the delivery timeout is over, and why it was not enough.
     pub(crate) fn expire(&mut self, after: core::time::Duration, what: alloc::string::String, in_flight: bool) {
         let fate = if in_flight { Fate::MaybePersisted } else { self.fate() };
-        let because = self.because.take().map(alloc::boxed::Box::new);
+        let because = self.because.take().map(Box::new);
         let error = Error::TimedOut { what, after, knob: "delivery_timeout_ms", fate, because };
         self.tell(Err(Failed { error, records: Vec::new() }));
         self.expired = true;
