@@ -23,7 +23,7 @@ pub(super) fn compressor(level: Option<i32>) -> Result<Box<dyn Compress>, CodecE
     let (level, least, most) = (level.unwrap_or(3), min_c_level(), max_c_level());
     let none = CodecError::Level { codec: Codec::Zstd, level, least, most };
     let compressor = Compressor::new(level).ok().filter(|_| (least..=most).contains(&level)).ok_or(none)?;
-    Ok(Box::new(Encoder { compressor, input: Vec::new(), packed: Vec::new() }))
+    Ok(Box::new(Encoder { level, compressor, input: Vec::new(), packed: Vec::new() }))
 }
 
 pub(super) fn decompressor(window_max: usize) -> Result<Box<dyn Decompress>, CodecError> {
@@ -78,6 +78,7 @@ impl Decompress for Decoder {
 }
 
 struct Encoder {
+    level: i32,
     compressor: Compressor<'static>,
     input: Vec<u8>,
     packed: Vec<u8>,
@@ -89,8 +90,13 @@ impl Compress for Encoder {
     }
 
     fn memory(&self, batch_bytes: usize) -> usize {
-        // The library's tables shrink with the input; measured at level 22, where they are largest.
-        let tables = batch_bytes.next_power_of_two().saturating_mul(24).saturating_add(4 << 20);
+        // The library's tables shrink with the input; measured by a test below.
+        let times = match self.level {
+            ..=3 => 1,
+            4..=9 => 12,
+            _ => 18,
+        };
+        let tables = batch_bytes.next_power_of_two().saturating_mul(times).saturating_add(1 << 20);
         batch_bytes.saturating_mul(3).saturating_add(compress_bound(batch_bytes)).saturating_add(tables)
     }
 
@@ -104,5 +110,38 @@ impl Compress for Encoder {
         let full = |_| exceeded(Full { limit: most });
         let len = self.compressor.compress_to_buffer(&self.input, &mut self.packed[..]).map_err(full)?;
         out.put(&self.packed[..len]).map_err(exceeded)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The library knows what it holds.
+    #[test]
+    fn the_encoder_holds_what_it_says() {
+        for level in [-7, 1, 2, 3, 4, 5, 7, 9, 11, 15, 19, 22] {
+            for len in [10_000, 100_000, 1_000_000] {
+                let mut encoder = Encoder {
+                    level,
+                    compressor: Compressor::new(level).unwrap(),
+                    input: Vec::new(),
+                    packed: Vec::new(),
+                };
+                let data: Vec<u8> = (0..len as u32).map(|i| (i.wrapping_mul(0x9e37_79b9) >> 20) as u8).collect();
+                encoder.compress(&mut data.chunks(5000), &mut Nowhere).unwrap();
+                let held =
+                    encoder.compressor.context_mut().sizeof() + encoder.input.capacity() + encoder.packed.capacity();
+                assert!(held <= encoder.memory(len), "level {level}, {len} bytes: {held} > {}", encoder.memory(len));
+            }
+        }
+    }
+
+    struct Nowhere;
+
+    impl Sink for Nowhere {
+        fn put(&mut self, _: &[u8]) -> Result<(), Full> {
+            Ok(())
+        }
     }
 }

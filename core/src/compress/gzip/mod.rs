@@ -95,7 +95,7 @@ impl Decompress for Decoder {
     }
 
     fn memory(&self) -> usize {
-        size_of::<DecompressorOxide>()
+        size_of::<Self>().saturating_add(size_of::<DecompressorOxide>())
     }
 
     fn decompress(&mut self, mut src: &[u8], out: &mut dyn Room) -> Result<(), CodecError> {

@@ -234,7 +234,7 @@ impl Compress for Encoder {
             Search::Fast(_) => 24 << 10,
             Search::High(_) => high::memory(block),
         };
-        let sized = get_maximum_output_size(block).saturating_add(tables);
+        let sized = get_maximum_output_size(block).saturating_add(tables).saturating_add(size_of::<Self>());
         gathered(batch_bytes, BLOCK_BYTES).saturating_add(sized)
     }
 
