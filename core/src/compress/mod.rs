@@ -13,7 +13,6 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 
-#[cfg(any(feature = "gzip", feature = "lz4", feature = "zstd"))]
 mod claim;
 #[cfg(any(feature = "gzip", feature = "snappy", feature = "lz4", feature = "zstd"))]
 mod common;
@@ -31,6 +30,8 @@ mod testing;
 mod words;
 #[cfg(feature = "zstd")]
 mod zstd;
+
+pub use claim::{Claim, claim};
 
 /// How a batch's records are compressed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -195,6 +196,12 @@ pub fn inflated_hint(codec: Codec, src: &[u8]) -> Option<usize> {
     (format(codec).ok()?.hint)(src)
 }
 
+/// The largest window that a frame of `src` asks for besides its content, in bytes. `None` for a codec whose windows have
+/// one size, for data that is cut, and for a codec that is not part of this build.
+pub fn window(codec: Codec, src: &[u8]) -> Option<u64> {
+    (format(codec).ok()?.window)(src)
+}
+
 type MakeCompressor = fn(level: Option<i32>) -> Result<Box<dyn Compress>, CodecError>;
 
 /// What a codec of this build brings.
@@ -202,6 +209,7 @@ struct Format {
     compressor: MakeCompressor,
     decompressor: fn(window_max: usize) -> Box<dyn Decompress>,
     hint: fn(&[u8]) -> Option<usize>,
+    window: fn(&[u8]) -> Option<u64>,
 }
 
 const fn format(codec: Codec) -> Result<Format, CodecError> {

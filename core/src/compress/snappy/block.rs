@@ -27,6 +27,8 @@ pub(super) const fn most_packed(block: usize) -> usize {
 pub(super) fn compress(block: &[u8], table: &mut Vec<u16>, packed: &mut Vec<u8>) -> usize {
     let (entries, most) = (table_len(block.len()), most_packed(block.len()));
     if table.len() < entries {
+        // Let go of first, so that there are never two.
+        *table = Vec::new();
         *table = alloc::vec![0; entries];
     }
     if packed.len() < most {

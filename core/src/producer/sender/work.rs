@@ -1,7 +1,7 @@
 //! What is done to batches before they can be sent, outside all locks: compressing them, and splitting those that were too
 //! large.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
 use super::Sender;
 use crate::{
@@ -21,7 +21,7 @@ const WORK_A_TURN: usize = 256 << 10;
 
 impl Sender {
     /// The broker found a batch too large: it is split before anything else of its partition is sent.
-    pub(super) fn split_later(&mut self, place: Place, mut batch: Batch) {
+    pub(super) fn split_later(&mut self, place: Place, mut batch: Box<Batch>) {
         batch.work = Work::Split;
         self.work.push_front((place, batch.number));
         if let Some(queue) = self.queue(place) {
