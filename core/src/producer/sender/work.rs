@@ -68,8 +68,8 @@ impl Sender {
                 }
             }
             Work::Split => {
-                let (budget, codecs) = (&shared.client.budget, &shared.client.config.codecs);
-                batch.split(&mut Splitter { budget, codecs, packer: packer.as_mut() })?;
+                let (budget, codecs) = (&shared.client.budget, shared.client.config.codecs_or_own());
+                batch.split(&mut Splitter { budget, codecs: &codecs, packer: packer.as_mut() })?;
             }
         }
         Ok(bytes)
