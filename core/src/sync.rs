@@ -26,6 +26,11 @@ impl<T> Lock<T> {
     pub(crate) fn lock(&self) -> LockGuard<'_, T> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+
+    /// What only one can reach needs no lock.
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        self.0.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
 }
 
 /// A short lock. Nothing is woken, dropped or called back while it is held.
@@ -44,6 +49,11 @@ impl<T> Lock<T> {
     #[inline]
     pub(crate) fn lock(&self) -> LockGuard<'_, T> {
         self.0.borrow_mut()
+    }
+
+    /// What only one can reach needs no lock.
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        self.0.get_mut()
     }
 }
 

@@ -10,8 +10,8 @@ use super::{Command, Held, Shared};
 use crate::{
     ConsumerConfig, Error, Records, ResetPolicy, StartAt,
     config::millis,
-    consumer::{ConsumerShared, Subscription},
-    sync::Arc,
+    consumer::{ConsumerShared, Inflater, Subscription},
+    sync::{Arc, Lock},
 };
 
 /// A consumer's settings on the way to [`build`](ConsumerBuilder::build).
@@ -87,33 +87,38 @@ impl ConsumerBuilder {
             Some(subscription) => subscription,
         };
         self.client.take_slot()?;
+        let inflater = Inflater::new(Arc::clone(&self.client.config.codecs), Arc::clone(&self.client.budget));
         let shared = ConsumerShared::new(Arc::clone(&self.client), self.config, subscription);
-        if let Err(error) = self.client.command(Command::Consume(Arc::clone(&shared))) {
+        if let Err((error, _)) = self.client.command(Command::Consume(Arc::clone(&shared))) {
             self.client.free_slot();
             return Err(error);
         }
-        Ok(Consumer { shared, _held: Held::new(&self.client) })
+        Ok(Consumer { shared, inflater: Lock::new(inflater), _held: Held::new(&self.client) })
     }
 }
 
 /// Reads records, which are fetched in the background while the application works.
 pub struct Consumer {
     shared: Arc<ConsumerShared>,
+    /// Never locked: a lock keeps references to the consumer shareable between threads, whatever codecs are.
+    inflater: Lock<Inflater>,
     _held: Held,
 }
 
 impl Consumer {
-    /// The next records, all of one partition; `None` once the client has ended. The position moves when this
+    /// The next records, all of one partition: neighbouring batches, or one compressed batch; `None` once the client has ended. The position moves when this
     /// answers.
     ///
     /// Cancel-safe: dropped before it is ready, nothing was taken.
     ///
     /// # Errors
     /// What the application must know of a partition: an offset out of range, a topic that must not be read, a damaged
-    /// or oversize batch. Other partitions go on; calling again goes on with them. Temporary errors are not told, but
+    /// or oversize batch. A batch that cannot be read or inflated stops its partition until a [`seek`](Consumer::seek)
+    /// passes it. Other partitions go on; calling again goes on with them. Temporary errors are not told, but
     /// mended.
     pub async fn next(&mut self) -> Result<Option<Records>, Error> {
-        poll_fn(|cx| self.shared.poll_next(cx.waker())).await
+        let (shared, inflater) = (&self.shared, self.inflater.get_mut());
+        poll_fn(|cx| shared.poll_next(inflater, cx.waker())).await
     }
 
     /// Reads a partition from somewhere else. What was fetched before is not handed out any more.

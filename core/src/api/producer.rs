@@ -17,7 +17,7 @@ use crate::{
     compress::Codec,
     config::millis,
     error::Fate,
-    producer::{Appending, ProducerShared, Refusal, Topic},
+    producer::{Appending, Packer, ProducerShared, Refusal, Topic},
     sync::Arc,
     waits::Place,
 };
@@ -59,7 +59,7 @@ impl ProducerBuilder {
         self
     }
 
-    /// The largest batch, and so the largest record, in bytes as encoded.
+    /// The largest batch, and so the largest record, in bytes as encoded, before compression.
     pub fn batch_bytes(mut self, bytes: usize) -> Self {
         self.config.batch_bytes = bytes;
         self
@@ -77,21 +77,29 @@ impl ProducerBuilder {
         self
     }
 
-    /// How batches are compressed.
+    /// How batches are compressed. One that would not become smaller goes out as it is.
     pub fn compression(mut self, codec: Codec) -> Self {
         self.config.compression = codec;
+        self
+    }
+
+    /// How hard the codec tries, on its own scale.
+    pub fn compression_level(mut self, level: i32) -> Self {
+        self.config.compression_level = Some(level);
         self
     }
 
     /// Makes the producer.
     ///
     /// # Errors
-    /// [`Error::Config`] with the setting that is wrong; [`Error::Closed`] when the client's driver is gone.
+    /// [`Error::Config`] with the setting that is wrong; [`Error::Budget`] while the Produce class is too full for a
+    /// compressor; [`Error::Closed`] when the client's driver is gone.
     pub fn build(self) -> Result<Producer, Error> {
         self.config.check(&self.client.config, &self.client.budget)?;
+        let packer = Packer::of(&self.config, &*self.client.config.codecs, &self.client.budget)?;
         self.client.take_slot()?;
-        let shared = ProducerShared::new(Arc::clone(&self.client), self.config);
-        if let Err(error) = self.client.command(Command::Produce(Arc::clone(&shared))) {
+        let shared = ProducerShared::new(Arc::clone(&self.client), self.config, packer);
+        if let Err((error, _)) = self.client.command(Command::Produce(Arc::clone(&shared))) {
             self.client.free_slot();
             return Err(error);
         }

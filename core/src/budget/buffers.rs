@@ -65,6 +65,46 @@ impl Drop for FetchBuf {
     }
 }
 
+/// Room for records that are decompressed, or laid out anew; as the owner of a `Bytes` it is returned when the last slice
+/// drops.
+pub(crate) struct InflateBuf {
+    bytes: Vec<u8>,
+    budget: Arc<Budget>,
+}
+
+impl InflateBuf {
+    /// For appending; whoever appends has compared with the capacity first.
+    pub(crate) fn bytes_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// Moves to a buffer of its own size if more than half of this one is empty and there is room for both meanwhile.
+    pub(crate) fn fit(&mut self) {
+        let len = self.bytes.len();
+        if len < self.bytes.capacity() / 2
+            && let Some(mut smaller) = self.budget.inflate_buf(len, len)
+        {
+            smaller.bytes.extend_from_slice(&self.bytes);
+            mem::swap(self, &mut smaller);
+        }
+    }
+}
+
+impl AsRef<[u8]> for InflateBuf {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for InflateBuf {
+    fn drop(&mut self) {
+        self.budget.put_inflated(mem::take(&mut self.bytes));
+    }
+}
+
+/// Free inflate buffers worth keeping: one being filled, one being consumed.
+const INFLATED_KEPT: usize = 2;
+
 /// Free fetch buffers worth keeping: one being read, one being consumed, two for more brokers.
 const FETCHED_KEPT: usize = 4;
 
@@ -100,7 +140,13 @@ impl Budget {
 
     /// Chunks stay held for reuse. Someone may wait for one, so a return counts as room.
     fn put_chunk(&self, bytes: Vec<u8>) {
-        self.chunks.lock().push(bytes);
+        // A drop may come at any moment, also from an interrupt: it only tries. What finds no place is let go.
+        let Some(mut free) = self.chunks.try_lock() else {
+            drop(bytes);
+            return self.give(Class::Produce, self.chunk_bytes);
+        };
+        free.push(bytes);
+        drop(free);
         let account = self.account(Class::Produce);
         if account.starving.load(Ordering::SeqCst) {
             self.feed(account);
@@ -136,6 +182,58 @@ impl Budget {
         true
     }
 
+    /// A free buffer of a class, which is still accounted for.
+    pub(super) fn free_buffer(&self, class: Class) -> Option<Vec<u8>> {
+        match class {
+            Class::Produce => self.chunks.lock().pop(),
+            Class::Fetch => self.fetched.lock().pop(),
+            Class::Inflate => self.inflated.lock().pop(),
+            Class::Control | Class::Tickets => None,
+        }
+    }
+
+    /// An empty buffer of the Inflate class with room for at least `least` bytes, better for `wish`. If there is none,
+    /// the driver is woken when one comes back.
+    pub(crate) fn inflate_buf(self: &Arc<Self>, least: usize, wish: usize) -> Option<InflateBuf> {
+        let wish = rounded(wish.max(least)).min(self.limit(Class::Inflate)).max(least);
+        let mut bytes = self.free_inflated(least, wish).or_else(|| self.new_inflated(least, wish))?;
+        bytes.clear();
+        Some(InflateBuf { bytes, budget: Arc::clone(self) })
+    }
+
+    fn free_inflated(&self, least: usize, wish: usize) -> Option<Vec<u8>> {
+        let mut free = self.inflated.lock();
+        let at = free.iter().position(|b| b.capacity() >= least && b.capacity() / 2 <= wish.max(4096))?;
+        Some(free.swap_remove(at))
+    }
+
+    fn new_inflated(&self, least: usize, wish: usize) -> Option<Vec<u8>> {
+        let taken = self.take_some(Class::Inflate, least, wish)?;
+        let mut bytes = Vec::new();
+        if bytes.try_reserve_exact(taken).is_err() {
+            self.give(Class::Inflate, taken);
+            return None;
+        }
+        Some(bytes)
+    }
+
+    fn put_inflated(&self, bytes: Vec<u8>) {
+        let capacity = bytes.capacity();
+        let mut free = self.inflated.lock();
+        if free.len() < INFLATED_KEPT && capacity >= 4096 {
+            free.push(bytes);
+            drop(free);
+            let account = self.account(Class::Inflate);
+            if account.starving.load(Ordering::SeqCst) {
+                self.feed(account);
+            }
+            return;
+        }
+        drop(free);
+        drop(bytes);
+        self.give(Class::Inflate, capacity);
+    }
+
     /// A buffer of `len` bytes for a frame, from the free ones where one fits.
     pub(crate) fn fetch_buf(self: &Arc<Self>, class: Class, len: usize) -> Option<FetchBuf> {
         let wanted = rounded(len).min(self.limit(class)).max(len);
@@ -159,8 +257,10 @@ impl Budget {
     fn new_fetched(&self, class: Class, wanted: usize) -> Option<Vec<u8>> {
         while !self.take(class, wanted) {
             // Free buffers of the wrong size make room for one of the right size.
-            let dropped = if class == Class::Fetch { self.fetched.lock().pop() } else { None };
-            self.give(class, dropped?.capacity());
+            let dropped = self.free_buffer(class)?;
+            let capacity = dropped.capacity();
+            drop(dropped);
+            self.give(class, capacity);
         }
         let mut bytes = Vec::new();
         if bytes.try_reserve_exact(wanted).is_err() {
@@ -174,17 +274,18 @@ impl Budget {
 
     fn put_fetched(&self, class: Class, bytes: Vec<u8>) {
         let capacity = bytes.capacity();
-        if class == Class::Fetch {
-            let mut free = self.fetched.lock();
-            if free.len() < FETCHED_KEPT && capacity >= 4096 {
-                free.push(bytes);
-                drop(free);
-                let account = self.account(class);
-                if account.starving.load(Ordering::SeqCst) {
-                    self.feed(account);
-                }
-                return;
+        if class == Class::Fetch
+            && capacity >= 4096
+            && let Some(mut free) = self.fetched.try_lock()
+            && free.len() < FETCHED_KEPT
+        {
+            free.push(bytes);
+            drop(free);
+            let account = self.account(class);
+            if account.starving.load(Ordering::SeqCst) {
+                self.feed(account);
             }
+            return;
         }
         drop(bytes);
         self.give(class, capacity);
@@ -222,6 +323,11 @@ pub(crate) struct Promise {
 impl Drop for Promise {
     fn drop(&mut self) {
         self.budget.promised.fetch_sub(self.bytes, Ordering::SeqCst);
+        // Another client of the budget may wait for just this.
+        let account = self.budget.account(Class::Fetch);
+        if account.starving.load(Ordering::SeqCst) {
+            self.budget.feed(account);
+        }
     }
 }
 
@@ -260,6 +366,61 @@ mod tests {
         let small = budget.fetch_buf(Class::Fetch, 5000).expect("the free one makes room");
         assert_eq!(small.as_ref().len(), 5000);
         assert!(budget.used(Class::Fetch) < limit);
+    }
+
+    /// Clients that share a budget wait for each other's promises too.
+    #[test]
+    fn a_promise_given_back_wakes_who_was_refused() {
+        let budget = Budget::new(Memory::of(256 << 10));
+        let kick = crate::kick::Kick::new();
+        budget.register(&kick).expect("room for one");
+        kick.begin(core::task::Waker::noop());
+        let all = budget.promise(budget.limit(Class::Fetch)).expect("room");
+        assert!(budget.promise(1).is_none());
+        assert!(!kick.is_woken());
+        drop(all);
+        assert!(kick.is_woken());
+        assert_eq!(budget.promised(), 0);
+    }
+
+    /// What is inflated takes what there is, lets go of what it has too much where there is room to move, and comes back.
+    #[test]
+    fn inflate_buffers_take_what_there_is() {
+        let budget = Budget::new(Memory::of(256 << 10));
+        let limit = budget.limit(Class::Inflate);
+        let mut buf = budget.inflate_buf(5_000, 12_000).expect("room");
+        buf.bytes_mut().extend_from_slice(b"abc");
+        buf.fit();
+        assert_eq!(buf.as_ref(), b"abc");
+        let small = budget.leased(Class::Inflate);
+        assert!((3..=512).contains(&small), "{small}");
+        let mut rest = budget.inflate_buf(limit - small, usize::MAX).expect("what there is");
+        assert_eq!(budget.leased(Class::Inflate), limit);
+        rest.bytes_mut().push(1);
+        rest.fit();
+        assert_eq!(budget.leased(Class::Inflate), limit, "there is no room to move to");
+        assert!(budget.inflate_buf(1, 1).is_none());
+        assert!(budget.peak(Class::Inflate) <= limit);
+        drop((rest, buf));
+        assert_eq!(budget.leased(Class::Inflate), 0);
+        assert!(budget.used(Class::Inflate) > 0, "kept for reuse");
+        assert!(budget.inflate_buf(limit, limit).is_some(), "free buffers make room");
+    }
+
+    /// What stands for as long as its owner lives is no room for anything else.
+    #[test]
+    fn standing_bytes_make_the_most_less() {
+        let budget = Budget::new(Memory::of(256 << 10));
+        let limit = budget.limit(Class::Produce);
+        let chunk = budget.chunk().expect("room");
+        drop(chunk);
+        let lease = budget.lease(Class::Produce, limit).expect("a free chunk makes room");
+        let standing = budget.standing(Class::Produce, limit);
+        assert_eq!(budget.most(Class::Produce), 0);
+        assert!(!budget.has_room(Class::Produce, 1));
+        drop((lease, standing));
+        assert_eq!(budget.most(Class::Produce), limit);
+        assert!(budget.has_room(Class::Produce, limit));
     }
 
     #[test]

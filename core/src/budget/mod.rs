@@ -5,9 +5,11 @@
 //! thread that happens. Free buffers that are kept for reuse count as held, so live bytes never pass the limit.
 
 mod buffers;
+mod line;
 mod plan;
 
-pub(crate) use buffers::{Chunk, FetchBuf, Promise};
+pub(crate) use buffers::{Chunk, FetchBuf, InflateBuf, Promise};
+use line::Line;
 pub use plan::{MemoryLine, MemoryPlan};
 
 use alloc::vec::Vec;
@@ -28,11 +30,11 @@ use crate::{
 pub enum Class {
     /// Connections, requests, responses other than records, metadata. Reserved before all others.
     Control,
-    /// Records that wait to be acknowledged.
+    /// Records that wait to be acknowledged, and what compresses them.
     Produce,
     /// Fetched record batches, until the application drops them.
     Fetch,
-    /// Records that were decompressed, until the application drops them.
+    /// Records that were decompressed, until the application drops them, and what decompresses them.
     Inflate,
     /// What tasks that wait cost: their wakers.
     Tickets,
@@ -70,11 +72,11 @@ impl fmt::Display for Class {
 pub struct Memory {
     /// Connections, requests, responses other than records, metadata.
     pub control_bytes: usize,
-    /// Records that wait to be acknowledged.
+    /// Records that wait to be acknowledged, and what compresses them.
     pub produce_bytes: usize,
     /// Fetched batches, until the application drops them.
     pub fetch_bytes: usize,
-    /// Decompressed records, until the application drops them.
+    /// Decompressed records, until the application drops them, and what decompresses them.
     pub inflate_bytes: usize,
     /// Wakers of waiting tasks.
     pub tickets_bytes: usize,
@@ -120,6 +122,8 @@ struct Account {
     limit: usize,
     used: AtomicUsize,
     peak: AtomicUsize,
+    /// What is held for as long as a producer or consumer lives, and so is no room for records.
+    standing: AtomicUsize,
     /// Somebody was refused and waits for a return.
     starving: AtomicBool,
 }
@@ -130,10 +134,13 @@ pub struct Budget {
     chunk_bytes: usize,
     chunks: LeafLock<Vec<Vec<u8>>>,
     fetched: LeafLock<Vec<Vec<u8>>>,
+    inflated: LeafLock<Vec<Vec<u8>>>,
     /// Bytes of the Fetch class that answers on their way may take.
     promised: AtomicUsize,
     /// Whom to wake when a class that somebody waits for has room again.
     kicks: LeafLock<Vec<Weak<Kick>>>,
+    /// Clients that found no room for a fetch, in that order.
+    line: Line,
 }
 
 /// Clients that may share one budget.
@@ -148,8 +155,10 @@ impl Budget {
             chunk_bytes: chunk_bytes(memory.produce_bytes),
             chunks: LeafLock::new(Vec::new()),
             fetched: LeafLock::new(Vec::new()),
+            inflated: LeafLock::new(Vec::new()),
             promised: AtomicUsize::new(0),
             kicks: LeafLock::new(Vec::new()),
+            line: Line::default(),
         })
     }
 
@@ -167,7 +176,8 @@ impl Budget {
         let kept = match class {
             Class::Produce => self.chunks.lock().len() * self.chunk_bytes,
             Class::Fetch => self.fetched.lock().iter().map(Vec::capacity).sum(),
-            Class::Control | Class::Inflate | Class::Tickets => 0,
+            Class::Inflate => self.inflated.lock().iter().map(Vec::capacity).sum(),
+            Class::Control | Class::Tickets => 0,
         };
         self.used(class).saturating_sub(kept)
     }
@@ -237,9 +247,54 @@ impl Budget {
         }
     }
 
-    /// A lease without a buffer, for what lives in maps and queues.
+    /// Takes as much of a class as there is, up to `wish`; `None` if that is less than `least`. Free buffers make room.
+    fn take_some(&self, class: Class, least: usize, wish: usize) -> Option<usize> {
+        let account = self.account(class);
+        loop {
+            let mut taken = 0;
+            let grown = account.used.fetch_update(Ordering::SeqCst, Ordering::Relaxed, |used| {
+                taken = wish.max(least).min(account.limit.saturating_sub(used));
+                (taken >= least).then_some(used + taken)
+            });
+            if let Ok(before) = grown {
+                account.peak.fetch_max(before + taken, Ordering::Relaxed);
+                return Some(taken);
+            }
+            let Some(free) = self.free_buffer(class) else {
+                account.starving.store(true, Ordering::SeqCst);
+                return None;
+            };
+            let capacity = free.capacity();
+            drop(free);
+            self.give(class, capacity);
+        }
+    }
+
+    /// A lease without a buffer, for what lives in maps and queues, or in somebody else's memory.
     pub(crate) fn lease(self: &Arc<Self>, class: Class, bytes: usize) -> Option<Lease> {
-        self.take(class, bytes).then(|| Lease { budget: Arc::clone(self), class, bytes })
+        self.take_some(class, bytes, bytes).map(|bytes| Lease { budget: Arc::clone(self), class, bytes })
+    }
+
+    /// Notes that `bytes`, which are leased already, stay so for long. What [`most`](Budget::most) answers is less by that.
+    pub(crate) fn standing(self: &Arc<Self>, class: Class, bytes: usize) -> Standing {
+        self.account(class).standing.fetch_add(bytes, Ordering::SeqCst);
+        Standing { budget: Arc::clone(self), class, bytes }
+    }
+
+    /// The most that one thing can ever have of a class, in bytes.
+    pub(crate) fn most(&self, class: Class) -> usize {
+        self.limit(class).saturating_sub(self.account(class).standing.load(Ordering::SeqCst))
+    }
+
+    /// Whether so much of a class could be had now. If not, the driver is woken when something comes back.
+    pub(crate) fn has_room(&self, class: Class, bytes: usize) -> bool {
+        let fits = || self.leased(class).saturating_add(bytes) <= self.limit(class);
+        if fits() {
+            return true;
+        }
+        // Marked before the second look, so that what comes back in between is not missed.
+        self.account(class).starving.store(true, Ordering::SeqCst);
+        fits()
     }
 
     pub(crate) fn refuse(&self, class: Class, needed: usize) -> Error {
@@ -273,6 +328,19 @@ pub(crate) struct Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.budget.give(self.class, self.bytes);
+    }
+}
+
+/// Leased bytes that are no room for records, until dropped.
+pub(crate) struct Standing {
+    budget: Arc<Budget>,
+    class: Class,
+    bytes: usize,
+}
+
+impl Drop for Standing {
+    fn drop(&mut self) {
+        self.budget.account(self.class).standing.fetch_sub(self.bytes, Ordering::SeqCst);
     }
 }
 

@@ -70,9 +70,17 @@ impl MemoryPlan {
             line("topics: max_topics", Class::Control, topics),
             line("one metadata response", Class::Control, answer),
             line("producers and consumers: max_handles", Class::Control, handles),
-            line("records to be acknowledged: memory.produce_bytes", Class::Produce, memory.produce_bytes),
+            line(
+                "records to be acknowledged, and what compresses them: memory.produce_bytes",
+                Class::Produce,
+                memory.produce_bytes
+            ),
             line("fetched batches: memory.fetch_bytes", Class::Fetch, memory.fetch_bytes),
-            line("decompressed records: memory.inflate_bytes", Class::Inflate, memory.inflate_bytes),
+            line(
+                "decompressed records, and what decompresses them: memory.inflate_bytes",
+                Class::Inflate,
+                memory.inflate_bytes
+            ),
             line("waiting tasks: max_waiters", Class::Tickets, waiters),
         ];
         let plan = MemoryPlan { lines };

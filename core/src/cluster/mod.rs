@@ -23,7 +23,9 @@ use crate::{
     Endpoint, Error, Instant, TransportError,
     budget::{Budget, Class},
     code::ErrorCode,
+    compress::Codec,
     config::Config,
+    error::PeerFault,
     link::{Body, IN_FLIGHT_MAX, Link, LinkId, Outgoing, State, Unanswered, Use},
     machine::Context,
     rng::Rng,
@@ -167,6 +169,14 @@ impl Cluster {
         l.versions.newest(api, cap).map_err(|fault| Error::Peer { address: self.address(l.node), fault })
     }
 
+    /// A link's broker speaks an API, but not so new a version as a codec needs.
+    pub(crate) fn codec_too_new(&self, link: LinkId, api: Api, needed: i16, codec: Codec) -> Error {
+        let Some(l) = self.links.get(&link) else { return self.unreachable() };
+        let (broker_min, broker_max) = l.versions.range(api);
+        let fault = PeerFault::CodecTooNew { codec, api: api.name, needed, broker_min, broker_max };
+        Error::Peer { address: self.address(l.node), fault }
+    }
+
     /// Encodes a request and queues it on a link.
     ///
     /// # Errors
@@ -300,8 +310,25 @@ impl Cluster {
     pub(crate) fn on_fault(&mut self, now: Instant, id: LinkId, fault: crate::error::PeerFault) {
         let Some(link) = self.links.get(&id) else { return };
         let error = Error::Peer { address: self.address(link.node), fault };
+        self.on_refusal(now, id, error);
+    }
+
+    /// A broker is of no use for now: its link ends, and its back-off begins.
+    pub(super) fn on_refusal(&mut self, now: Instant, id: LinkId, error: Error) {
         self.outputs.push_back(Output::Close { link: id });
         self.end_link(now, id, Some(Failure::Other(error)));
+    }
+
+    /// Nobody waits any more for what is open on a broker's link of that use, and others must not wait behind it.
+    pub(crate) fn drop_link(&mut self, now: Instant, node: i32, usage: Use) {
+        let usage = self.use_of(usage);
+        if usage == Use::Control {
+            return;
+        }
+        if let Some(id) = self.by_use.get(&(node, usage)).copied() {
+            self.outputs.push_back(Output::Close { link: id });
+            self.end_link(now, id, None);
+        }
     }
 
     /// A broker's address, for errors.

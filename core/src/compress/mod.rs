@@ -13,6 +13,26 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 
+mod claim;
+#[cfg(any(feature = "gzip", feature = "snappy", feature = "lz4", feature = "zstd"))]
+mod common;
+#[cfg(any(feature = "snappy", feature = "lz4", feature = "zstd"))]
+mod gather;
+#[cfg(feature = "gzip")]
+mod gzip;
+#[cfg(feature = "lz4")]
+mod lz4;
+#[cfg(feature = "snappy")]
+mod snappy;
+#[cfg(all(test, any(feature = "gzip", feature = "snappy", feature = "lz4", feature = "zstd")))]
+mod testing;
+#[cfg(any(feature = "snappy", feature = "lz4"))]
+mod words;
+#[cfg(feature = "zstd")]
+mod zstd;
+
+pub use claim::{Claim, claim};
+
 /// How a batch's records are compressed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub enum Codec {
@@ -160,12 +180,49 @@ pub trait Codecs: Send + Sync {
 pub struct BuiltIn;
 
 impl Codecs for BuiltIn {
-    fn compressor(&self, codec: Codec, _level: Option<i32>) -> Result<Box<dyn Compress>, CodecError> {
-        Err(CodecError::Unsupported(codec))
+    fn compressor(&self, codec: Codec, level: Option<i32>) -> Result<Box<dyn Compress>, CodecError> {
+        (format(codec)?.compressor)(level)
     }
 
-    fn decompressor(&self, codec: Codec, _window_max: usize) -> Result<Box<dyn Decompress>, CodecError> {
-        Err(CodecError::Unsupported(codec))
+    fn decompressor(&self, codec: Codec, window_max: usize) -> Result<Box<dyn Decompress>, CodecError> {
+        Ok((format(codec)?.decompressor)(window_max))
+    }
+}
+
+/// How much `src` inflates to, as far as its headers say it cheaply: for the first lease of room. It may be more or less in
+/// truth, because it is a stranger's word; it is never more than the codec could make of so many bytes. `None` where
+/// nothing is said, or by a codec that is not part of this build.
+pub fn inflated_hint(codec: Codec, src: &[u8]) -> Option<usize> {
+    (format(codec).ok()?.hint)(src)
+}
+
+/// The largest window that a frame of `src` asks for besides its content, in bytes. `None` for a codec whose windows have
+/// one size, for data that is cut, and for a codec that is not part of this build.
+pub fn window(codec: Codec, src: &[u8]) -> Option<u64> {
+    (format(codec).ok()?.window)(src)
+}
+
+type MakeCompressor = fn(level: Option<i32>) -> Result<Box<dyn Compress>, CodecError>;
+
+/// What a codec of this build brings.
+struct Format {
+    compressor: MakeCompressor,
+    decompressor: fn(window_max: usize) -> Box<dyn Decompress>,
+    hint: fn(&[u8]) -> Option<usize>,
+    window: fn(&[u8]) -> Option<u64>,
+}
+
+const fn format(codec: Codec) -> Result<Format, CodecError> {
+    match codec {
+        #[cfg(feature = "gzip")]
+        Codec::Gzip => Ok(gzip::FORMAT),
+        #[cfg(feature = "snappy")]
+        Codec::Snappy => Ok(snappy::FORMAT),
+        #[cfg(feature = "lz4")]
+        Codec::Lz4 => Ok(lz4::FORMAT),
+        #[cfg(feature = "zstd")]
+        Codec::Zstd => Ok(zstd::FORMAT),
+        codec => Err(CodecError::Unsupported(codec)),
     }
 }
 
@@ -182,6 +239,16 @@ pub enum CodecError {
     /// The data is not what the codec writes.
     #[error("corrupt {0} data")]
     Corrupt(Codec),
+    /// A window that a frame asks for and that is larger than it may be.
+    #[error("{codec} data asks for a window of {window} bytes, more than {window_max}")]
+    Window {
+        /// The codec.
+        codec: Codec,
+        /// The window, in bytes.
+        window: u64,
+        /// The largest that was allowed, in bytes.
+        window_max: usize,
+    },
     /// A level that the codec does not have.
     #[error("{codec} has no level {level}: {least} to {most}")]
     Level {

@@ -10,7 +10,12 @@ pub use producer::{Acks, ProducerConfig};
 use alloc::{format, string::String, vec::Vec};
 use core::time::Duration;
 
-use crate::{Budget, Endpoint, Error, MemoryPlan, budget::Memory, sync::Arc};
+use crate::{
+    Budget, Endpoint, Error, MemoryPlan,
+    budget::Memory,
+    compress::{BuiltIn, Codecs},
+    sync::Arc,
+};
 
 /// A client's settings. Every field may be set by name; the methods say the same with a [`Duration`].
 ///
@@ -55,6 +60,8 @@ pub struct Config {
     pub memory: Memory,
     /// A budget that several clients share; `memory` is then not looked at.
     pub budget: Option<Arc<Budget>>,
+    /// What batches are compressed and decompressed with. By default the codecs of this build.
+    pub codecs: Arc<dyn Codecs>,
 }
 
 impl Config {
@@ -77,6 +84,7 @@ impl Config {
             single_connection: false,
             memory: Memory::default(),
             budget: None,
+            codecs: Arc::new(BuiltIn),
         }
     }
 
@@ -123,6 +131,13 @@ impl Config {
     #[must_use]
     pub fn budget(mut self, budget: Arc<Budget>) -> Self {
         self.budget = Some(budget);
+        self
+    }
+
+    /// Compresses and decompresses with other codecs than those of this build.
+    #[must_use]
+    pub fn codecs(mut self, codecs: Arc<dyn Codecs>) -> Self {
+        self.codecs = codecs;
         self
     }
 

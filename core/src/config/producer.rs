@@ -37,14 +37,16 @@ pub struct ProducerConfig {
     /// How long a batch waits for more records, in milliseconds. 0: not at all while nothing of its partition is in
     /// flight, and then at most 5 ms (natural batching).
     pub linger_ms: u32,
-    /// The largest batch, and so the largest record, in bytes as encoded.
+    /// The largest batch, and so the largest record, in bytes as encoded, before compression.
     pub batch_bytes: usize,
     /// How long a record may take from the buffer to its acknowledgement, retries included, in milliseconds.
     pub delivery_timeout_ms: u32,
     /// How long `enqueue` and `send` wait for metadata or room, in milliseconds.
     pub max_block_ms: u32,
-    /// How batches are compressed.
+    /// How batches are compressed. One that would not become smaller goes out as it is.
     pub compression: Codec,
+    /// How hard the codec tries, on its own scale. `None`: as it usually does.
+    pub compression_level: Option<i32>,
     /// The most bytes of one request. A batch larger than that goes alone.
     pub request_bytes: usize,
 }
@@ -59,6 +61,7 @@ impl Default for ProducerConfig {
             delivery_timeout_ms: 120_000,
             max_block_ms: 60_000,
             compression: Codec::None,
+            compression_level: None,
             request_bytes: 1_048_576,
         }
     }
@@ -93,9 +96,6 @@ impl ProducerConfig {
                 "delivery_timeout_ms",
                 format!("must be at least linger_ms + request_timeout_ms, which is {least}"),
             ));
-        }
-        if self.compression != Codec::None {
-            return Err(Error::config("compression", format!("{:?} is not in this build", self.compression)));
         }
         Ok(())
     }
@@ -132,9 +132,8 @@ mod tests {
     }
 
     #[test]
-    fn batches_fit_the_memory_and_have_a_codec_of_this_build() {
+    fn batches_fit_the_memory() {
         assert_eq!(refused(|c| c.batch_bytes = 1), Some("batch_bytes"));
         assert_eq!(refused(|c| c.batch_bytes = 1 << 30), Some("batch_bytes"));
-        assert_eq!(refused(|c| c.compression = Codec::Zstd), Some("compression"));
     }
 }

@@ -4,9 +4,11 @@
 //! [`ConsumerShared`] until the application takes it, checked in the application's own thread.
 
 mod fetcher;
+mod inflate;
 mod records;
 mod shared;
 
 pub(crate) use fetcher::{FetchRoom, Fetcher, Fetching, OffsetsAsked};
+pub(crate) use inflate::{Inflater, Stuck};
 pub use records::{OwnedHeader, OwnedRecord, Records, RecordsIter};
 pub(crate) use shared::{ConsumerShared, Subscription};

@@ -8,6 +8,10 @@ use core::fmt;
 
 use bytes::Bytes;
 
+use super::{
+    inflate::{Inflater, Stuck},
+    shared::Fetched,
+};
 use crate::{
     compress::Codec,
     record::{self, BatchError, BatchView, Batches, RecordView},
@@ -16,8 +20,8 @@ use crate::{
 
 /// Records of one partition, in order.
 ///
-/// They lie in the memory of the fetch that brought them, which counts as held until this is dropped: keeping many
-/// pushes back on fetching. [`to_owned`](Records::to_owned) copies what is to be kept and lets go of the rest.
+/// They lie in the memory of the fetch that brought them or, if they were compressed, in memory of their own. It counts as
+/// held until this is dropped: keeping many pushes back on fetching. [`to_owned`](Records::to_owned) copies what is to be kept and lets go of the rest.
 #[derive(Clone)]
 pub struct Records {
     topic: Arc<str>,
@@ -31,42 +35,61 @@ pub struct Records {
     len: usize,
 }
 
-/// A fetched piece of a partition's log, as the driver hands it on: whole batches, not looked into.
-pub(crate) struct Unchecked {
-    pub(crate) topic: Arc<str>,
-    pub(crate) partition: i32,
-    pub(crate) bytes: Bytes,
-    pub(crate) start: i64,
-    pub(crate) next_offset: i64,
-    pub(crate) high_watermark: i64,
+/// Why a piece cannot be handed out.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// What came is not what was sent: it may be asked for again.
+    Damaged(BatchError),
+    /// So many bytes of the Inflate class must come back first.
+    Room(usize),
+    /// The batch with these offsets takes at least `needed` bytes when it is inflated, and there can never be more than
+    /// `limit`.
+    Never { first: i64, last: i64, needed: usize, limit: usize },
+    /// The batch came as it was written, and cannot be read.
+    Unreadable(BatchError),
+}
+
+/// What a piece begins with: neighbouring batches that are not compressed, or one that is.
+struct Part {
+    bytes: usize,
+    next_offset: i64,
+    /// Plain records.
+    len: usize,
 }
 
 impl Records {
-    /// Checks every batch's CRC and every length in it, once, so that iterating cannot fail.
-    pub(crate) fn check(from: Unchecked) -> Result<Records, BatchError> {
-        let mut len = 0;
-        for batch in Batches::new(&from.bytes) {
-            let batch = batch?;
-            batch.check_crc()?;
-            if batch.is_control() {
-                continue;
-            }
-            let records = batch.records()?;
-            len += if batch.header.base_offset >= from.start {
-                records.len()
-            } else {
-                records.filter(|r| r.offset() >= from.start).count()
-            };
+    /// Takes the first part of a piece: neighbouring plain batches, or one compressed batch, inflated. Checks every CRC
+    /// and every length, once, so that iterating cannot fail. Answers what is left of the piece, too.
+    pub(super) fn open(
+        topic: &Arc<str>,
+        partition: i32,
+        from: &Fetched,
+        inflater: &mut Inflater,
+    ) -> Result<(Records, Option<Fetched>), Refusal> {
+        let mut part = plain_part(from).map_err(Refusal::Damaged)?;
+        let mut bytes = from.bytes.slice(..part.bytes);
+        if part.bytes == 0
+            && let Some(packed) = Batches::new(&from.bytes).next()
+        {
+            let packed = packed.map_err(Refusal::Damaged)?;
+            packed.check_crc().map_err(Refusal::Damaged)?;
+            bytes = inflate(&packed, inflater)?;
+            let len = count(&bytes, from.start).map_err(Refusal::Unreadable)?;
+            part = Part { bytes: packed.bytes.len(), next_offset: packed.next_offset(), len };
         }
-        Ok(Records {
-            topic: from.topic,
-            partition: from.partition,
-            bytes: from.bytes,
+        let next_offset = part.next_offset.max(from.start);
+        let rest = from.bytes.slice(part.bytes..);
+        let rest = (part.bytes > 0 && !rest.is_empty()).then_some(Fetched { bytes: rest, start: next_offset, ..*from });
+        let records = Records {
+            topic: Arc::clone(topic),
+            partition,
+            bytes,
             start: from.start,
-            next_offset: from.next_offset,
+            next_offset: if rest.is_some() { next_offset } else { from.next_offset },
             high_watermark: from.high_watermark,
-            len,
-        })
+            len: part.len,
+        };
+        Ok((records, rest))
     }
 
     /// The topic.
@@ -168,6 +191,56 @@ impl<'a> RecordsIter<'a> {
             }
         }
     }
+}
+
+/// Whether a batch's records must be inflated before they can be handed out.
+fn is_packed(batch: &BatchView<'_>) -> bool {
+    let header = &batch.header;
+    header.attributes.codec() != Ok(Codec::None) && !batch.is_control() && header.record_count > 0
+}
+
+/// Checks the plain batches at the front of a piece; none if a compressed one comes first.
+fn plain_part(from: &Fetched) -> Result<Part, BatchError> {
+    let mut part = Part { bytes: 0, next_offset: from.start, len: 0 };
+    for batch in Batches::new(&from.bytes) {
+        let batch = batch?;
+        if is_packed(&batch) {
+            break;
+        }
+        batch.check_crc()?;
+        part.bytes += batch.bytes.len();
+        part.next_offset = batch.next_offset();
+        if !batch.is_control() && batch.header.record_count > 0 {
+            part.len += count_from(&batch, batch.records()?, from.start);
+        }
+    }
+    Ok(part)
+}
+
+fn inflate(packed: &BatchView<'_>, inflater: &mut Inflater) -> Result<Bytes, Refusal> {
+    let (first, last) = (packed.header.base_offset, packed.last_offset());
+    let unreadable = |error| Refusal::Unreadable(BatchError::Codec { offset: first, error });
+    let codec = packed.header.attributes.codec().map_err(unreadable)?;
+    inflater.inflate(packed, codec).map_err(|stuck| match stuck {
+        Stuck::Room(needed) => Refusal::Room(needed),
+        Stuck::Never { needed, limit } => Refusal::Never { first, last, needed, limit },
+        Stuck::Codec(error) => unreadable(error),
+    })
+}
+
+/// The records of an inflated batch, all checked, from an offset on.
+fn count(inflated: &[u8], start: i64) -> Result<usize, BatchError> {
+    let mut len = 0;
+    for batch in Batches::new(inflated) {
+        let batch = batch?;
+        len += count_from(&batch, batch.records()?, start);
+    }
+    Ok(len)
+}
+
+/// How many records there are from an offset on.
+fn count_from(batch: &BatchView<'_>, records: record::Records<'_>, start: i64) -> usize {
+    if batch.header.base_offset >= start { records.len() } else { records.filter(|r| r.offset() >= start).count() }
 }
 
 /// A record with memory of its own.

@@ -1,18 +1,26 @@
 //! What a consumer's handle and the driver share: positions, wishes, and what was fetched.
 
 use alloc::{
+    boxed::Box,
     collections::{BTreeMap, VecDeque},
     string::String,
     vec::Vec,
 };
-use core::task::{Poll, Waker};
+use core::{
+    sync::atomic::{AtomicUsize, Ordering},
+    task::{Poll, Waker},
+};
 
 use bytes::Bytes;
 
-use super::records::{Records, Unchecked};
+use super::{
+    inflate::Inflater,
+    records::{Records, Refusal},
+};
 use crate::{
     Error,
     api::Shared,
+    budget::Class,
     config::{ConsumerConfig, StartAt},
     error::PeerFault,
     sync::{Arc, Lock},
@@ -33,6 +41,8 @@ pub(crate) struct ConsumerShared {
     pub(crate) config: ConsumerConfig,
     pub(crate) subscription: Subscription,
     state: Lock<State>,
+    /// How many bytes of the Inflate class the application's task waits for; 0: it does not.
+    starving: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -55,8 +65,8 @@ struct Part {
     position: Option<i64>,
     /// Counted up by every seek: what was asked for before is dropped when it comes (trap 82).
     generation: u32,
-    /// Where the last seek goes, for the driver.
-    target: StartAt,
+    /// Where the last seek goes, for the driver; `None`: nowhere, until there is another.
+    target: Option<StartAt>,
     paused: bool,
     dirty: bool,
 }
@@ -66,7 +76,7 @@ struct Part {
 pub(crate) struct Wish {
     pub(crate) part: usize,
     pub(crate) generation: u32,
-    pub(crate) target: StartAt,
+    pub(crate) target: Option<StartAt>,
     pub(crate) paused: bool,
 }
 
@@ -86,46 +96,74 @@ const ERRORS_MAX: usize = 64;
 
 impl ConsumerShared {
     pub(crate) fn new(client: Arc<Shared>, config: ConsumerConfig, subscription: Subscription) -> Arc<Self> {
-        Arc::new(ConsumerShared { client, config, subscription, state: Lock::new(State::default()) })
+        Arc::new(ConsumerShared {
+            client,
+            config,
+            subscription,
+            state: Lock::new(State::default()),
+            starving: AtomicUsize::new(0),
+        })
     }
 
     /// The next records, whose position moves as they are handed out; `None` after the consumer was closed.
-    pub(crate) fn poll_next(&self, waker: &Waker) -> Poll<Result<Option<Records>, Error>> {
+    pub(crate) fn poll_next(&self, inflater: &mut Inflater, waker: &Waker) -> Poll<Result<Option<Records>, Error>> {
+        let mut again = true;
         loop {
             // The waker is made before the lock, and whatever is let go of is dropped after it.
-            let mut waker = Some(waker.clone());
-            let (taken, stale) = self.take(&mut waker);
-            drop((stale, waker));
-            let (part, fetched) = match taken {
-                Taken::Records(part, fetched) => (part, fetched),
+            let mut own = Some(waker.clone());
+            let (taken, stale) = self.take(&mut own);
+            drop((stale, own));
+            let (topic, partition, fetched) = match taken {
+                Taken::Piece(topic, partition, fetched) => (topic, partition, fetched),
                 Taken::Error(error) => return Poll::Ready(Err(error)),
                 Taken::End => return Poll::Ready(Ok(None)),
                 Taken::Nothing => return Poll::Pending,
             };
-            let (before, generation) = (fetched.start, part.2);
-            let unchecked = Unchecked {
-                topic: Arc::clone(&part.0),
-                partition: part.1,
-                bytes: fetched.bytes,
-                start: fetched.start,
-                next_offset: fetched.next_offset,
-                high_watermark: fetched.high_watermark,
-            };
-            match Records::check(unchecked) {
-                Ok(records) if records.is_empty() => continue,
-                Ok(records) => return Poll::Ready(Ok(Some(records))),
-                Err(error) => {
-                    self.refetch(fetched.part, generation, before);
-                    let (topic, partition) = (String::from(&*part.0), part.1);
-                    let fault = PeerFault::Batch { topic, partition, offset: before, error };
-                    return Poll::Ready(Err(Error::Peer { address: "fetched records".into(), fault }));
+            match Records::open(&topic, partition, &fetched, inflater) {
+                Ok((records, rest)) => {
+                    self.moved(fetched.part, fetched.generation, records.next_offset(), rest);
+                    if !records.is_empty() {
+                        return Poll::Ready(Ok(Some(records)));
+                    }
                 }
+                Err(Refusal::Room(needed)) => {
+                    if !self.starve(fetched, needed, waker.clone()) {
+                        return Poll::Ready(Err(self.client.budget.refuse(Class::Inflate, needed)));
+                    }
+                    // Enlisted first, looked at after: room that came back in between is not missed.
+                    if !(again && self.client.budget.has_room(Class::Inflate, needed)) {
+                        self.client.kick.drive();
+                        return Poll::Pending;
+                    }
+                    again = false;
+                }
+                Err(refusal) => return Poll::Ready(Err(self.refused(&topic, partition, &fetched, refusal))),
             }
         }
     }
 
-    /// Takes the first piece that may be handed out; if there is none, leaves the waker for the driver. Pieces of before a seek are taken out too, to be dropped outside
-    /// the lock.
+    /// What the application is told of a piece that it cannot have, and where its partition goes on.
+    fn refused(&self, topic: &Arc<str>, partition: i32, fetched: &Fetched, refusal: Refusal) -> Error {
+        let from = fetched.start;
+        let target = if let Refusal::Damaged(_) = refusal { Some(StartAt::Offset(from)) } else { None };
+        self.go_on(fetched, target);
+        match refusal {
+            Refusal::Never { first, last, needed, limit } => {
+                let knob = Class::Inflate.knob();
+                let because = Error::Budget { class: Class::Inflate, needed, limit, knob };
+                let what = alloc::format!("the batch of {topic}-{partition} with offsets {first} to {last}, inflated,");
+                Error::TooLarge { what, because: Box::new(because) }
+            }
+            Refusal::Damaged(error) | Refusal::Unreadable(error) => {
+                let fault = PeerFault::Batch { topic: String::from(&**topic), partition, offset: from, error };
+                Error::Peer { address: "fetched records".into(), fault }
+            }
+            Refusal::Room(needed) => self.client.budget.refuse(Class::Inflate, needed),
+        }
+    }
+
+    /// Takes the first piece that may be handed out; if there is none, leaves the waker for the driver. Pieces of before
+    /// a seek are taken out too, to be dropped outside the lock.
     fn take(&self, waker: &mut Option<Waker>) -> (Taken, Vec<Fetched>) {
         let mut stale = Vec::new();
         let mut state = self.state.lock();
@@ -141,10 +179,9 @@ impl ConsumerShared {
             } else if part.paused {
                 at += 1;
             } else {
-                part.position = Some(first.next_offset);
-                let named = (Arc::clone(&part.topic), part.partition, part.generation);
+                let (topic, partition) = (Arc::clone(&part.topic), part.partition);
                 if let Some(fetched) = state.fetched.remove(at) {
-                    return (Taken::Records(named, fetched), stale);
+                    return (Taken::Piece(topic, partition, fetched), stale);
                 }
             }
         }
@@ -155,23 +192,76 @@ impl ConsumerShared {
         (Taken::Nothing, stale)
     }
 
-    /// What came was damaged: it is asked for again from where it began, unless a seek came in between.
-    fn refetch(&self, part: usize, generation: u32, from: i64) {
+    /// The position moves, unless the driver has begun anew meanwhile, and what is left of the piece is the next to be
+    /// handed out.
+    fn moved(&self, part: usize, generation: u32, position: i64, rest: Option<Fetched>) {
+        let mut state = self.state.lock();
+        if let Some(part) = state.parts.get_mut(part).filter(|p| p.generation == generation) {
+            part.position = Some(position);
+        }
+        if let Some(rest) = rest {
+            state.fetched.push_front(rest);
+        }
+    }
+
+    /// Puts a piece back that there is no room to inflate; the driver wakes the task when `needed` bytes are free.
+    /// `false`: the driver is gone, and nobody would.
+    fn starve(&self, fetched: Fetched, needed: usize, waker: Waker) -> bool {
+        self.starving.store(needed, Ordering::SeqCst);
+        let (old, ended) = {
+            let mut state = self.state.lock();
+            state.fetched.push_front(fetched);
+            (state.waker.replace(waker), state.ended)
+        };
+        drop(old);
+        !ended
+    }
+
+    /// How many bytes of the Inflate class the application's task waits for; 0: it does not.
+    pub(super) fn starving(&self) -> usize {
+        self.starving.load(Ordering::SeqCst)
+    }
+
+    /// The driver has seen that there is room to inflate.
+    pub(super) fn feed(&self) {
+        self.starving.store(0, Ordering::SeqCst);
+        let waker = self.state.lock().waker.take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// A piece could not be handed out: its partition is read from `target`, or rests there until the application seeks,
+    /// unless it has done so in between.
+    fn go_on(&self, fetched: &Fetched, target: Option<StartAt>) {
         {
             let mut state = self.state.lock();
-            let Some(p) = state.parts.get_mut(part).filter(|p| p.generation == generation) else { return };
+            let own = |p: &&mut Part| p.generation == fetched.generation;
+            let Some(p) = state.parts.get_mut(fetched.part).filter(own) else { return };
             p.generation = p.generation.wrapping_add(1);
-            p.position = Some(from);
-            p.target = StartAt::Offset(from);
-            mark(&mut state, part);
+            p.position = Some(fetched.start);
+            p.target = target;
+            mark(&mut state, fetched.part);
         }
         self.client.kick.wake();
+    }
+
+    /// The partition's topic was made anew: what was fetched of the old one is not handed out any more, and reading goes on
+    /// at `target`, or rests until the application seeks.
+    pub(super) fn begin_anew(&self, part: usize, target: Option<StartAt>) {
+        let mut state = self.state.lock();
+        if let Some(p) = state.parts.get_mut(part) {
+            p.generation = p.generation.wrapping_add(1);
+            p.position = None;
+            p.target = target;
+            mark(&mut state, part);
+        }
     }
 
     pub(crate) fn seek(&self, topic: &str, partition: i32, to: StartAt) -> Result<(), Error> {
         self.wish(topic, partition, |part| {
             part.generation = part.generation.wrapping_add(1);
-            part.target = to;
+            part.target = Some(to);
             part.position = match to {
                 StartAt::Offset(offset) => Some(offset),
                 _ => None,
@@ -243,7 +333,15 @@ impl ConsumerShared {
             _ => None,
         };
         let topic = Arc::clone(topic);
-        state.parts.push(Part { topic, partition, position, generation: 0, target: from, paused: false, dirty: false });
+        state.parts.push(Part {
+            topic,
+            partition,
+            position,
+            generation: 0,
+            target: Some(from),
+            paused: false,
+            dirty: false,
+        });
         state.by_name.insert(key, at);
         Some(at)
     }
@@ -315,7 +413,7 @@ impl ConsumerShared {
 
 /// What [`ConsumerShared::take`] found.
 enum Taken {
-    Records((Arc<str>, i32, u32), Fetched),
+    Piece(Arc<str>, i32, Fetched),
     Error(Error),
     End,
     Nothing,

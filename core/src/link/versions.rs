@@ -37,11 +37,16 @@ impl Versions {
         }
     }
 
+    /// The oldest and the newest version that the broker speaks; −1 if it does not know the API.
+    pub(crate) fn range(&self, api: Api) -> (i16, i16) {
+        let range = usize::try_from(api.key).ok().and_then(|key| self.0.get(key)).unwrap_or(&UNKNOWN);
+        (i16::from(range.0), i16::from(range.1))
+    }
+
     /// The newest version that both sides speak, not above `cap`. A range, never an exact version, decides (trap 4); our
     /// own floor holds even if the broker claims to go lower (trap 3), and unstable versions are never chosen.
     pub(crate) fn newest(&self, api: Api, cap: i16) -> Result<i16, PeerFault> {
-        let range = usize::try_from(api.key).ok().and_then(|key| self.0.get(key)).unwrap_or(&UNKNOWN);
-        let (broker_min, broker_max) = (i16::from(range.0), i16::from(range.1));
+        let (broker_min, broker_max) = self.range(api);
         let newest = broker_max.min(api.max).min(cap);
         if broker_max < 0 || newest < api.min || newest < broker_min {
             return Err(PeerFault::NoCommonVersion {

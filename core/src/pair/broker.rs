@@ -2,7 +2,10 @@
 
 use alloc::{string::String, vec, vec::Vec};
 
-use super::{Pair, Request};
+use super::{
+    Pair, Request,
+    codec::{rle, unrle},
+};
 use crate::{
     broker_role::{
         api_versions_response::{ApiVersion, ApiVersionsResponse},
@@ -18,7 +21,8 @@ use crate::{
         produce_request::ProduceRequest,
         produce_response::{PartitionProduceResponse, ProduceResponse, TopicProduceResponse},
     },
-    record::{BATCH_HEADER_LEN, BatchHeader, Batches, LOG_OVERHEAD, RecordParts, encode_record, seal_crc},
+    compress::Codec,
+    record::{Attributes, BATCH_HEADER_LEN, BatchHeader, Batches, LOG_OVERHEAD, RecordParts, encode_record, seal_crc},
     wire::Uuid,
 };
 
@@ -30,6 +34,9 @@ pub(crate) struct Sent {
     pub(crate) producer_id: i64,
     pub(crate) epoch: i16,
     pub(crate) sequence: i32,
+    pub(crate) codec: Codec,
+    /// Bytes on the wire.
+    pub(crate) len: usize,
     pub(crate) values: Vec<String>,
 }
 
@@ -117,13 +124,23 @@ impl Pair {
                     let batch = batch.expect("a sound batch");
                     batch.check_crc().expect("a sound batch");
                     let text = |v: Option<&[u8]>| String::from_utf8_lossy(v.unwrap_or_default()).into_owned();
+                    let codec = batch.header.attributes.codec().expect("a codec");
+                    let inflated = if codec == Codec::None { batch.payload().to_vec() } else { unrle(batch.payload()) };
+                    let records = batch.records_of(&inflated).expect("sound records");
+                    let offsets: Vec<i64> = records.map(|r| r.offset()).collect();
+                    assert_eq!(offsets, (0..offsets.len() as i64).collect::<Vec<_>>(), "as a broker numbers them");
+                    assert_eq!(batch.header.last_offset_delta, batch.header.record_count - 1);
+                    let newest = records.map(|r| r.timestamp()).max();
+                    assert_eq!(Some(batch.header.max_timestamp), newest);
                     all.push(Sent {
                         topic: self.name_of(topic.name, topic.topic_id),
                         partition: part.index,
                         producer_id: batch.header.producer_id,
                         epoch: batch.header.producer_epoch,
                         sequence: batch.header.base_sequence,
-                        values: batch.records().expect("sound records").map(|r| text(r.value())).collect(),
+                        codec,
+                        len: batch.bytes.len(),
+                        values: records.map(|r| text(r.value())).collect(),
                     });
                 }
             }
@@ -282,10 +299,23 @@ impl Pair {
 
 /// A batch of these values, with its first record at `base_offset`.
 pub(crate) fn batch_of(base_offset: i64, values: &[&str]) -> Vec<u8> {
+    batch_with(base_offset, Attributes::default(), values.len() as i32, records_of(values))
+}
+
+/// The same, compressed as the tests do it.
+pub(crate) fn packed(codec: Codec, base_offset: i64, values: &[&str]) -> Vec<u8> {
+    packed_with(Attributes::of(codec), base_offset, values.len() as i32, &records_of(values))
+}
+
+pub(crate) fn packed_with(attributes: Attributes, base_offset: i64, count: i32, records: &[u8]) -> Vec<u8> {
+    batch_with(base_offset, attributes, count, rle(records))
+}
+
+pub(crate) fn records_of(values: &[&str]) -> Vec<u8> {
     let mut records = Vec::new();
     for (i, value) in values.iter().enumerate() {
         let parts = RecordParts {
-            timestamp_delta: 0,
+            timestamp_delta: i as i64,
             offset_delta: i as u32,
             key: None,
             value: Some(value.as_bytes()),
@@ -293,20 +323,20 @@ pub(crate) fn batch_of(base_offset: i64, values: &[&str]) -> Vec<u8> {
         };
         encode_record(&mut records, &parts);
     }
-    batch_with(base_offset, values.len() as i32, records)
+    records
 }
 
-fn batch_with(base_offset: i64, count: i32, records: Vec<u8>) -> Vec<u8> {
+pub(crate) fn batch_with(base_offset: i64, attributes: Attributes, count: i32, records: Vec<u8>) -> Vec<u8> {
     let header = BatchHeader {
         base_offset,
         batch_length: (BATCH_HEADER_LEN - LOG_OVERHEAD + records.len()) as i32,
         partition_leader_epoch: 5,
         magic: 2,
         crc: 0,
-        attributes: Default::default(),
-        last_offset_delta: count - 1,
+        attributes,
+        last_offset_delta: count.max(1) - 1,
         base_timestamp: 7,
-        max_timestamp: 7,
+        max_timestamp: 99,
         producer_id: -1,
         producer_epoch: -1,
         base_sequence: -1,

@@ -5,12 +5,18 @@
 
 mod broker;
 mod closing;
+mod codec;
 mod consuming;
 mod fetching;
+mod inflating;
 mod links;
 mod metadata;
+mod packing;
 mod producing;
 mod retrying;
+mod splitting;
+
+pub(crate) use codec::Rle;
 
 use alloc::{
     collections::{BTreeMap, BTreeSet, VecDeque},

@@ -1,16 +1,19 @@
 //! A batch: open while it grows, sealed when it is queued to be sent.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
 
 use super::{
-    outcome::{Acknowledged, Failed, Outcome},
+    outcome::{Acknowledged, Failed, Outcome, Told},
+    packer::Packer,
+    split::{Splitter, Whole},
     stamp::Stamp,
 };
 use crate::{
     Error, Instant,
     budget::Chunk,
+    compress::Codec,
     error::Fate,
-    record::{BATCH_HEADER_LEN, BatchHeader, LOG_OVERHEAD, seal_crc},
+    record::{Attributes, BATCH_HEADER_LEN, BatchHeader, LOG_OVERHEAD, seal_crc},
     sync::Arc,
 };
 
@@ -35,6 +38,14 @@ impl BatchBody {
     pub(crate) fn len(&self) -> usize {
         self.len
     }
+
+    /// Its chunks, emptied, for other records.
+    pub(super) fn empty(&mut self) -> Vec<Chunk> {
+        self.len = 0;
+        let mut chunks = core::mem::take(&mut self.chunks);
+        chunks.iter_mut().for_each(|chunk| chunk.bytes_mut().clear());
+        chunks
+    }
 }
 
 /// A batch that records are still appended to.
@@ -53,12 +64,37 @@ pub(crate) struct OpenBatch {
     pub(crate) outcome: Arc<Outcome>,
 }
 
+/// Records that are sent together: all of a batch, unless the broker found it too large.
+pub(super) struct Step {
+    pub(super) body: Arc<BatchBody>,
+    pub(super) codec: Codec,
+    pub(super) count: u32,
+    pub(super) base_timestamp_ms: i64,
+    pub(super) max_timestamp_ms: i64,
+}
+
+/// What must be done to a batch before it can be sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Work {
+    None,
+    Compress,
+    Split,
+}
+
 /// A batch that is complete.
+///
+/// One that was split stays one batch, with one number and one place in its partition's order: its parts are sent one after
+/// the other, each with the sequence numbers that its records had from the beginning.
 pub(crate) struct Batch {
-    pub(crate) body: Arc<BatchBody>,
-    pub(crate) count: u32,
-    base_timestamp_ms: i64,
-    max_timestamp_ms: i64,
+    /// What is sent now.
+    step: Step,
+    /// Records of this batch before those.
+    first: u32,
+    /// What is sent after, in order.
+    later: VecDeque<Step>,
+    /// What became of the parts before: each one's first record, and its outcome.
+    told: Vec<(u32, Told)>,
+    pub(super) work: Work,
     /// When its first record was accepted: the delivery timeout runs from here (trap 63).
     pub(crate) opened: Instant,
     outcome: Arc<Outcome>,
@@ -71,6 +107,9 @@ pub(crate) struct Batch {
     header: [u8; BATCH_HEADER_LEN],
     /// It was sent, and what became of it is not known.
     pub(crate) unsure: bool,
+    /// It was split while it was unsure. A broker that has it knows it by its number and size, and would not know its parts:
+    /// until it has taken the first of them, none may get another number.
+    pub(crate) doubtful: bool,
     /// Its tickets were told that its time is over; its memory still waits for the request's end.
     pub(crate) expired: bool,
     /// What went wrong last, for the delivery timeout's error.
@@ -78,12 +117,19 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    pub(crate) fn seal(open: OpenBatch, number: u64) -> Self {
-        Batch {
-            body: Arc::new(BatchBody::of(open.chunks)),
-            count: open.count,
-            base_timestamp_ms: open.base_timestamp_ms,
-            max_timestamp_ms: open.max_timestamp_ms,
+    pub(crate) fn seal(open: OpenBatch, number: u64) -> Box<Self> {
+        Box::new(Batch {
+            step: Step {
+                body: Arc::new(BatchBody::of(open.chunks)),
+                codec: Codec::None,
+                count: open.count,
+                base_timestamp_ms: open.base_timestamp_ms,
+                max_timestamp_ms: open.max_timestamp_ms,
+            },
+            first: 0,
+            later: VecDeque::new(),
+            told: Vec::new(),
+            work: Work::None,
             opened: open.opened,
             outcome: open.outcome,
             number,
@@ -91,14 +137,100 @@ impl Batch {
             ordinal: 0,
             header: [0; BATCH_HEADER_LEN],
             unsure: false,
+            doubtful: false,
             expired: false,
             because: None,
-        }
+        })
+    }
+
+    pub(crate) fn body(&self) -> &Arc<BatchBody> {
+        &self.step.body
+    }
+
+    /// Records that are sent together.
+    pub(crate) fn count(&self) -> u32 {
+        self.step.count
+    }
+
+    /// Records that are not settled yet: as many sequence numbers are theirs.
+    pub(crate) fn left(&self) -> u32 {
+        self.later.iter().fold(self.step.count, |sum, step| sum.saturating_add(step.count))
+    }
+
+    /// How its records are compressed.
+    pub(crate) fn codec(&self) -> Codec {
+        self.step.codec
     }
 
     /// Bytes on the wire.
     pub(crate) fn wire_len(&self) -> usize {
-        BATCH_HEADER_LEN + self.body.len()
+        BATCH_HEADER_LEN + self.step.body.len()
+    }
+
+    /// Compresses the records, all together, unless that makes them no smaller. Before the first stamp, which the header
+    /// is written with.
+    pub(super) fn pack(&mut self, packer: &mut Packer) {
+        self.work = Work::None;
+        let Some(body) = Arc::get_mut(&mut self.step.body) else { return };
+        let packed = packer.pack(body.len, &mut body.chunks());
+        if let Some(chunks) = packed {
+            let plain = core::mem::replace(body, BatchBody::of(chunks));
+            packer.refill(plain.chunks);
+            self.step.codec = packer.codec();
+        }
+    }
+
+    /// Puts two halves in the place of what the broker found too large. The stamp stays: each record keeps its number.
+    pub(super) fn split(&mut self, splitter: &mut Splitter<'_>) -> Result<(), Whole> {
+        let [first, second] = splitter.halves(&mut self.step)?;
+        self.work = Work::None;
+        self.doubtful |= self.unsure;
+        self.step = first;
+        self.later.push_front(second);
+        if let Some(stamp) = self.stamp {
+            self.stamp(stamp);
+        }
+        Ok(())
+    }
+
+    /// Settles what was sent; whether something is left to be sent. If not, the tickets are told.
+    #[must_use]
+    fn go_on(&mut self, told: Told) -> bool {
+        let count = self.step.count;
+        let next = if self.expired { None } else { self.later.pop_front() };
+        let Some(next) = next else {
+            self.tell(told);
+            return false;
+        };
+        self.note(told);
+        self.first += count;
+        self.step = next;
+        (self.unsure, self.doubtful) = (false, false);
+        if let Some(stamp) = self.stamp {
+            self.stamp(stamp.after(count));
+        }
+        true
+    }
+
+    /// Tells the tickets of everything that is not settled yet.
+    fn tell(&mut self, told: Told) {
+        if self.told.is_empty() {
+            return self.outcome.resolve(told);
+        }
+        self.note(told);
+        self.outcome.resolve_parts(core::mem::take(&mut self.told));
+    }
+
+    /// Remembers what became of a part. Parts that lie in the log as they lay in the batch count as one.
+    fn note(&mut self, told: Told) {
+        if let (Some((at, Ok(before))), Ok(now)) = (self.told.last(), &told)
+            && before.base_offset >= 0
+            && before.base_offset.checked_add(i64::from(self.first - at)) == Some(now.base_offset)
+            && before.append_time_ms == now.append_time_ms
+        {
+            return;
+        }
+        self.told.push((self.first, told));
     }
 
     /// Writes the header. The CRC covers it and all records, so a new stamp costs a new CRC.
@@ -109,24 +241,24 @@ impl Batch {
             partition_leader_epoch: -1,
             magic: 2,
             crc: 0,
-            attributes: Default::default(),
-            last_offset_delta: self.count as i32 - 1,
-            base_timestamp: self.base_timestamp_ms,
-            max_timestamp: self.max_timestamp_ms,
+            attributes: Attributes::of(self.step.codec),
+            last_offset_delta: self.step.count as i32 - 1,
+            base_timestamp: self.step.base_timestamp_ms,
+            max_timestamp: self.step.max_timestamp_ms,
             producer_id: stamp.producer_id,
             producer_epoch: stamp.epoch,
             base_sequence: stamp.sequence,
-            record_count: self.count as i32,
+            record_count: self.step.count as i32,
         };
         self.header = header.write();
-        seal_crc(&mut self.header, self.body.chunks());
+        seal_crc(&mut self.header, self.step.body.chunks());
         self.stamp = Some(stamp);
     }
 
     /// The broker does not have it, and cannot take it under the stamp that it had.
     pub(crate) fn unstamp(&mut self) {
         self.stamp = None;
-        self.unsure = false;
+        (self.unsure, self.doubtful) = (false, false);
     }
 
     pub(crate) fn header(&self) -> [u8; BATCH_HEADER_LEN] {
@@ -135,31 +267,40 @@ impl Batch {
 
     /// What a failure of this batch means for its records.
     pub(crate) fn fate(&self) -> Fate {
-        if self.unsure { Fate::MaybePersisted } else { Fate::NotPersisted }
+        if self.unsure || self.doubtful { Fate::MaybePersisted } else { Fate::NotPersisted }
     }
 
     /// Tells the tickets that the delivery timeout is over, and why it was not enough.
     pub(crate) fn expire(&mut self, after: core::time::Duration, what: alloc::string::String, in_flight: bool) {
         let fate = if in_flight { Fate::MaybePersisted } else { self.fate() };
-        let because = self.because.take().map(alloc::boxed::Box::new);
+        let because = self.because.take().map(Box::new);
         let error = Error::TimedOut { what, after, knob: "delivery_timeout_ms", fate, because };
-        self.outcome.resolve(Err(Failed { error, records: Vec::new() }));
+        self.tell(Err(Failed { error, records: Vec::new() }));
         self.expired = true;
     }
 
-    /// A broker that had the batch already answers with its greatest timestamp, whoever stamps the topic's records:
-    /// that is no append time.
-    pub(crate) fn acknowledge(self, base_offset: i64, append_time_ms: i64) {
-        let is_echo = self.unsure && append_time_ms == self.max_timestamp_ms;
+    /// The broker has what was sent; whether something is left to be sent. A broker that had it already answers with its
+    /// greatest timestamp, whoever stamps the topic's records: that is no append time.
+    #[must_use]
+    pub(crate) fn acknowledge(&mut self, base_offset: i64, append_time_ms: i64) -> bool {
+        let is_echo = self.unsure && append_time_ms == self.step.max_timestamp_ms;
         let append_time_ms = if is_echo { -1 } else { append_time_ms };
-        self.outcome.resolve(Ok(Acknowledged { base_offset, append_time_ms }));
+        self.go_on(Ok(Acknowledged { base_offset, append_time_ms }))
     }
 
-    pub(crate) fn fail(self, error: Error) {
-        self.outcome.resolve(Err(Failed { error, records: Vec::new() }));
+    /// What was sent is refused for good; whether something is left to be sent. If it may be in the log all the same,
+    /// nothing is: what follows cannot be given other numbers then.
+    #[must_use]
+    pub(crate) fn refuse(&mut self, failed: Failed) -> bool {
+        if self.fate() == Fate::MaybePersisted {
+            self.tell(Err(failed));
+            return false;
+        }
+        self.go_on(Err(failed))
     }
 
-    pub(crate) fn fail_records(self, failed: Failed) {
-        self.outcome.resolve(Err(failed));
+    /// Nothing of it is sent any more.
+    pub(crate) fn fail(mut self, error: Error) {
+        self.tell(Err(Failed { error, records: Vec::new() }));
     }
 }

@@ -5,16 +5,20 @@
 
 mod accumulator;
 mod batch;
+mod halves;
 mod murmur2;
 mod outcome;
+mod packer;
 mod partition;
 mod partitioner;
 mod sender;
 mod shared;
+mod split;
 mod stamp;
 
 pub(crate) use accumulator::Appending;
 pub(crate) use batch::{BatchBody, OpenBatch};
 pub use outcome::{RecordMetadata, Ticket};
+pub(crate) use packer::Packer;
 pub(crate) use sender::{Produced, Sender};
 pub(crate) use shared::{ProducerShared, Refusal, Topic};

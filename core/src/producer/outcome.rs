@@ -1,6 +1,6 @@
 //! What became of a batch, and the tickets that tell each record's sender.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{boxed::Box, string::String, vec::Vec};
 use core::{
     fmt,
     future::Future,
@@ -33,11 +33,34 @@ pub(crate) struct Failed {
     pub(crate) records: Vec<(u32, Option<String>)>,
 }
 
+/// What became of records.
+pub(crate) type Told = Result<Acknowledged, Failed>;
+
+enum Became {
+    Whole(Told),
+    /// It was split: each part's first record and what became of it, in order.
+    Parts(Box<[(u32, Told)]>),
+}
+
+impl Became {
+    /// What became of a record's part, and the record's index in that.
+    #[inline]
+    fn of(&self, index: u32) -> Option<(&Told, u32)> {
+        match self {
+            Became::Whole(told) => Some((told, index)),
+            Became::Parts(parts) => {
+                let at = parts.partition_point(|(first, _)| *first <= index).checked_sub(1)?;
+                parts.get(at).map(|(first, told)| (told, index - first))
+            }
+        }
+    }
+}
+
 /// One batch's outcome: set once, read by all of its tickets.
 pub(crate) struct Outcome {
     topic: Arc<str>,
     partition: i32,
-    result: Once<Result<Acknowledged, Failed>>,
+    result: Once<Became>,
     wakers: Lock<Vec<Waiter>>,
 }
 
@@ -53,10 +76,19 @@ impl Outcome {
         Arc::new(Outcome { topic, partition, result: Once::new(), wakers: Lock::new(Vec::new()) })
     }
 
-    /// Tells every ticket. The result stands before the wakers are taken, so that a task which enlists in between
-    /// finds it.
-    pub(crate) fn resolve(&self, result: Result<Acknowledged, Failed>) {
-        self.result.call_once(|| result);
+    /// Tells every ticket.
+    pub(crate) fn resolve(&self, told: Told) {
+        self.set(Became::Whole(told));
+    }
+
+    /// Tells every ticket of a batch that was split: each part's first record, and what became of it.
+    pub(crate) fn resolve_parts(&self, parts: Vec<(u32, Told)>) {
+        self.set(Became::Parts(parts.into_boxed_slice()));
+    }
+
+    /// The result stands before the wakers are taken, so that a task which enlists in between finds it.
+    fn set(&self, became: Became) {
+        self.result.call_once(|| became);
         let wakers = core::mem::take(&mut *self.wakers.lock());
         for waiter in wakers {
             waiter.waker.wake();
@@ -134,17 +166,17 @@ impl Ticket {
 
     /// What became of the record, if that is known by now.
     pub fn outcome(&self) -> Option<Result<RecordMetadata, Error>> {
-        let result = self.outcome.result.get()?;
-        Some(match result {
-            Ok(acknowledged) => Ok(self.metadata(acknowledged)),
-            Err(failed) => Err(self.outcome.failure_of(failed, self.index)),
+        let (told, index) = self.outcome.result.get()?.of(self.index)?;
+        Some(match told {
+            Ok(acknowledged) => Ok(self.metadata(acknowledged, index)),
+            Err(failed) => Err(self.outcome.failure_of(failed, index)),
         })
     }
 
-    fn metadata(&self, acknowledged: &Acknowledged) -> RecordMetadata {
+    fn metadata(&self, acknowledged: &Acknowledged, index: u32) -> RecordMetadata {
         let offset = match acknowledged.base_offset {
             -1 => -1,
-            base => base.saturating_add(i64::from(self.index)),
+            base => base.saturating_add(i64::from(index)),
         };
         let timestamp_ms = match acknowledged.append_time_ms {
             -1 => self.timestamp_ms,
@@ -260,6 +292,18 @@ mod tests {
         outcome.resolve(Ok(Acknowledged { base_offset: 40, append_time_ms: -1 }));
         let meta = ticket(&outcome, 2).outcome().expect("resolved").expect("acknowledged");
         assert_eq!((meta.topic(), meta.partition(), meta.offset(), meta.timestamp_ms()), ("t", 3, 42, 77));
+    }
+
+    /// Each part of a batch that was split counts from its own base, whatever became of the others.
+    #[test]
+    fn parts_are_told_apart() {
+        let outcome = Outcome::new("t".into(), 0);
+        let at = |base_offset| Ok(Acknowledged { base_offset, append_time_ms: -1 });
+        let refused =
+            Failed { error: Error::broker(ErrorCode::MESSAGE_TOO_LARGE, "produce", None), records: Vec::new() };
+        outcome.resolve_parts(alloc::vec![(0, at(40)), (2, Err(refused)), (3, at(90))]);
+        let said = |index| ticket(&outcome, index).outcome().expect("resolved").ok().map(|m| m.offset());
+        assert_eq!([0, 1, 2, 3, 5].map(said), [Some(40), Some(41), None, Some(90), Some(92)]);
     }
 
     /// Trap 28: the log's time wins where the broker gives one.

@@ -10,6 +10,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use super::{
     accumulator::{SHARDS, Shard},
     batch::OpenBatch,
+    packer::Packer,
 };
 use crate::{
     Error,
@@ -45,6 +46,8 @@ pub(crate) struct ProducerShared {
     pub(crate) waits: Waits,
     topics: Lock<Topics>,
     pub(super) inbox: Lock<Inbox>,
+    /// Made where the producer is built, so that it can be refused there; the driver takes it.
+    pub(super) packer: Lock<Option<Packer>>,
     /// Set under the inbox's lock; read alone on the way of every record.
     closed: AtomicBool,
 }
@@ -133,7 +136,7 @@ impl Topic {
 }
 
 impl ProducerShared {
-    pub(crate) fn new(client: Arc<Shared>, config: ProducerConfig) -> Arc<Self> {
+    pub(crate) fn new(client: Arc<Shared>, config: ProducerConfig, packer: Option<Packer>) -> Arc<Self> {
         let waits = Waits::new(client.config.max_waiters);
         Arc::new(ProducerShared {
             client,
@@ -141,6 +144,7 @@ impl ProducerShared {
             waits,
             topics: Lock::new(Topics::default()),
             inbox: Lock::new(Inbox::default()),
+            packer: Lock::new(packer),
             closed: AtomicBool::new(false),
         })
     }
@@ -256,7 +260,7 @@ mod tests {
     fn nothing_is_taken_once_the_producer_is_shut() {
         let budget = Budget::new(Memory::default());
         let client = Shared::new(Arc::new(Config::new("a:1")), Arc::new(Stopped), Kick::new(), budget);
-        let producer = ProducerShared::new(client, ProducerConfig::default());
+        let producer = ProducerShared::new(client, ProducerConfig::default(), None);
         let topic = producer.topic("t").expect("room");
         let record = || Appending { key: None, value: None, headers: &[], timestamp_ms: None, sticky: false };
         assert!(producer.append(&topic, 0, &record()).is_ok());
@@ -271,7 +275,7 @@ mod tests {
         for _ in 0..200 {
             let budget = Budget::new(Memory::default());
             let client = Shared::new(Arc::new(Config::new("a:1")), Arc::new(Stopped), Kick::new(), budget);
-            let producer = ProducerShared::new(client, ProducerConfig::default());
+            let producer = ProducerShared::new(client, ProducerConfig::default(), None);
             let start = std::sync::Barrier::new(4);
             std::thread::scope(|threads| {
                 for thread in 0..4 {

@@ -15,6 +15,14 @@ pub(crate) struct Stamp {
 
 impl Stamp {
     pub(crate) const NONE: Stamp = Stamp { producer_id: -1, epoch: -1, sequence: -1 };
+
+    /// The stamp of what follows `count` records.
+    pub(crate) fn after(self, count: u32) -> Stamp {
+        if self == Stamp::NONE {
+            return self;
+        }
+        Stamp { sequence: next_sequence(self.sequence, i32::try_from(count).unwrap_or(i32::MAX)), ..self }
+    }
 }
 
 /// A producer id and its epoch.

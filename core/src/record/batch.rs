@@ -54,6 +54,12 @@ impl Attributes {
         Codec::from_id((self.0 & 7) as u8)
     }
 
+    /// These attributes without a codec.
+    #[must_use]
+    pub const fn plain(self) -> Attributes {
+        Attributes(self.0 & !7)
+    }
+
     /// Who gave the timestamps.
     pub const fn timestamp_type(self) -> TimestampType {
         if self.0 & Self::LOG_APPEND_TIME == 0 { TimestampType::CreateTime } else { TimestampType::LogAppendTime }

@@ -8,6 +8,7 @@ mod flush;
 mod identify;
 mod response;
 mod send;
+mod work;
 
 use alloc::{
     collections::{BTreeSet, VecDeque},
@@ -17,7 +18,8 @@ use alloc::{
 use core::time::Duration;
 
 use super::{
-    batch::{Batch, OpenBatch},
+    batch::{Batch, OpenBatch, Work},
+    packer::Packer,
     partition::{IN_FLIGHT_IDEMPOTENT, PartitionQueue},
     shared::{Place, ProducerShared, Topic, least},
     stamp::Identification,
@@ -64,6 +66,9 @@ pub(crate) struct Sender {
     metadata_seen: Option<u32>,
     /// Sealed batches on their way from the inbox; kept for its memory.
     arriving: VecDeque<(Place, OpenBatch)>,
+    packer: Option<Packer>,
+    /// Batches to be compressed or split, by number, in the order in which that was found out.
+    work: VecDeque<(Place, u64)>,
     /// Seal everything now.
     forced: bool,
     /// Somebody waits for room of so many chunks, the fewest if there are several: nothing lingers, and they are told
@@ -77,6 +82,7 @@ pub(crate) struct Sender {
 impl Sender {
     pub(crate) fn new(slot: usize, shared: Arc<ProducerShared>) -> Self {
         let idempotent = shared.config.idempotent();
+        let packer = shared.packer.lock().take();
         Sender {
             slot,
             shared,
@@ -88,6 +94,8 @@ impl Sender {
             flushes: Flushes::default(),
             metadata_seen: None,
             arriving: VecDeque::new(),
+            packer,
+            work: VecDeque::new(),
             forced: false,
             pressed: 0,
             closing: false,
@@ -121,6 +129,7 @@ impl Sender {
         self.seal_due(now, cluster);
         self.take_sealed();
         self.expire(now, cluster);
+        self.work(now);
         self.identify(now, cluster);
         self.send(now, cluster);
         self.settle_flushes();
@@ -253,7 +262,11 @@ impl Sender {
         let mut arriving = core::mem::take(&mut self.arriving);
         self.shared.take_sealed(&mut arriving);
         for (place, open) in arriving.drain(..) {
-            let batch = Batch::seal(open, self.flushes.number());
+            let mut batch = Batch::seal(open, self.flushes.number());
+            if self.packer.is_some() {
+                batch.work = Work::Compress;
+                self.work.push_back((place, batch.number));
+            }
             self.active.insert(place);
             if let Some(queue) = self.queue(place) {
                 queue.queue.push_back(batch);
@@ -284,7 +297,7 @@ impl Sender {
                 queue.sequence.break_off();
             }
             let mut over = Vec::new();
-            while queue.queue.front().is_some_and(late)
+            while queue.queue.front().is_some_and(|b| late(b))
                 && let Some(mut batch) = queue.queue.pop_front()
             {
                 batch.because = batch.because.take().or_else(why);

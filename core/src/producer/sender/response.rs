@@ -1,6 +1,6 @@
 //! What a broker says of each batch, and what follows from it.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{boxed::Box, string::String, vec::Vec};
 
 use super::Sender;
 use crate::{
@@ -91,28 +91,24 @@ impl Sender {
                 queue.failures = 0;
                 queue.retry_at = Instant::ZERO;
                 queue.sequence.confirm(number);
-                self.flushes.settled(number);
-                batch.acknowledge(answer.base_offset, answer.log_append_time_ms);
-                return;
+                let more = batch.acknowledge(answer.base_offset, answer.log_append_time_ms);
+                return self.settled(place, batch, more);
             }
-            Verdict::Failed | Verdict::Restamp if queue.sequence.proves(number) => {
-                self.flushes.settled(number);
-                batch.acknowledge(-1, -1);
-                return;
+            Verdict::Failed | Verdict::Restamp | Verdict::TooLarge if queue.sequence.proves(number) => {
+                let more = batch.acknowledge(-1, -1);
+                return self.settled(place, batch, more);
             }
-            Verdict::Failed => {
-                // The broker used none of its numbers, so what follows must not go on from them.
-                queue.sequence.break_off();
-                self.flushes.settled(number);
-                let failed = failed(code, &name, answer, &batch);
-                batch.fail_records(failed);
-                return;
+            Verdict::TooLarge if batch.count() > 1 && !batch.expired => {
+                batch.because = Some(Error::broker(code, name, answer.error_message));
+                return self.split_later(place, batch);
             }
-            Verdict::Restamp => {
+            Verdict::Restamp if !batch.doubtful => {
                 batch.unstamp();
-                queue.sequence.break_off();
-                // What was to follow it in the old sequence cannot be in the log either, and must not hold the new one up.
-                queue.queue.iter_mut().filter(|b| b.number > number).for_each(Batch::unstamp);
+                queue.restart(number);
+            }
+            Verdict::Failed | Verdict::TooLarge | Verdict::Restamp => {
+                let failed = failed(code, &name, answer, &batch);
+                return self.refuse(place, batch, failed);
             }
             Verdict::Retry { applied } => batch.unsure |= applied,
         }
@@ -123,6 +119,30 @@ impl Sender {
             cluster.refresh_metadata();
         }
         self.retry(now, cluster, place, batch, hinted);
+    }
+
+    /// What was sent of a batch is settled. If it was only a part, the next one is first in its partition now.
+    fn settled(&mut self, place: Place, batch: Box<Batch>, more: bool) {
+        if !more {
+            return self.flushes.settled(batch.number);
+        }
+        if let Some(queue) = self.queue(place) {
+            queue.retry(batch);
+        }
+    }
+
+    /// What was sent of a batch is refused for good. The broker used none of its numbers, so what follows must not go on
+    /// from them.
+    pub(super) fn refuse(&mut self, place: Place, mut batch: Box<Batch>, failed: Failed) {
+        let more = batch.refuse(failed);
+        let Some(queue) = self.queue(place) else { return };
+        if more {
+            batch.unstamp();
+            queue.restart(batch.number);
+        } else {
+            queue.sequence.break_off();
+        }
+        self.settled(place, batch, more);
     }
 
     /// A request's connection ended before its answer came.
@@ -139,15 +159,25 @@ impl Sender {
     /// The last byte of a request without an answer (acks 0) was taken by the network.
     pub(crate) fn on_sent(&mut self, produced: Produced) {
         for (place, number) in produced.batches {
-            if let Some(batch) = self.queue(place).and_then(|q| q.settle(number)) {
-                batch.acknowledge(-1, -1);
+            match self.queue(place).and_then(|q| q.settle(number)) {
+                Some(mut batch) => {
+                    let more = batch.acknowledge(-1, -1);
+                    self.settled(place, batch, more);
+                }
+                None => self.flushes.settled(number),
             }
-            self.flushes.settled(number);
         }
     }
 
     /// Sends a batch again: at once if the broker told who leads now, else after a pause.
-    pub(super) fn retry(&mut self, now: Instant, cluster: &mut Cluster, place: Place, mut batch: Batch, at_once: bool) {
+    pub(super) fn retry(
+        &mut self,
+        now: Instant,
+        cluster: &mut Cluster,
+        place: Place,
+        mut batch: Box<Batch>,
+        at_once: bool,
+    ) {
         let Some(queue) = self.queue(place) else { return };
         if batch.expired {
             let number = batch.number;
@@ -179,6 +209,8 @@ enum Verdict {
     },
     /// The broker surely does not have it, and cannot take it under its stamp.
     Restamp,
+    /// It surely is not in the log, but each half of it may be some day.
+    TooLarge,
     Failed,
 }
 
@@ -200,6 +232,7 @@ fn verdict(code: ErrorCode, first: bool) -> Verdict {
         }
         // Trap 50: the replicas were late; the leader may have the batch.
         ErrorCode::REQUEST_TIMED_OUT | ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND => Verdict::Retry { applied: true },
+        ErrorCode::MESSAGE_TOO_LARGE | ErrorCode::RECORD_LIST_TOO_LARGE => Verdict::TooLarge,
         // The topic is being deleted, created or moved: what is known of it here may be too old.
         _ if code.is_retriable() || is_stale_metadata(code) => Verdict::Retry { applied: false },
         _ => Verdict::Failed,
@@ -211,13 +244,17 @@ fn failed(code: ErrorCode, name: &str, answer: &PartitionProduceResponse<'_>, ba
         ErrorCode::MESSAGE_TOO_LARGE => {
             Some("larger than the topic's max.message.bytes; lower batch_bytes or raise that")
         }
+        ErrorCode::RECORD_LIST_TOO_LARGE => {
+            Some("larger than the topic's segment.bytes; lower batch_bytes or raise that")
+        }
+        ErrorCode::UNSUPPORTED_COMPRESSION_TYPE => Some("the broker does not take this compression; choose another"),
         _ => answer.error_message,
     };
     let records = answer.record_errors.iter().filter_map(|r| {
-        let index = u32::try_from(r.batch_index).ok().filter(|i| *i < batch.count)?;
+        let index = u32::try_from(r.batch_index).ok().filter(|i| *i < batch.count())?;
         Some((index, r.batch_index_error_message.map(String::from)))
     });
-    let records = records.take(batch.count as usize).collect();
+    let records = records.take(batch.count() as usize).collect();
     Failed { error: Error::broker(code, name, hint).with_fate(batch.fate()), records }
 }
 
@@ -247,7 +284,9 @@ mod tests {
             (E::OUT_OF_ORDER_SEQUENCE_NUMBER, true, Verdict::Restamp),
             (E::UNKNOWN_PRODUCER_ID, true, Verdict::Restamp),
             (E::INVALID_PRODUCER_EPOCH, true, Verdict::Restamp),
-            (E::MESSAGE_TOO_LARGE, true, Verdict::Failed),
+            (E::MESSAGE_TOO_LARGE, true, Verdict::TooLarge),
+            (E::RECORD_LIST_TOO_LARGE, false, Verdict::TooLarge),
+            (E::UNSUPPORTED_COMPRESSION_TYPE, true, Verdict::Failed),
             (E::INVALID_RECORD, true, Verdict::Failed),
             (E::TOPIC_AUTHORIZATION_FAILED, true, Verdict::Failed),
             // Trap 16: a code that nobody knows is carried to the caller, not retried.

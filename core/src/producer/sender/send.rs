@@ -6,6 +6,7 @@ use super::{Produced, REQUESTS_MAX, Sender};
 use crate::{
     Error, Instant,
     cluster::{Cluster, Sending, TopicIndex},
+    compress::Codec,
     config::Acks,
     link::{Body, LinkId, Use},
     machine::Context,
@@ -29,7 +30,17 @@ struct Picked {
     index: TopicIndex,
     number: u64,
     len: usize,
+    codec: Codec,
     body: Body,
+}
+
+fn numbers(picked: &[Picked]) -> Vec<(Place, u64)> {
+    picked.iter().map(|p| (p.place, p.number)).collect()
+}
+
+/// The first version of Produce that may carry a codec (KIP-110).
+fn least_version(codec: Codec) -> i16 {
+    if codec == Codec::Zstd { 7 } else { 0 }
 }
 
 impl Sender {
@@ -88,13 +99,22 @@ impl Sender {
         // Trap 13: a broker that advertises topic ids may not have given any.
         let cap = if known_by_id { PRODUCE.max } else { NAMES_TOPICS };
         match cluster.version(link, PRODUCE, cap) {
-            Ok(version) => self.send_picked(now, cluster, link, version, picked),
-            Err(error) => {
-                let numbers: Vec<(Place, u64)> = picked.iter().map(|p| (p.place, p.number)).collect();
-                self.fail_in_flight(now, cluster, &numbers, &error);
+            Ok(version) => {
+                let (picked, refused) = picked.into_iter().partition(|p| version >= least_version(p.codec));
+                self.refuse_codec(now, cluster, link, refused);
+                self.send_picked(now, cluster, link, version, picked);
             }
+            Err(error) => self.fail_in_flight(now, cluster, &numbers(&picked), &error),
         }
         true
+    }
+
+    /// Batches in a codec that the broker's versions of Produce do not know (trap 35).
+    fn refuse_codec(&mut self, now: Instant, cluster: &mut Cluster, link: LinkId, refused: Vec<Picked>) {
+        if let Some(first) = refused.first() {
+            let error = cluster.codec_too_new(link, PRODUCE, least_version(first.codec), first.codec);
+            self.fail_in_flight(now, cluster, &numbers(&refused), &error);
+        }
     }
 
     /// Takes batches for a broker out of their queues, one a partition, beginning where the last request ended.
@@ -123,7 +143,7 @@ impl Sender {
                 continue;
             }
             if first.stamp.is_none() {
-                match queue.sequence.next(&mut self.identification, first.count, unresolved) {
+                match queue.sequence.next(&mut self.identification, first.left(), unresolved) {
                     Next::Stamp(stamp) => {
                         queue.stamped += 1;
                         first.ordinal = queue.stamped;
@@ -135,8 +155,8 @@ impl Sender {
             let Some(batch) = queue.queue.pop_front() else { continue };
             bytes += len;
             self.rotation = Some(place);
-            let body = Body { header: batch.header(), batch: Arc::clone(&batch.body) };
-            picked.push(Picked { place, index, number: batch.number, len, body });
+            let body = Body { header: batch.header(), batch: Arc::clone(batch.body()) };
+            picked.push(Picked { place, index, number: batch.number, len, codec: batch.codec(), body });
             queue.in_flight.push_back(batch);
         }
         picked.sort_by_key(|p| p.place);
@@ -144,6 +164,9 @@ impl Sender {
     }
 
     fn send_picked(&mut self, now: Instant, cluster: &mut Cluster, link: LinkId, version: i16, picked: Vec<Picked>) {
+        if picked.is_empty() {
+            return;
+        }
         let names: Vec<(TopicIndex, Arc<str>, crate::wire::Uuid)> = {
             let mut topics: Vec<TopicIndex> = picked.iter().map(|p| p.index).collect();
             topics.dedup();
@@ -167,9 +190,8 @@ impl Sender {
             timeout_ms: i32::try_from(cluster.config.request_timeout_ms).unwrap_or(i32::MAX),
             topic_data: &topics,
         };
-        let batches = picked.iter().map(|p| (p.place, p.number)).collect();
-        let context = Context::Produce(Box::new(Produced { slot: self.slot, batches }));
-        let numbers: Vec<(Place, u64)> = picked.iter().map(|p| (p.place, p.number)).collect();
+        let numbers = numbers(&picked);
+        let context = Context::Produce(Box::new(Produced { slot: self.slot, batches: numbers.clone() }));
         let bodies: VecDeque<Body> = picked.into_iter().map(|p| p.body).collect();
         let plain = cluster.plain(now, version, context);
         if let Err(error) = cluster.send(link, &body, Sending { bodies, answered: acks != Acks::None, ..plain }) {

@@ -1,0 +1,96 @@
+//! What is done to batches before they can be sent, outside all locks: compressing them, and splitting those that were too
+//! large.
+
+use alloc::{boxed::Box, vec::Vec};
+
+use super::Sender;
+use crate::{
+    Error, ErrorCode, Instant,
+    budget::{Class, STARVED_AGAIN},
+    producer::{
+        batch::{Batch, Work},
+        outcome::Failed,
+        shared::Place,
+        split::{Splitter, Whole},
+    },
+};
+
+/// Bytes of records that are worked on in one turn, if it is more than one batch: then connections get theirs. A batch of
+/// 1 MB takes milliseconds.
+const WORK_A_TURN: usize = 256 << 10;
+
+impl Sender {
+    /// The broker found a batch too large: it is split before anything else of its partition is sent.
+    pub(super) fn split_later(&mut self, place: Place, mut batch: Box<Batch>) {
+        batch.work = Work::Split;
+        self.work.push_front((place, batch.number));
+        if let Some(queue) = self.queue(place) {
+            queue.retry(batch);
+        }
+    }
+
+    /// Does what is to be done, the oldest first, so that a partition's batches stay in their order.
+    pub(super) fn work(&mut self, now: Instant) {
+        let mut done = 0;
+        let mut waiting: Vec<(Place, u64)> = Vec::new();
+        while let Some((place, number)) = self.work.front().copied() {
+            if done >= WORK_A_TURN {
+                self.next = now;
+                break;
+            }
+            self.work.pop_front();
+            match self.work_on(place, number) {
+                Ok(bytes) => done += bytes,
+                Err(Whole::Wait) => {
+                    waiting.push((place, number));
+                    self.next = self.next.min(now.after(STARVED_AGAIN));
+                }
+                Err(whole) => self.cannot_split(place, number, &whole),
+            }
+        }
+        while let Some(again) = waiting.pop() {
+            self.work.push_front(again);
+        }
+    }
+
+    /// Answers how many bytes were worked on.
+    fn work_on(&mut self, place: Place, number: u64) -> Result<usize, Whole> {
+        let Sender { shared, packer, topics, .. } = self;
+        let queue = topics.get_mut(place.topic as usize).and_then(|t| t.queues.get_mut(place.partition as usize));
+        // One whose time was over before its turn came is gone.
+        let Some(batch) = queue.and_then(|q| q.queue.iter_mut().find(|b| b.number == number)) else { return Ok(0) };
+        let bytes = batch.body().len();
+        match batch.work {
+            Work::None => return Ok(0),
+            Work::Compress => {
+                if let Some(packer) = packer {
+                    batch.pack(packer);
+                }
+            }
+            Work::Split => {
+                let (budget, codecs) = (&shared.client.budget, &shared.client.config.codecs);
+                batch.split(&mut Splitter { budget, codecs, packer: packer.as_mut() })?;
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// A batch that is too large for the broker, and that there is no way to make smaller here.
+    fn cannot_split(&mut self, place: Place, number: u64, why: &Whole) {
+        let name = self.name(place);
+        let Some(queue) = self.queue(place) else { return };
+        let Some(at) = queue.queue.iter().position(|b| b.number == number) else { return };
+        let Some(mut batch) = queue.queue.remove(at) else { return };
+        batch.work = Work::None;
+        let knob = Class::Inflate.knob();
+        let hint = match why {
+            Whole::Never { needed, limit } => alloc::format!(
+                "larger than the topic's max.message.bytes, and to split it takes {needed} bytes of {knob}, which has {limit} \
+                 for it: lower batch_bytes, or raise one of the two"
+            ),
+            _ => "larger than the topic's max.message.bytes: lower batch_bytes or raise that".into(),
+        };
+        let error = Error::broker(ErrorCode::MESSAGE_TOO_LARGE, name, Some(&hint));
+        self.refuse(place, batch, Failed { error, records: Vec::new() });
+    }
+}
