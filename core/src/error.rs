@@ -23,6 +23,7 @@ use crate::{TransportError, budget::Class, code::ErrorCode, compress::Codec, wir
 pub enum Error {
     /// The peer broke the protocol, or is no Kafka broker.
     #[error("{address}: {fault}")]
+    #[non_exhaustive]
     Peer {
         /// Whom it was said to.
         address: String,
@@ -31,6 +32,7 @@ pub enum Error {
     },
     /// Bytes that do not decode, or a value that the negotiated version cannot carry.
     #[error("{what}: {error}")]
+    #[non_exhaustive]
     Wire {
         /// Which message.
         what: &'static str,
@@ -39,6 +41,7 @@ pub enum Error {
     },
     /// The broker refused.
     #[error("{what}: {code}{}{}", Said(message), Fated(fate))]
+    #[non_exhaustive]
     Broker {
         /// The broker's code.
         code: ErrorCode,
@@ -52,12 +55,14 @@ pub enum Error {
     },
     /// The network failed: each address that was tried, with its error.
     #[error("no broker could be reached: {}", Tried(tried))]
+    #[non_exhaustive]
     Transport {
         /// Address and error, in the order of trying; at most one a known address.
         tried: Vec<(String, TransportError)>,
     },
     /// A setting is wrong.
     #[error("{knob}: {why}")]
+    #[non_exhaustive]
     Config {
         /// The setting's name.
         knob: &'static str,
@@ -66,6 +71,7 @@ pub enum Error {
     },
     /// Memory ran out, or one thing is larger than its class can ever hold.
     #[error("{class} memory: {needed} bytes do not fit into {limit} ({knob})")]
+    #[non_exhaustive]
     Budget {
         /// The class of memory.
         class: Class,
@@ -78,6 +84,7 @@ pub enum Error {
     },
     /// One thing is larger than it may ever be; `because` names the limit and the knob.
     #[error("{what} is too large: {because}")]
+    #[non_exhaustive]
     TooLarge {
         /// What is too large, with topic, partition and offset where it has them.
         what: String,
@@ -86,12 +93,14 @@ pub enum Error {
     },
     /// The client, producer or consumer is closed.
     #[error("closed{}", Fated(fate))]
+    #[non_exhaustive]
     Closed {
         /// Whether a record may have reached the log all the same.
         fate: Fate,
     },
     /// The operation's own time ran out.
     #[error("{what} did not finish within {after:?} ({knob}){}", Because(because))]
+    #[non_exhaustive]
     TimedOut {
         /// What did not finish.
         what: String,
@@ -110,15 +119,18 @@ pub enum Error {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PeerFault {
-    /// It closed the connection before it had answered ApiVersions: no Kafka broker, TLS on a plaintext port, or a
-    /// listener that wants TLS.
-    #[error("closed the connection before it answered ApiVersions; is this the port of a plaintext Kafka listener?")]
+    /// It closed the connection before it had answered ApiVersions: no Kafka broker or one of before 0.10, TLS on a
+    /// plaintext port, or a listener that wants TLS.
+    #[error(
+        "closed the connection before it answered ApiVersions; is this a plaintext listener of Kafka 0.10 or later?"
+    )]
     NoGreeting,
     /// The first bytes are those of another protocol.
     #[error("answered in {0}, not in Kafka's protocol")]
     OtherProtocol(&'static str),
     /// A frame's length is negative, or larger than anything asked for.
     #[error("a frame of {len} bytes was announced; at most {limit} can be taken ({knob})")]
+    #[non_exhaustive]
     FrameLength {
         /// The length on the wire.
         len: i64,
@@ -129,6 +141,7 @@ pub enum PeerFault {
     },
     /// A response whose correlation id is not the oldest request's.
     #[error("answered with correlation id {got}, expected {expected:?}")]
+    #[non_exhaustive]
     Correlation {
         /// What came.
         got: i32,
@@ -137,14 +150,19 @@ pub enum PeerFault {
     },
     /// A response that does not decode.
     #[error("the {api} response does not decode: {error}")]
+    #[non_exhaustive]
     Malformed {
         /// The API.
         api: &'static str,
         /// What is wrong.
         error: WireError,
     },
+    /// Its Metadata response names no broker: it may be starting.
+    #[error("names no broker of its cluster; it may be starting")]
+    NoBrokers,
     /// No version of an API that both sides speak.
     #[error("speaks {api} {broker_min} to {broker_max}, this client {min} to {max}")]
+    #[non_exhaustive]
     NoCommonVersion {
         /// The API.
         api: &'static str,
@@ -173,6 +191,7 @@ pub enum PeerFault {
     },
     /// A record batch that is damaged, or that cannot be read.
     #[error("{topic}-{partition} at offset {offset}: {error}")]
+    #[non_exhaustive]
     Batch {
         /// The topic.
         topic: String,

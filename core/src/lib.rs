@@ -53,8 +53,8 @@ mod waits;
 pub mod wire;
 
 pub use api::{
-    Admin, Client, Consumer, ConsumerBuilder, CreateTopicsError, CreatedTopic, NewTopic, Payload, Producer,
-    ProducerBuilder, Record, Refused, new,
+    Admin, AdminError, BrokerDescription, Client, ClusterDescription, Consumer, ConsumerBuilder, CreatedTopic,
+    DeletedRecords, ListedOffset, NewTopic, OffsetSpec, Payload, Producer, ProducerBuilder, Record, Refused, new,
 };
 pub use budget::{Budget, Class, Memory, MemoryLine, MemoryPlan};
 pub use clock::Clock;

@@ -3,7 +3,11 @@
 //! Its owner, the driver, keeps one obligation: after every change it calls [`Machine::poll_output`] until that answers
 //! a timeout. It then writes what [`Machine::transmit`] gives, and waits.
 
-use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
 use core::time::Duration;
 
 use bytes::Bytes;
@@ -16,7 +20,7 @@ use crate::{
     cluster::{self, Cluster, other_protocol},
     consumer::{FetchRoom, Fetcher, Fetching, OffsetsAsked},
     error::{Fate, PeerFault},
-    link::{Incoming, LinkId, Pending, Room, State, Unanswered},
+    link::{Incoming, LinkId, Pending, Room, State, Unanswered, Use},
     producer::{Produced, Sender},
     rng::Rng,
     sync::Arc,
@@ -139,7 +143,7 @@ impl Machine {
         self.admin.run(now, &mut self.cluster);
         // Whoever ran may have found metadata out of date.
         self.cluster.run(now);
-        self.free_slots();
+        self.free_slots(now);
         self.tell_contact();
         self.shared.waits.wake_due(now);
         self.close(now);
@@ -151,7 +155,11 @@ impl Machine {
     /// it does.
     fn fetch(&mut self, now: Instant) {
         let streams = self.streams();
-        let mut room = FetchRoom { streams, is_short: false };
+        let (budget, kick) = (Arc::clone(&self.shared.budget), Arc::clone(&self.shared.kick));
+        if self.fetchers.is_empty() {
+            return budget.has_asked(&kick, false);
+        }
+        let mut room = FetchRoom { streams, is_short: !budget.may_fetch(&kick), refused: false };
         let first = self.first_fetcher;
         let (sooner, later): (Vec<_>, Vec<_>) = self.fetchers.iter_mut().partition(|(number, _)| **number < first);
         for (number, fetcher) in later.into_iter().chain(sooner) {
@@ -161,6 +169,7 @@ impl Machine {
                 self.first_fetcher = *number;
             }
         }
+        budget.has_asked(&kick, room.refused);
         // Shares were counted by the turn before: once more, by this one's.
         self.settled &= self.streams() == streams;
     }
@@ -188,7 +197,7 @@ impl Machine {
                     let slot = self.number();
                     self.fetchers.insert(slot, Fetcher::new(slot, shared));
                 }
-                Command::CreateTopics(call) => self.admin.add(call),
+                Command::Admin(operation) => self.admin.add(operation),
             }
         }
     }
@@ -199,7 +208,7 @@ impl Machine {
         number
     }
 
-    fn free_slots(&mut self) {
+    fn free_slots(&mut self, now: Instant) {
         let shared = &self.shared;
         self.senders.retain(|_, sender| {
             let done = sender.is_done();
@@ -209,14 +218,23 @@ impl Machine {
             }
             !done
         });
+        let mut left_open: BTreeSet<i32> = BTreeSet::new();
         self.fetchers.retain(|_, fetcher| {
             let done = fetcher.is_done();
             if done {
+                left_open.extend(fetcher.under_way());
                 fetcher.abandon();
                 shared.free_slot();
             }
             !done
         });
+        // A broker answers a connection's requests in turn: the next consumer would wait behind a fetch that waits for
+        // records which nobody reads.
+        for node in left_open {
+            if !self.fetchers.values().any(|f| f.under_way().any(|n| n == node)) {
+                self.cluster.drop_link(now, node, Use::Fetch);
+            }
+        }
     }
 
     fn tell_contact(&self) {
@@ -254,7 +272,7 @@ impl Machine {
             match command {
                 Command::Produce(shared) => Sender::new(0, shared).abandon(),
                 Command::Consume(shared) => Fetcher::new(0, shared).abandon(),
-                Command::CreateTopics(call) => self.admin.add(call),
+                Command::Admin(operation) => self.admin.add(operation),
             }
         }
         self.senders.values_mut().for_each(Sender::abandon);
@@ -262,6 +280,7 @@ impl Machine {
         self.admin.abandon(&Error::Closed { fate: Fate::NotPersisted });
         self.senders.clear();
         self.fetchers.clear();
+        self.shared.budget.has_asked(&self.shared.kick, false);
     }
 
     /// The transport opened a connection.
@@ -453,7 +472,7 @@ impl Machine {
                     fetcher.on_fetch_lost(now, cluster, *fetching);
                 }
             }
-            Context::Admin(asked) => self.admin.on_lost(now, cluster, asked),
+            Context::Admin(asked) => self.admin.on_lost(now, cluster, asked, lost.sent),
         }
     }
 

@@ -34,7 +34,7 @@ public class Batches {
     static Path out;
 
     public static void main(String[] args) throws Exception {
-        out = Path.of(args[0]);
+        out = Path.of(args[args.length - 1]);
         plain();
         headers();
         timestamps();

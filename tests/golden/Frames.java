@@ -23,7 +23,7 @@ public class Frames {
     static Path folder;
 
     public static void main(String[] args) throws Exception {
-        folder = Path.of(args[0]);
+        folder = Path.of(args[args.length - 1]);
         Files.createDirectories(folder);
         for (int v : List.of(2, 4)) {
             request(ApiKeys.API_VERSIONS, v, apiVersionsRequest(v));

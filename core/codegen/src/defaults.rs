@@ -6,7 +6,7 @@ use crate::schema::{Field, Type};
 use crate::{Direction, names};
 
 /// The text of the default, whatever JSON type it has; empty if there is none.
-fn text(field: &Field) -> String {
+pub(crate) fn text(field: &Field) -> String {
     match &field.default {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
@@ -65,7 +65,7 @@ fn value(field: &Field, direction: Direction) -> Result<String, String> {
 }
 
 /// A decimal or hexadecimal number with or without a sign; nothing is 0.
-fn integer(text: &str) -> Option<i128> {
+pub(crate) fn integer(text: &str) -> Option<i128> {
     let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));
     let number = match digits.strip_prefix("0x") {
         Some(hex) => i128::from_str_radix(hex, 16),

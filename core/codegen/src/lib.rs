@@ -4,6 +4,7 @@ mod defaults;
 mod encoder;
 mod names;
 mod output;
+pub mod reference;
 mod samples;
 mod schema;
 mod structs;
@@ -30,24 +31,49 @@ pub enum Direction {
     View,
 }
 
-/// Who speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Writes requests and reads responses.
-    Client,
-    /// Reads requests and writes responses.
-    Broker,
+/// An API of a client's.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Api {
+    /// Who speaks it, in a word.
+    pub r#for: String,
+    /// The numbers of the proposals that it comes from.
+    pub kips: Vec<u16>,
+    /// Whether the in-memory cluster answers it, or soon will: it then gets the broker's role.
+    #[serde(default)]
+    pub broker: bool,
+    /// The newest version that is for clients, if the schema has newer ones.
+    pub newest: Option<i16>,
 }
 
 /// `apis.toml`: what is generated.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Selection {
-    /// The name of an API, and the roles that get it.
-    pub apis: BTreeMap<String, BTreeSet<Role>>,
+    /// The APIs by their names.
+    pub apis: BTreeMap<String, Api>,
     /// Other messages, and what is done with them.
     pub messages: BTreeMap<String, BTreeSet<Direction>>,
+    /// What the release has and no client speaks, with the reason.
+    pub left_out: BTreeMap<String, String>,
+}
+
+impl Selection {
+    /// Every name of the release must be here, once; nothing else may. `release`: a name a line, after a line of its own.
+    fn check(&self, release: &str) -> Result<(), String> {
+        let released: BTreeSet<&str> = release.lines().skip(1).collect();
+        let here = || self.apis.keys().chain(self.messages.keys()).chain(self.left_out.keys()).map(String::as_str);
+        let mut once = BTreeSet::new();
+        let twice: Vec<&str> = here().filter(|name| !once.insert(*name)).collect();
+        let silent: Vec<&&str> = released.difference(&once).collect();
+        let unknown: Vec<&&str> = once.difference(&released).collect();
+        match (twice.is_empty(), silent.is_empty(), unknown.is_empty()) {
+            (true, true, true) => Ok(()),
+            _ => {
+                Err(format!("apis.toml: twice {twice:?}; says nothing of {silent:?}; not of the release: {unknown:?}"))
+            }
+        }
+    }
 }
 
 /// Where the code goes.
@@ -98,20 +124,22 @@ pub fn generate(
     targets: &Targets,
     schema: impl Fn(&str) -> Result<String, String>,
 ) -> Result<BTreeMap<PathBuf, String>, String> {
-    let load = |name: &str| {
-        let message = Message::parse(&schema(name)?).map_err(|error| format!("{name}.json: {error}"))?;
+    let load = |name: &str, newest| {
+        let message = Message::parse(&schema(name)?, newest).map_err(|error| format!("{name}.json: {error}"))?;
         if message.name == name { Ok(message) } else { Err(format!("{name}.json: is named {}", message.name)) }
     };
     let mut all = Generated::new(targets);
-    for (name, roles) in &selection.apis {
-        let (request, response) = (load(&format!("{name}Request"))?, load(&format!("{name}Response"))?);
+    for (name, api) in &selection.apis {
+        let [request, response] = ["Request", "Response"].map(|kind| load(&format!("{name}{kind}"), api.newest));
+        let (mut request, response) = (request?, response?);
+        request.kips.extend(response.kips.iter().chain(&api.kips));
         if (request.valid, request.flexible) != (response.valid, response.flexible) {
             return Err(format!("{name}: request and response have different versions"));
         }
-        all.api(request, response, roles)?;
+        all.api(request, response, api)?;
     }
     for (name, directions) in &selection.messages {
-        all.message(load(name)?, directions)?;
+        all.message(load(name, None)?, directions)?;
     }
     all.finish()
 }
@@ -121,7 +149,8 @@ struct Generated {
     client: Output,
     broker: Output,
     samples: Output,
-    requests: Vec<Message>,
+    /// Requests of all APIs, and who speaks them.
+    requests: Vec<(Message, String)>,
     /// Messages that are both written and read, with the modules of their encoders and views.
     both: Vec<(Message, String, String)>,
 }
@@ -132,19 +161,14 @@ impl Generated {
         Self { client, broker, samples, requests: Vec::new(), both: Vec::new() }
     }
 
-    fn api(&mut self, request: Message, response: Message, roles: &BTreeSet<Role>) -> Result<(), String> {
+    fn api(&mut self, request: Message, response: Message, api: &Api) -> Result<(), String> {
         let modules = [names::snake(&request.name), names::snake(&response.name)];
-        let [client, broker] = [Role::Client, Role::Broker].map(|role| roles.contains(&role));
-        if client {
-            self.client.add(&request, Direction::Encoder, modules[0].clone())?;
-            self.client.add(&response, Direction::View, modules[1].clone())?;
-        }
-        if broker {
+        self.client.add(&request, Direction::Encoder, modules[0].clone())?;
+        self.client.add(&response, Direction::View, modules[1].clone())?;
+        self.requests.push((request.clone(), api.r#for.clone()));
+        if api.broker {
             self.broker.add(&request, Direction::View, modules[0].clone())?;
             self.broker.add(&response, Direction::Encoder, modules[1].clone())?;
-        }
-        self.requests.push(request.clone());
-        if client && broker {
             let [client, broker] = [self.client.target.path, self.broker.target.path];
             let path = |target: &str, module: usize| format!("{target}::{}", modules[module]);
             self.both.push((request, path(client, 0), path(broker, 0)));
@@ -154,19 +178,16 @@ impl Generated {
     }
 
     fn message(&mut self, message: Message, directions: &BTreeSet<Direction>) -> Result<(), String> {
-        let module = names::snake(&message.name);
-        // Both in one module would have the same names.
-        let both = directions.len() > 1;
-        let encoder = if both { format!("{module}_encoder") } else { module.clone() };
-        if directions.contains(&Direction::Encoder) {
+        let [encoder, view] = modules(&message, directions);
+        if let Some(encoder) = &encoder {
             self.client.add(&message, Direction::Encoder, encoder.clone())?;
         }
-        if directions.contains(&Direction::View) {
-            self.client.add(&message, Direction::View, module.clone())?;
+        if let Some(view) = &view {
+            self.client.add(&message, Direction::View, view.clone())?;
         }
-        if both {
+        if let [Some(encoder), Some(view)] = [encoder, view] {
             let path = self.client.target.path;
-            self.both.push((message, format!("{path}::{encoder}"), format!("{path}::{module}")));
+            self.both.push((message, format!("{path}::{encoder}"), format!("{path}::{view}")));
         }
         Ok(())
     }
@@ -188,15 +209,37 @@ impl Generated {
     }
 }
 
+/// The modules of a message's encoder and of its view, those of them that there are.
+fn modules(message: &Message, directions: &BTreeSet<Direction>) -> [Option<String>; 2] {
+    let module = names::snake(&message.name);
+    // Both in one module would have the same names.
+    let suffix = if directions.len() > 1 { "_encoder" } else { "" };
+    let encoder = directions.contains(&Direction::Encoder).then(|| format!("{module}{suffix}"));
+    [encoder, directions.contains(&Direction::View).then_some(module)]
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// What `apis.toml` in a folder selects.
+fn selection(folder: &Path) -> Result<Selection, String> {
+    let selection: Selection = toml::from_str(&read(&folder.join("apis.toml"))?).map_err(|error| error.to_string())?;
+    selection.check(&read(&folder.join("schema/RELEASE"))?)?;
+    Ok(selection)
+}
+
+/// The text of a schema beside it.
+fn schema(folder: &Path, name: &str) -> Result<String, String> {
+    read(&folder.join("schema").join(name).with_extension("json"))
+}
+
 /// What is checked in, generated anew: from the schemas of Kafka and from the made-up ones.
 pub fn checked_in(codegen: &Path) -> Result<BTreeMap<PathBuf, String>, String> {
     let made_up = codegen.join("tests/wire/made_up");
     let mut files = BTreeMap::new();
     for (folder, targets) in [(codegen, &WORKSPACE), (made_up.as_path(), &MADE_UP)] {
-        let read = |path: PathBuf| fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()));
-        let selection = toml::from_str(&read(folder.join("apis.toml"))?).map_err(|error| error.to_string())?;
-        let schema = |name: &str| read(folder.join("schema").join(name).with_extension("json"));
-        files.extend(generate(&selection, targets, schema)?);
+        files.extend(generate(&selection(folder)?, targets, |name| schema(folder, name))?);
     }
     Ok(files)
 }

@@ -81,25 +81,45 @@ fn imports(code: &str) -> String {
     NAMES.split(' ').filter(needed).collect::<Vec<_>>().join(", ")
 }
 
-/// The module `api`: a constant for each API, and all of them by key.
-pub(crate) fn api_table(target: &Target, requests: &mut [Message]) -> Result<String, String> {
-    requests.sort_by_key(|request| request.api_key);
+/// The module `api`: a table of the APIs in its documentation, a constant for each, and all of them by key.
+pub(crate) fn api_table(target: &Target, apis: &mut [(Message, String)]) -> Result<String, String> {
+    apis.sort_by_key(|(request, _)| request.api_key);
     let mut code = format!(
-        "{MARK}\n//!\n//! The APIs that are spoken here, with their versions.\n\nuse {}::Api;\n\n",
-        target.wire
+        "{MARK}\n//!\n//! The APIs that are spoken here, with their versions.\n//!\n\
+         //! | API | key | versions | flexible from | for | KIPs |\n//! |---|---|---|---|---|---|\n"
     );
     let mut names = Vec::new();
-    for request in requests {
+    let mut constants = String::new();
+    for (request, used) in apis {
         if request.kind != Kind::Request {
             return Err(format!("{} is no request", request.name));
         }
         let name = request.name.trim_end_matches("Request");
+        _ = writeln!(code, "//! {}", api_row(request, name, used));
         let constant = names::snake(name).to_uppercase();
-        _ = writeln!(code, "/// {name}.\npub const {constant}: Api = {};", structs::api(request)?);
+        _ = writeln!(constants, "/// {name}.\npub const {constant}: Api = {};", structs::api(request)?);
         names.push(constant);
     }
-    _ = writeln!(code, "\n/// All of them by key.\npub const ALL: &[Api] = &[{}];", names.join(", "));
+    _ = writeln!(code, "\nuse {}::Api;\n\n{constants}", target.wire);
+    _ = writeln!(code, "\n/// All of them by key. A program that uses it has all of their names in it.");
+    _ = writeln!(code, "pub const ALL: &[Api] = &[{}];", names.join(", "));
     Ok(code)
+}
+
+/// A row of the table.
+fn api_row(request: &Message, name: &str, used: &str) -> String {
+    let key = request.api_key.unwrap_or(-1);
+    let newest = request.valid.hi - i16::from(request.unstable);
+    let mut versions = format!("{}–{newest}", request.valid.lo);
+    if request.valid.lo == newest {
+        versions = newest.to_string();
+    }
+    if request.unstable {
+        _ = write!(versions, " ({} is not stable)", request.valid.hi);
+    }
+    let flexible = if request.flexible.is_empty() { "never".to_owned() } else { request.flexible.lo.to_string() };
+    let kips: Vec<String> = request.kips.iter().map(u16::to_string).collect();
+    format!("| {name} | {key} | {versions} | {flexible} | {used} | {} |", kips.join(", "))
 }
 
 /// The code in the workspace's format.

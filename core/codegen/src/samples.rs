@@ -10,9 +10,9 @@ use crate::{Direction, names};
 
 /// The tests' module of one message, given the modules of its encoder and its view.
 pub(crate) fn module(message: &Message, encoder: &str, view: &str) -> String {
-    let names = if message.structs.len() > 1 { "Sample, Same, Source, smallest" } else { "Sample, Same, Source" };
+    let smallest = if message.structs.len() > 1 { ", smallest" } else { "" };
     let mut code = format!(
-        "{MARK} Source: `{}.json`.\n\nuse crate::harness::{{{names}}};\n\
+        "{MARK} Source: `{}.json`.\n\nuse crate::harness::{{Case, Sample, Same, Source{smallest}}};\n\
          use {encoder} as encoder;\nuse {view} as view;\n\n",
         message.name
     );
@@ -20,8 +20,21 @@ pub(crate) fn module(message: &Message, encoder: &str, view: &str) -> String {
         sample(&mut code, message, s);
         same(&mut code, message, s);
     }
+    case(&mut code, message);
     parts(&mut code, message);
     code
+}
+
+fn case(code: &mut String, message: &Message) {
+    let kind = match message.kind {
+        Kind::Request => "request",
+        Kind::Response => "response",
+        Kind::Data => "data",
+    };
+    let encoder = with_lifetime(message, &message.name, Direction::Encoder, "'static");
+    let view = with_lifetime(message, &message.name, Direction::View, "'static");
+    _ = writeln!(code, "pub(super) fn case() -> Case {{");
+    _ = writeln!(code, "Case::{kind}::<encoder::{encoder}, view::{view}>({:?})\n}}\n", message.name);
 }
 
 /// That `MIN_LEN` is what the smallest value takes, for every structure within the message.
@@ -37,22 +50,15 @@ fn parts(code: &mut String, message: &Message) {
     _ = writeln!(code, "}}");
 }
 
-/// The root of the samples: a list of all messages, with the modules of their encoders and views.
+/// The root of the samples: a list of all messages.
 pub(crate) fn root(messages: &[(Message, String, String)]) -> String {
     let mut code = format!("{MARK}\n\nuse crate::harness::Case;\n\n");
     for (message, ..) in messages {
         _ = writeln!(code, "mod {};", names::snake(&message.name));
     }
     _ = writeln!(code, "\n/// A case for each message.\npub(crate) fn cases() -> Vec<Case> {{\nvec![");
-    for (message, encoder, view) in messages {
-        let kind = match message.kind {
-            Kind::Request => "request",
-            Kind::Response => "response",
-            Kind::Data => "data",
-        };
-        let encoder_type = with_lifetime(message, &message.name, Direction::Encoder, "'static");
-        let view_type = with_lifetime(message, &message.name, Direction::View, "'static");
-        _ = writeln!(code, "Case::{kind}::<{encoder}::{encoder_type}, {view}::{view_type}>({:?}),", message.name);
+    for (message, ..) in messages {
+        _ = writeln!(code, "{}::case(),", names::snake(&message.name));
     }
     _ = writeln!(code, "]\n}}\n\n/// Checks the structures within them.\npub(crate) fn parts() {{");
     for (message, ..) in messages {

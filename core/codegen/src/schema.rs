@@ -1,5 +1,7 @@
 //! Kafka's schema files, parsed and checked.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -95,6 +97,8 @@ pub(crate) struct Message {
     pub(crate) flexible: Versions,
     /// Whether the newest version is not stable.
     pub(crate) unstable: bool,
+    /// The proposals that the file names.
+    pub(crate) kips: BTreeSet<u16>,
     /// The message itself, then every structure in it.
     pub(crate) structs: Vec<Struct>,
 }
@@ -192,22 +196,24 @@ impl Type {
 }
 
 impl Message {
-    /// Parses a schema file. It is JSON with `//` comments.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    /// Parses a schema file. It is JSON with `//` comments. Versions after `newest` are as good as not there.
+    pub(crate) fn parse(text: &str, newest: Option<i16>) -> Result<Self, String> {
         let raw: RawMessage = serde_json::from_str(&without_comments(text)).map_err(|error| error.to_string())?;
         let kind = match raw.r#type.as_str() {
             "request" => Kind::Request,
             "response" => Kind::Response,
             _ => Kind::Data,
         };
-        let valid = Versions::parse(&raw.valid_versions)?;
+        let all = Versions::parse(&raw.valid_versions)?;
+        let valid = all.and(Versions { lo: 0, hi: newest.unwrap_or(i16::MAX) });
         let mut message = Message {
             api_key: raw.api_key,
             kind,
             name: raw.name.clone(),
             valid,
             flexible: Versions::parse(&raw.flexible_versions)?.and(valid),
-            unstable: raw.latest_version_unstable,
+            unstable: raw.latest_version_unstable && valid == all,
+            kips: kips(text),
             structs: Vec::new(),
         };
         if valid.is_empty() {
@@ -304,6 +310,15 @@ impl Message {
         }
         Ok(())
     }
+}
+
+/// The numbers of the proposals that a text names.
+fn kips(text: &str) -> BTreeSet<u16> {
+    let number = |after: &str| {
+        let end = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
+        after[..end].parse().ok()
+    };
+    text.split("KIP-").skip(1).filter_map(number).collect()
 }
 
 /// Blanks out `//` comments, but not what looks like one inside of a string.

@@ -123,7 +123,7 @@ fn definition(message: &Message, s: &Struct, direction: Direction) -> Result<Str
     _ = writeln!(code, "}}\n");
     if !derived {
         let name = with_lifetime(message, &s.name, direction, "'_");
-        _ = writeln!(code, "impl Default for {name} {{ fn default() -> Self {{ Self {{");
+        _ = writeln!(code, "impl Default for {name} {{ #[inline]\nfn default() -> Self {{ Self {{");
         for field in &s.fields {
             _ = writeln!(code, "{}: {},", names::field(&field.name), defaults::expression(field, direction)?);
         }

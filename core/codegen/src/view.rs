@@ -21,7 +21,10 @@ pub(crate) fn implementation(message: &Message, s: &Struct) -> Result<String, St
     let method = if root { "decode" } else { "read" };
     let reader = if names::uses(&body, "r") { "r" } else { "_r" };
     let version = if root || names::uses(&body, "v") { "v" } else { "_v" };
-    _ = writeln!(code, "fn {method}({reader}: &mut Reader<'a>, {version}: i16) -> Result<Self, WireError> {{");
+    _ = writeln!(
+        code,
+        "#[inline]\nfn {method}({reader}: &mut Reader<'a>, {version}: i16) -> Result<Self, WireError> {{"
+    );
     if root {
         _ = writeln!(code, "Self::API.check(v)?;");
     }

@@ -7,7 +7,7 @@ use klamm_codegen::{Direction, MADE_UP, Selection, generate};
 fn refusal(head: &str, fields: &str) -> String {
     let schema = format!(r#"{{ "type": "data", "name": "Odd", {head}, "fields": [ {fields} ] }}"#);
     let messages = BTreeMap::from([("Odd".to_owned(), [Direction::Encoder, Direction::View].into())]);
-    let selection = Selection { apis: BTreeMap::new(), messages };
+    let selection = Selection { apis: BTreeMap::new(), messages, left_out: BTreeMap::new() };
     match generate(&selection, &MADE_UP, |_| Ok(schema.clone())) {
         Ok(files) => panic!("{schema} is taken: {files:?}"),
         Err(error) => error,

@@ -1,29 +1,53 @@
-//! Operations on the cluster, each a small life of its own: ask the controller, understand its answer, wait until the
-//! change can be seen.
+//! Operations on the cluster, each a small life of its own: ask who can answer, understand the answer, ask again what may
+//! pass, and be over in time.
+//!
+//! [`call`] is what they share. A new operation is an `Operation`, in a file of its own, and a method of
+//! [`Admin`](crate::Admin).
 
+mod by_leader;
+mod call;
 mod create_topics;
+mod delete_records;
+mod delete_topics;
+mod describe_cluster;
+mod list_offsets;
+mod reply;
 
-pub(crate) use create_topics::{Asked, Call};
+pub(crate) use by_leader::ByLeader;
+pub(crate) use call::{Asked, Operation};
+pub(crate) use create_topics::CreateTopics;
+pub(crate) use delete_records::DeleteRecords;
+pub(crate) use delete_topics::DeleteTopics;
+pub(crate) use describe_cluster::DescribeCluster;
+pub(crate) use list_offsets::ListOffsets;
+pub(crate) use reply::Reply;
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
-use crate::{Error, Instant, cluster::Cluster, link::LinkId, sync::Arc, wire::Reader};
+use crate::{Error, Instant, cluster::Cluster, link::LinkId, wire::Reader};
 
-use create_topics::Creation;
+use call::{Answer, Call};
 
-/// Calls under way.
+/// Operations that may be under way at once.
+const CALLS_MAX: usize = 64;
+
+/// Operations under way.
 #[derive(Default)]
 pub(crate) struct AdminCalls {
-    calls: Vec<Creation>,
+    calls: Vec<Call>,
     next_number: u64,
     next: Option<Instant>,
 }
 
 impl AdminCalls {
-    pub(crate) fn add(&mut self, call: Arc<Call>) {
-        let number = self.next_number;
+    pub(crate) fn add(&mut self, operation: Box<dyn Operation>) {
+        let mut call = Call::new(self.next_number, operation);
         self.next_number += 1;
-        self.calls.push(Creation::new(number, call));
+        if self.calls.len() >= CALLS_MAX {
+            let why = alloc::format!("{CALLS_MAX} operations are under way already; wait for some of them");
+            return call.end(Some(&Error::config("admin", why)));
+        }
+        self.calls.push(call);
     }
 
     /// A turn: everything that can be done now is done.
@@ -32,7 +56,7 @@ impl AdminCalls {
             call.run(now, cluster);
         }
         self.calls.retain(|c| !c.is_done());
-        self.next = self.calls.iter().map(Creation::deadline).min();
+        self.next = self.calls.iter().map(Call::deadline).min();
     }
 
     pub(crate) fn deadline(&self) -> Instant {
@@ -48,21 +72,21 @@ impl AdminCalls {
         asked: Asked,
         body: Reader<'_>,
     ) {
-        if let Some(call) = self.calls.iter_mut().find(|c| c.number() == asked.number) {
-            call.on_response(now, cluster, link, version, asked, body);
+        if let Some(call) = self.calls.iter_mut().find(|c| c.number() == asked.call) {
+            call.on_answer(asked, Answer { now, link, version, body }, cluster);
         }
     }
 
-    pub(crate) fn on_lost(&mut self, now: Instant, cluster: &mut Cluster, asked: Asked) {
-        if let Some(call) = self.calls.iter_mut().find(|c| c.number() == asked.number) {
-            call.on_lost(now, cluster);
+    pub(crate) fn on_lost(&mut self, now: Instant, cluster: &mut Cluster, asked: Asked, sent: bool) {
+        if let Some(call) = self.calls.iter_mut().find(|c| c.number() == asked.call) {
+            call.on_lost(now, asked, sent, cluster);
         }
     }
 
     /// The client ends.
     pub(crate) fn abandon(&mut self, error: &Error) {
         for mut call in self.calls.drain(..) {
-            call.fail_all(error);
+            call.end(Some(error));
         }
     }
 }

@@ -89,7 +89,7 @@ impl ConsumerBuilder {
         self.client.take_slot()?;
         let inflater = Inflater::new(self.client.config.codecs_or_own(), Arc::clone(&self.client.budget));
         let shared = ConsumerShared::new(Arc::clone(&self.client), self.config, subscription);
-        if let Err(error) = self.client.command(Command::Consume(Arc::clone(&shared))) {
+        if let Err((error, _)) = self.client.command(Command::Consume(Arc::clone(&shared))) {
             self.client.free_slot();
             return Err(error);
         }

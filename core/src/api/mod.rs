@@ -7,8 +7,10 @@ mod producer;
 mod record;
 mod shared;
 
-pub use admin::{Admin, CreateTopicsError, CreatedTopic, NewTopic};
-#[cfg(test)]
+pub use admin::{
+    Admin, AdminError, BrokerDescription, ClusterDescription, CreatedTopic, DeletedRecords, ListedOffset, NewTopic,
+    OffsetSpec,
+};
 #[cfg(test)]
 pub(crate) use client::client_of;
 pub use client::{Client, new};

@@ -99,7 +99,7 @@ impl ProducerBuilder {
         let packer = Packer::of(&self.config, &*self.client.config.codecs_or_own(), &self.client.budget)?;
         self.client.take_slot()?;
         let shared = ProducerShared::new(Arc::clone(&self.client), self.config, packer);
-        if let Err(error) = self.client.command(Command::Produce(Arc::clone(&shared))) {
+        if let Err((error, _)) = self.client.command(Command::Produce(Arc::clone(&shared))) {
             self.client.free_slot();
             return Err(error);
         }

@@ -1,11 +1,11 @@
 //! What all handles of a client share with its driver.
 
-use alloc::collections::VecDeque;
+use alloc::{boxed::Box, collections::VecDeque};
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::{
     Clock, Error, Instant,
-    admin::Call,
+    admin::Operation,
     budget::Budget,
     config::Config,
     consumer::ConsumerShared,
@@ -19,7 +19,7 @@ use crate::{
 pub(crate) enum Command {
     Produce(Arc<ProducerShared>),
     Consume(Arc<ConsumerShared>),
-    CreateTopics(Arc<Call>),
+    Admin(Box<dyn Operation>),
 }
 
 /// Calls that may wait for the driver at once, beside new handles.
@@ -89,18 +89,19 @@ impl Shared {
         open.unix_ms.saturating_add(ahead.max(0) as i64)
     }
 
-    /// Hands a command to the driver.
+    /// Hands a command to the driver; one that it cannot take comes back.
     ///
     /// # Errors
     /// [`Error::Closed`] when the driver is gone; [`Error::Config`] when too much waits for it.
-    pub(crate) fn command(&self, command: Command) -> Result<(), Error> {
+    pub(crate) fn command(&self, command: Command) -> Result<(), (Error, Command)> {
         {
             let mut inner = self.inner.lock();
             if inner.ended {
-                return Err(Error::Closed { fate: crate::Fate::NotPersisted });
+                return Err((Error::Closed { fate: crate::Fate::NotPersisted }, command));
             }
             if inner.commands.len() >= COMMANDS_MAX + self.config.max_handles {
-                return Err(Error::config("driver", "64 calls wait for the driver; is it being polled?"));
+                let error = Error::config("driver", "64 calls wait for the driver; is it being polled?");
+                return Err((error, command));
             }
             inner.commands.push_back(command);
         }

@@ -140,7 +140,13 @@ impl Budget {
 
     /// Chunks stay held for reuse. Someone may wait for one, so a return counts as room.
     fn put_chunk(&self, bytes: Vec<u8>) {
-        self.chunks.lock().push(bytes);
+        // A drop may come at any moment, also from an interrupt: it only tries. What finds no place is let go.
+        let Some(mut free) = self.chunks.try_lock() else {
+            drop(bytes);
+            return self.give(Class::Produce, self.chunk_bytes);
+        };
+        free.push(bytes);
+        drop(free);
         let account = self.account(Class::Produce);
         if account.starving.load(Ordering::SeqCst) {
             self.feed(account);
@@ -268,17 +274,18 @@ impl Budget {
 
     fn put_fetched(&self, class: Class, bytes: Vec<u8>) {
         let capacity = bytes.capacity();
-        if class == Class::Fetch {
-            let mut free = self.fetched.lock();
-            if free.len() < FETCHED_KEPT && capacity >= 4096 {
-                free.push(bytes);
-                drop(free);
-                let account = self.account(class);
-                if account.starving.load(Ordering::SeqCst) {
-                    self.feed(account);
-                }
-                return;
+        if class == Class::Fetch
+            && capacity >= 4096
+            && let Some(mut free) = self.fetched.try_lock()
+            && free.len() < FETCHED_KEPT
+        {
+            free.push(bytes);
+            drop(free);
+            let account = self.account(class);
+            if account.starving.load(Ordering::SeqCst) {
+                self.feed(account);
             }
+            return;
         }
         drop(bytes);
         self.give(class, capacity);
@@ -316,6 +323,11 @@ pub(crate) struct Promise {
 impl Drop for Promise {
     fn drop(&mut self) {
         self.budget.promised.fetch_sub(self.bytes, Ordering::SeqCst);
+        // Another client of the budget may wait for just this.
+        let account = self.budget.account(Class::Fetch);
+        if account.starving.load(Ordering::SeqCst) {
+            self.budget.feed(account);
+        }
     }
 }
 
@@ -354,6 +366,21 @@ mod tests {
         let small = budget.fetch_buf(Class::Fetch, 5000).expect("the free one makes room");
         assert_eq!(small.as_ref().len(), 5000);
         assert!(budget.used(Class::Fetch) < limit);
+    }
+
+    /// Clients that share a budget wait for each other's promises too.
+    #[test]
+    fn a_promise_given_back_wakes_who_was_refused() {
+        let budget = Budget::new(Memory::of(256 << 10));
+        let kick = crate::kick::Kick::new();
+        budget.register(&kick).expect("room for one");
+        kick.begin(core::task::Waker::noop());
+        let all = budget.promise(budget.limit(Class::Fetch)).expect("room");
+        assert!(budget.promise(1).is_none());
+        assert!(!kick.is_woken());
+        drop(all);
+        assert!(kick.is_woken());
+        assert_eq!(budget.promised(), 0);
     }
 
     /// What is inflated takes what there is, lets go of what it has too much where there is room to move, and comes back.

@@ -5,9 +5,11 @@
 //! thread that happens. Free buffers that are kept for reuse count as held, so live bytes never pass the limit.
 
 mod buffers;
+mod line;
 mod plan;
 
 pub(crate) use buffers::{Chunk, FetchBuf, InflateBuf, Promise};
+use line::Line;
 pub use plan::{MemoryLine, MemoryPlan};
 
 use alloc::vec::Vec;
@@ -137,6 +139,8 @@ pub struct Budget {
     promised: AtomicUsize,
     /// Whom to wake when a class that somebody waits for has room again.
     kicks: LeafLock<Vec<Weak<Kick>>>,
+    /// Clients that found no room for a fetch, in that order.
+    line: Line,
 }
 
 /// Clients that may share one budget.
@@ -154,6 +158,7 @@ impl Budget {
             inflated: LeafLock::new(Vec::new()),
             promised: AtomicUsize::new(0),
             kicks: LeafLock::new(Vec::new()),
+            line: Line::default(),
         })
     }
 

@@ -310,8 +310,25 @@ impl Cluster {
     pub(crate) fn on_fault(&mut self, now: Instant, id: LinkId, fault: crate::error::PeerFault) {
         let Some(link) = self.links.get(&id) else { return };
         let error = Error::Peer { address: self.address(link.node), fault };
+        self.on_refusal(now, id, error);
+    }
+
+    /// A broker is of no use for now: its link ends, and its back-off begins.
+    pub(super) fn on_refusal(&mut self, now: Instant, id: LinkId, error: Error) {
         self.outputs.push_back(Output::Close { link: id });
         self.end_link(now, id, Some(Failure::Other(error)));
+    }
+
+    /// Nobody waits any more for what is open on a broker's link of that use, and others must not wait behind it.
+    pub(crate) fn drop_link(&mut self, now: Instant, node: i32, usage: Use) {
+        let usage = self.use_of(usage);
+        if usage == Use::Control {
+            return;
+        }
+        if let Some(id) = self.by_use.get(&(node, usage)).copied() {
+            self.outputs.push_back(Output::Close { link: id });
+            self.end_link(now, id, None);
+        }
     }
 
     /// A broker's address, for errors.

@@ -121,7 +121,7 @@ impl ConsumerShared {
             };
             match Records::open(&topic, partition, &fetched, inflater) {
                 Ok((records, rest)) => {
-                    self.moved(fetched.part, records.next_offset(), rest);
+                    self.moved(fetched.part, fetched.generation, records.next_offset(), rest);
                     if !records.is_empty() {
                         return Poll::Ready(Ok(Some(records)));
                     }
@@ -192,10 +192,11 @@ impl ConsumerShared {
         (Taken::Nothing, stale)
     }
 
-    /// The position moves, and what is left of the piece is the next to be handed out.
-    fn moved(&self, part: usize, position: i64, rest: Option<Fetched>) {
+    /// The position moves, unless the driver has begun anew meanwhile, and what is left of the piece is the next to be
+    /// handed out.
+    fn moved(&self, part: usize, generation: u32, position: i64, rest: Option<Fetched>) {
         let mut state = self.state.lock();
-        if let Some(part) = state.parts.get_mut(part) {
+        if let Some(part) = state.parts.get_mut(part).filter(|p| p.generation == generation) {
             part.position = Some(position);
         }
         if let Some(rest) = rest {
@@ -243,6 +244,18 @@ impl ConsumerShared {
             mark(&mut state, fetched.part);
         }
         self.client.kick.wake();
+    }
+
+    /// The partition's topic was made anew: what was fetched of the old one is not handed out any more, and reading goes on
+    /// at `target`, or rests until the application seeks.
+    pub(super) fn begin_anew(&self, part: usize, target: Option<StartAt>) {
+        let mut state = self.state.lock();
+        if let Some(p) = state.parts.get_mut(part) {
+            p.generation = p.generation.wrapping_add(1);
+            p.position = None;
+            p.target = target;
+            mark(&mut state, part);
+        }
     }
 
     pub(crate) fn seek(&self, topic: &str, partition: i32, to: StartAt) -> Result<(), Error> {

@@ -2,6 +2,8 @@
 
 mod embedded;
 mod run;
+#[cfg(test)]
+mod tests;
 mod transport;
 
 pub use embedded::EmbeddedIo;

@@ -6,6 +6,7 @@ use core::{
     pin::Pin,
     sync::atomic::{AtomicBool, Ordering},
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use super::transport::{ByteStream, Transport, TransportError};
@@ -23,6 +24,9 @@ const OPERATIONS_MAX: usize = 32;
 
 /// Slices of one vectored write. A full batch of 1 MB is 31 chunks.
 const SLICES_MAX: usize = 64;
+
+/// A stream that does not get closed within that time is dropped.
+const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
 /// A connection's waker: notes which connection it was, then wakes the driver, so that idle ones cost nothing.
 struct Ready {
@@ -44,7 +48,8 @@ impl Wake for Ready {
 enum Socket<T: Transport> {
     Connecting(T::Connecting),
     Open(T::Stream),
-    Closing(T::Stream),
+    /// Given until then to say goodbye.
+    Closing(T::Stream, Instant),
     /// To be forgotten.
     Gone,
 }
@@ -120,7 +125,10 @@ impl<T: Transport> Driver<T> {
     fn read_all(&mut self, now: Instant) -> bool {
         let mut busy = false;
         for wire in &mut self.wires {
-            if wire.ready.flag.swap(false, Ordering::SeqCst) {
+            let is_over = matches!(wire.socket, Socket::Closing(_, until) if until <= now);
+            if is_over {
+                wire.socket = Socket::Gone;
+            } else if wire.ready.flag.swap(false, Ordering::SeqCst) {
                 wire.blocked = false;
                 busy |= wire.advance(now, &mut self.machine);
             }
@@ -134,8 +142,8 @@ impl<T: Transport> Driver<T> {
         loop {
             match self.machine.poll_output(now) {
                 Output::Connect { link, to } => self.connect(now, link, &to),
-                Output::Close { link } => self.close(link),
-                Output::Timeout(when) => return Some(when),
+                Output::Close { link } => self.close(now, link),
+                Output::Timeout(when) => return Some(when.min(self.closed_by())),
                 Output::Ended => return None,
             }
         }
@@ -151,10 +159,16 @@ impl<T: Transport> Driver<T> {
         self.wires.push(wire);
     }
 
-    fn close(&mut self, link: LinkId) {
+    /// When the first of the streams that are closing has had its time.
+    fn closed_by(&self) -> Instant {
+        let until = |w: &Wire<T>| if let Socket::Closing(_, until) = w.socket { until } else { Instant::FAR };
+        self.wires.iter().map(until).min().unwrap_or(Instant::FAR)
+    }
+
+    fn close(&mut self, now: Instant, link: LinkId) {
         let Some(wire) = self.wires.iter_mut().find(|w| w.link == link) else { return };
         wire.socket = match core::mem::replace(&mut wire.socket, Socket::Gone) {
-            Socket::Open(stream) => Socket::Closing(stream),
+            Socket::Open(stream) => Socket::Closing(stream, now.after(CLOSE_WITHIN)),
             _ => Socket::Gone,
         };
         wire.ready.flag.store(true, Ordering::SeqCst);
@@ -204,7 +218,7 @@ impl<T: Transport> Wire<T> {
                 true
             }
             Socket::Open(_) => self.read(now, machine),
-            Socket::Closing(stream) => {
+            Socket::Closing(stream, _) => {
                 let mut cx = Context::from_waker(&self.waker);
                 if stream.poll_close(&mut cx).is_ready() {
                     self.socket = Socket::Gone;

@@ -1,27 +1,46 @@
 //! Which versions a broker speaks.
 
-use alloc::vec::Vec;
+use crate::error::PeerFault;
+use crate::wire::{Api, api};
 
-use crate::{error::PeerFault, wire::Api};
+/// Every key is below this. The table of all APIs is asked while compiling only.
+const KEYS: usize = match api::ALL.last() {
+    Some(last) => (last.key as usize).saturating_add(1),
+    None => 0,
+};
 
-/// The ranges that a broker gave, of those APIs that this client knows.
-#[derive(Clone, Default, Debug, PartialEq, Eq)]
-pub(crate) struct Versions(Vec<(i16, i16, i16)>);
+/// What a broker says of an API that it does not list.
+const UNKNOWN: (i8, i8) = (-1, -1);
+
+/// The ranges that a broker gave, by the API's key: two bytes each, of all that a client could speak. A table of the APIs
+/// that this program does speak would be smaller, and would keep the names of the others in every program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Versions([(i8, i8); KEYS]);
+
+impl Default for Versions {
+    fn default() -> Self {
+        Self([UNKNOWN; KEYS])
+    }
+}
 
 impl Versions {
-    /// Keeps the ranges of known APIs; whatever else a broker lists costs nothing.
+    /// Keeps the ranges of known keys, the first of each; whatever else a broker lists costs nothing. Versions beyond
+    /// 127 count as 127.
     pub(crate) fn learn(&mut self, ranges: impl Iterator<Item = (i16, i16, i16)>) {
-        self.0.clear();
+        *self = Self::default();
+        let clamp = |version: i16| i8::try_from(version.clamp(-1, i8::MAX.into())).unwrap_or(i8::MAX);
         for (key, min, max) in ranges {
-            if crate::wire::api::ALL.iter().any(|a| a.key == key) && self.0.iter().all(|(k, ..)| *k != key) {
-                self.0.push((key, min, max));
+            let place = usize::try_from(key).ok().and_then(|key| self.0.get_mut(key));
+            if let Some(place) = place.filter(|place| **place == UNKNOWN) {
+                *place = (clamp(min), clamp(max));
             }
         }
     }
 
     /// The oldest and the newest version that the broker speaks; −1 if it does not know the API.
     pub(crate) fn range(&self, api: Api) -> (i16, i16) {
-        self.0.iter().find(|(key, ..)| *key == api.key).map_or((-1, -1), |(_, min, max)| (*min, *max))
+        let range = usize::try_from(api.key).ok().and_then(|key| self.0.get(key)).unwrap_or(&UNKNOWN);
+        (i16::from(range.0), i16::from(range.1))
     }
 
     /// The newest version that both sides speak, not above `cap`. A range, never an exact version, decides (trap 4); our
@@ -45,8 +64,6 @@ impl Versions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::api;
-
     fn speaks(min: i16, max: i16) -> Versions {
         let mut versions = Versions::default();
         versions.learn([(api::PRODUCE.key, min, max)].into_iter());
@@ -72,5 +89,16 @@ mod tests {
             assert_eq!((broker_min, broker_max), (min, max));
         }
         assert!(Versions::default().newest(api::PRODUCE, api::PRODUCE.max).is_err());
+    }
+
+    /// Trap 11: keys and versions that cannot be, and keys that are listed twice.
+    #[test]
+    fn a_strange_list_does_no_harm() {
+        let mut versions = Versions::default();
+        let strange = [(-1, 0, 9), (i16::MAX, 0, 9), (1, 4, i16::MAX), (1, 0, 5), (2, i16::MIN, i16::MIN), (3, 9, 2)];
+        versions.learn(strange.into_iter());
+        assert_eq!(versions.newest(api::FETCH, api::FETCH.max), Ok(api::FETCH.max), "the first of two counts");
+        assert!(versions.newest(api::LIST_OFFSETS, 11).is_err());
+        assert!(versions.newest(api::METADATA, 13).is_err());
     }
 }

@@ -61,11 +61,12 @@ fn an_answer_for_a_closed_consumer_meets_nobody() {
     pair.topic("t").leaders = vec![(1, 5), (1, 5)];
     let first = pair.client().consumer().assign([("t", 1), ("t", 0)]).from(StartAt::Offset(0)).build().expect("builds");
     let old = pair.expect(api::FETCH);
-    drop(first);
-    pair.turn();
     let mut second = pair.client().consumer().assign([("t", 0)]).from(StartAt::Offset(0)).build().expect("builds");
     pair.turn();
     let new = pair.expect(api::FETCH);
+    assert_eq!(old.link, new.link, "it is in use, and so it stays");
+    drop(first);
+    pair.turn();
     pair.bring(&old, 55, 0, &batch_of(0, &["old", "old", "old"]));
     pair.turn();
     assert!(next(&pair, &mut second).is_pending(), "not asked for by this one");
@@ -74,6 +75,24 @@ fn an_answer_for_a_closed_consumer_meets_nobody() {
     assert_eq!(values(&records(&pair, &mut second)), ["new"]);
     let after = pair.expect(api::FETCH);
     assert_eq!(pair.session(&after), (66, 1));
+}
+
+/// A broker answers a connection's requests in turn. A fetch that nobody waits for any more may wait for records for
+/// long, and the next consumer must not stand behind it.
+#[test]
+fn a_new_consumer_does_not_wait_behind_a_closed_ones_fetch() {
+    let mut pair = Pair::new();
+    let first = pair.client().consumer().assign([("t", 0)]).from(StartAt::Offset(0)).build().expect("builds");
+    let old = pair.expect(api::FETCH);
+    drop(first);
+    pair.turn();
+    assert!(!pair.links().contains(&old.link));
+    assert_eq!(pair.client().budget().promised(), 0);
+    let mut second = pair.client().consumer().assign([("t", 0)]).from(StartAt::Offset(0)).build().expect("builds");
+    pair.turn();
+    let new = pair.expect(api::FETCH);
+    pair.bring(&new, 66, 0, &batch_of(0, &["new"]));
+    assert_eq!(values(&records(&pair, &mut second)), ["new"]);
 }
 
 /// Every promise of room and every buffer comes back, whatever became of the fetch.

@@ -44,8 +44,13 @@ pub(crate) fn nothing(pair: &Pair, consumer: &mut Consumer) {
 
 /// A consumer of partition 0 from offset 10, and its first fetch.
 pub(crate) fn at_ten() -> (Pair, Consumer, Request) {
+    at_ten_or(ResetPolicy::Fail)
+}
+
+fn at_ten_or(policy: ResetPolicy) -> (Pair, Consumer, Request) {
     let mut pair = Pair::new();
-    let consumer = pair.client().consumer().assign([("t", 0)]).from(StartAt::Offset(10)).build().expect("builds");
+    let builder = pair.client().consumer().assign([("t", 0)]).from(StartAt::Offset(10)).on_out_of_range(policy);
+    let consumer = builder.build().expect("builds");
     let request = pair.expect(api::FETCH);
     assert_eq!(pair.wanted(&request)[0].2, 10);
     (pair, consumer, request)
@@ -158,13 +163,13 @@ fn without_topic_ids_fetches_stay_with_names() {
     assert_eq!(values(&records(&pair, &mut consumer)), ["a"]);
 }
 
-/// Trap 14: a topic that was deleted and made anew has another id. The session that knew the old one is not used for the
-/// new one, and reading goes on with it.
+/// Trap 14: a topic that was deleted and made anew has another id, and its offsets begin again. The session that knew the
+/// old one is not used for the new one, and reading goes on at its beginning.
 #[test]
 fn a_topic_made_anew_is_fetched_by_its_new_id() {
     for code in [ErrorCode::UNKNOWN_TOPIC_ID, ErrorCode::INCONSISTENT_TOPIC_ID, ErrorCode::FETCH_SESSION_TOPIC_ID_ERROR]
     {
-        let (mut pair, mut consumer, request) = at_ten();
+        let (mut pair, mut consumer, request) = at_ten_or(ResetPolicy::Latest);
         pair.bring(&request, 77, 0, &batch_of(10, &["a"]));
         assert_eq!(values(&records(&pair, &mut consumer)), ["a"]);
         let request = pair.expect(api::FETCH);
@@ -177,6 +182,11 @@ fn a_topic_made_anew_is_fetched_by_its_new_id() {
         let before = pair.count(api::FETCH);
         let mut new = None;
         for _ in 0..300 {
+            if let Some(asked) = pair.take(api::LIST_OFFSETS) {
+                assert_eq!(pair.asked_offsets(&asked), [("t".into(), 0, -2)], "all of it came later than the reader");
+                pair.answer_offsets(&asked, 0, 0);
+                pair.turn();
+            }
             while let Some(request) = pair.take(api::FETCH) {
                 let body: FetchRequest<'_> = request.read();
                 if body.topics.iter().any(|t| t.topic_id == Uuid([9; 16])) {
@@ -197,8 +207,8 @@ fn a_topic_made_anew_is_fetched_by_its_new_id() {
         }
         let (request, tries) = new.expect("the new id is asked for");
         assert!(tries < 10, "{tries} fetches on the way");
-        assert_eq!(pair.session(&request), (0, 0), "{code}");
-        pair.bring(&request, 78, 0, &batch_of(11, &["b"]));
+        assert_eq!((pair.session(&request), pair.wanted(&request)[0].2), ((0, 0), 0), "{code}");
+        pair.bring(&request, 78, 0, &batch_of(0, &["b"]));
         assert_eq!(values(&records(&pair, &mut consumer)), ["b"]);
     }
 }
@@ -209,7 +219,7 @@ fn a_new_topic_id_ends_the_session_that_knew_the_old_one() {
     let mut config = Config::new("one:9001");
     config.metadata_max_age_ms = 1_000;
     let mut pair = Pair::with(config);
-    let _consumer = pair.client().consumer().assign([("t", 0)]).from(StartAt::Offset(10)).build().expect("builds");
+    let mut consumer = pair.client().consumer().assign([("t", 0)]).from(StartAt::Offset(10)).build().expect("builds");
     let request = pair.expect(api::FETCH);
     pair.answer_fetch(&request, 77, 0, &[]);
     let request = pair.expect(api::FETCH);
@@ -217,10 +227,23 @@ fn a_new_topic_id_ends_the_session_that_knew_the_old_one() {
     pair.topic("t").id = Uuid([9; 16]);
     pair.advance_ms(1_100);
     pair.answer_fetch(&request, 77, 0, &[]);
+    pair.turn();
+    // Where nothing says what to do, the application is asked: offsets of the old log mean nothing in the new one.
+    let told = error(&pair, &mut consumer);
+    assert!(matches!(told, Error::Broker { code: ErrorCode::INCONSISTENT_TOPIC_ID, .. }), "{told}");
+    assert!(pair.take(api::FETCH).is_none() && consumer.position("t", 0).is_none());
+    consumer.seek("t", 0, StartAt::Offset(3)).expect("known");
+    pair.turn();
     let request = pair.expect(api::FETCH);
     let body: FetchRequest<'_> = request.read();
     assert_eq!(pair.session(&request), (0, 0));
     assert_eq!(body.topics.iter().next().map(|t| t.topic_id), Some(Uuid([9; 16])));
+    // A broker that is behind still tells of the old topic: that is no third one.
+    pair.topic("t").id = super::id(1);
+    pair.advance_ms(1_100);
+    pair.topic("t").id = Uuid([9; 16]);
+    pair.bring(&request, 78, 0, &batch_of(3, &["b"]));
+    assert_eq!(values(&records(&pair, &mut consumer)), ["b"]);
 }
 
 /// Trap 78: some brokers never answer a fetch that may not wait at all; so none is sent, not even one that should be
@@ -416,6 +439,32 @@ fn a_batch_that_is_always_cut_off_ends_in_an_error() {
     while let Some(request) = pair.take(api::FETCH) {
         assert_ne!(pair.session(&request), (0, -1));
     }
+}
+
+/// Trap 20: batches of an old format in the middle of an answer: what is before them is handed out, then they are named
+/// with their own offset, once, and a seek passes them.
+#[test]
+fn an_old_format_is_named_after_what_is_before_it() {
+    let (mut pair, mut consumer, request) = at_ten();
+    // Offset 12, 22 bytes, CRC, format 1: more of it is not looked at.
+    let mut old = [&12_i64.to_be_bytes()[..], &22_i32.to_be_bytes(), &[0; 4], &[1; 1]].concat();
+    old.resize(34, 0);
+    pair.bring(&request, 77, 0, &[batch_of(10, &["a", "b"]), old.clone()].concat());
+    pair.turn();
+    assert_eq!(values(&records(&pair, &mut consumer)), ["a", "b"]);
+    let again = pair.expect(api::FETCH);
+    pair.bring(&again, 77, 0, &old);
+    pair.turn();
+    let error = error(&pair, &mut consumer);
+    let expected = BatchError::Magic { magic: 1, offset: 12 };
+    let Error::Peer { fault: PeerFault::Batch { offset: 12, error, .. }, .. } = error else { panic!("{error}") };
+    assert_eq!(error, expected);
+    nothing(&pair, &mut consumer);
+    consumer.seek("t", 0, StartAt::Offset(13)).expect("read by this consumer");
+    let request = pair.await_request(api::FETCH, 1_000);
+    pair.bring(&request, 77, 0, &batch_of(13, &["c"]));
+    pair.turn();
+    assert_eq!(values(&records(&pair, &mut consumer)), ["c"]);
 }
 
 /// A batch that can never fit names the knob and both ends, and a seek passes it.

@@ -436,7 +436,22 @@ fn each_batch_expires_in_its_own_time() {
     assert!(second.outcome().is_some());
 }
 
-/// A broker that names no broker at all, or itself as somebody else, does not make the client forget whom it knows.
+/// A broker that names no broker at all knows less than others may: they are asked before it again.
+#[test]
+fn metadata_without_brokers_is_asked_of_others() {
+    let mut pair = Pair::with(Config::new("one:9001,two:9002"));
+    pair.by_hand.insert(api::METADATA.key);
+    for _ in 0..4 {
+        let request = pair.await_request(api::METADATA, 1_500);
+        pair.answer(&request, &MetadataResponse::default());
+        pair.turn();
+    }
+    let to: Vec<&str> = pair.dialled.iter().map(|(_, to)| to.host.as_str()).collect();
+    assert!(to.len() == 4 && to.windows(2).all(|pair| pair[0] != pair[1]), "{to:?}");
+}
+
+/// One that is the only one is asked again; one that names itself as somebody else does not make the client forget whom
+/// it knows.
 #[test]
 fn metadata_without_brokers_is_asked_for_again() {
     let mut pair = Pair::with(Config::new("one:9001"));
@@ -453,5 +468,5 @@ fn metadata_without_brokers_is_asked_for_again() {
     ];
     pair.answer(&request, &MetadataResponse { brokers: &odd, ..Default::default() });
     pair.turn();
-    assert_eq!(pair.dialled.len(), 1);
+    assert_eq!(pair.dialled.len(), 2);
 }

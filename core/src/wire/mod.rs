@@ -3,6 +3,8 @@
 //! This module is public for this crate's tests, its fuzzing and the in-memory broker. It is **not stable**: a minor
 //! release may change it.
 //!
+//! [`api`] has a table of all APIs with their versions.
+//!
 //! Bytes from a peer are checked once, by [`decode_body`], and then trusted. Nothing here allocates while it decodes.
 #![cfg_attr(
     not(test),

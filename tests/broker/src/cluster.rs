@@ -1,5 +1,6 @@
 //! The cluster: its brokers, its topics, and what a test does to them.
 
+use crate::api::ANSWERED;
 use crate::config::{AutoCreate, ClusterConfig};
 use crate::connection::{ConnId, Connection};
 use crate::fault::{Fault, Faults};
@@ -9,7 +10,7 @@ use crate::sessions::Sessions;
 use crate::topic::{Partition, Topic, TopicSettings};
 use klamm::Instant;
 use klamm::record::RecordView;
-use klamm::wire::{Api, Uuid, api};
+use klamm::wire::{Api, Uuid};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The time, as it is handed in.
@@ -71,7 +72,7 @@ impl Cluster {
         let mut random = Random(config.seed);
         let id = random.uuid().to_string();
         let versions: BTreeMap<i16, (i16, i16)> =
-            api::ALL.iter().map(|api| (api.key, (api.min, newest(api, &config)))).collect();
+            ANSWERED.iter().map(|api| (api.key, (api.min, newest(api, &config)))).collect();
         let node = |index: usize| {
             let id = index as i32 + 1;
             let (host, port) = config.addresses.get(index).cloned().unwrap_or_else(|| (format!("broker-{id}"), 9092));

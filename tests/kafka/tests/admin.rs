@@ -2,15 +2,15 @@
 
 use std::{sync::OnceLock, time::Duration};
 
-use klamm_kafka_tests::{Cluster, connect, within};
-use klamm_tokio::{Config, CreateTopicsError, CreatedTopic, Error, ErrorCode, NewTopic, Record};
+use klamm_kafka_tests::{Cluster, connect, poll_until, within};
+use klamm_tokio::{AdminError, Config, CreatedTopic, Error, ErrorCode, NewTopic, OffsetSpec, Record};
 
 fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     CLUSTER.get_or_init(|| Cluster::start(3, &[("num.partitions", "3"), ("default.replication.factor", "2")]))
 }
 
-async fn create(topics: Vec<NewTopic>) -> Result<Vec<CreatedTopic>, CreateTopicsError> {
+async fn create(topics: Vec<NewTopic>) -> Result<Vec<CreatedTopic>, AdminError<CreatedTopic>> {
     within("CreateTopics", connect(cluster()).await.admin().create_topics(topics)).await
 }
 
@@ -69,7 +69,7 @@ async fn refusals_name_the_topic_and_the_reason() {
     ])
     .await
     .expect_err("five are refused");
-    let names: Vec<&str> = error.created.iter().map(|t| t.name.as_str()).collect();
+    let names: Vec<&str> = error.done.iter().map(|t| t.name.as_str()).collect();
     assert_eq!(names, ["made-all-the-same"]);
     let reason = |name: &str| &error.failed.iter().find(|(n, _)| n == name).expect("refused").1;
     for (name, code) in [
@@ -95,7 +95,7 @@ async fn odd_calls_end_too() {
     assert_eq!(create(Vec::new()).await, Ok(Vec::new()));
     let twice = create(vec![NewTopic::new("twice", 1, 1), NewTopic::new("twice", 1, 1)]).await.expect_err("refused");
     assert!(matches!(&twice.failed[..], [(_, Error::Config { knob: "topics", .. })]), "{twice}");
-    assert_eq!(twice.created, []);
+    assert_eq!(twice.done, []);
 
     let single = Cluster::start(1, &[]);
     let config = Config::new(single.bootstrap()).request_timeout(Duration::from_millis(1_500));
@@ -105,4 +105,91 @@ async fn odd_calls_end_too() {
     let error = Error::from(error.expect_err("nobody answers"));
     assert!(matches!(error, Error::TimedOut { knob: "request_timeout_ms", .. }), "{error}");
     single.resume(1);
+}
+
+/// Trap 80: every place that a log has, looked up at the leaders of three brokers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn offsets_of_every_kind() {
+    let client = connect(cluster()).await;
+    create(vec![NewTopic::new("places", 3, 3)]).await.expect("created");
+    let producer = client.producer().build().expect("a producer");
+    for (n, time) in [1_000, 3_000, 2_000].into_iter().enumerate() {
+        for partition in 0..3 {
+            let record = Record::to("places").partition(partition).value(format!("{n}")).timestamp_ms(time);
+            within("an acknowledgement", producer.send(record)).await.expect("acknowledged");
+        }
+    }
+    let look_up = async |spec| {
+        let wanted = (0..3).map(|partition| ("places", partition, spec));
+        let listed = within("ListOffsets", client.admin().list_offsets(wanted)).await.expect("listed");
+        assert_eq!(listed.len(), 3);
+        assert!(listed.iter().all(|l| (l.offset, l.timestamp_ms) == (listed[0].offset, listed[0].timestamp_ms)));
+        (listed[0].offset, listed[0].timestamp_ms)
+    };
+    assert_eq!(look_up(OffsetSpec::Earliest).await, (Some(0), None));
+    assert_eq!(look_up(OffsetSpec::Latest).await, (Some(3), None));
+    assert_eq!(look_up(OffsetSpec::Timestamp(1_001)).await, (Some(1), Some(3_000)));
+    assert_eq!(look_up(OffsetSpec::Timestamp(3_001)).await, (None, None));
+    assert_eq!(look_up(OffsetSpec::MaxTimestamp).await, (Some(1), Some(3_000)));
+    assert_eq!(look_up(OffsetSpec::EarliestLocal).await, (Some(0), None));
+    assert_eq!(look_up(OffsetSpec::LatestTiered).await.0, None);
+}
+
+/// Records are deleted up to an offset, or all of them, and a reader begins behind them; what cannot be is named.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_are_deleted() {
+    let client = connect(cluster()).await;
+    create(vec![NewTopic::new("shortened", 2, 3)]).await.expect("created");
+    let producer = client.producer().build().expect("a producer");
+    for n in 0..10 {
+        let record = Record::to("shortened").partition(n % 2).value(format!("{n}"));
+        within("an acknowledgement", producer.send(record)).await.expect("acknowledged");
+    }
+    let before = [("shortened", 0, 3), ("shortened", 1, -1), ("shortened", 7, 0)];
+    let config = Config::new(cluster().bootstrap()).request_timeout(Duration::from_secs(5));
+    let patient = klamm_tokio::connect_with(config).await.expect("connected");
+    let error = within("DeleteRecords", patient.admin().delete_records(before)).await.expect_err("one is not there");
+    let mut deleted: Vec<(i32, i64)> = error.done.iter().map(|d| (d.partition, d.low_watermark)).collect();
+    deleted.sort_unstable();
+    assert_eq!(deleted, [(0, 3), (1, 5)]);
+    assert_eq!(error.failed.len(), 1);
+    assert!(error.to_string().contains("shortened-7"), "{error}");
+    let far =
+        within("DeleteRecords", client.admin().delete_records([("shortened", 0, 99)])).await.expect_err("too far");
+    assert!(matches!(far.failed[0].1, Error::Broker { code: ErrorCode::OFFSET_OUT_OF_RANGE, .. }), "{far}");
+    let wanted = [("shortened", 0, OffsetSpec::Earliest), ("shortened", 1, OffsetSpec::Earliest)];
+    let mut listed = within("ListOffsets", client.admin().list_offsets(wanted)).await.expect("listed");
+    listed.sort_by_key(|l| l.partition);
+    assert_eq!(listed.iter().map(|l| l.offset).collect::<Vec<_>>(), [Some(3), Some(5)]);
+}
+
+/// Who is there, as Kafka's own tools know it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_cluster_is_described() {
+    let client = connect(cluster()).await;
+    let described = within("DescribeCluster", client.admin().describe_cluster()).await.expect("described");
+    let mut addresses: Vec<String> = described.brokers.iter().map(|b| format!("{}:{}", b.host, b.port)).collect();
+    addresses.sort();
+    let mut bootstrap: Vec<&str> = cluster().bootstrap().split(',').collect();
+    bootstrap.sort_unstable();
+    assert_eq!(addresses, bootstrap);
+    assert!((1..=3).contains(&described.controller_id), "{described:?}");
+    assert!(!described.cluster_id.is_empty());
+}
+
+/// Topics are deleted, several at once; one that is not there is named.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn topics_are_deleted() {
+    let client = connect(cluster()).await;
+    create(vec![NewTopic::new("gone-1", 3, 3), NewTopic::new("gone-2", 1, 1)]).await.expect("created");
+    let error = within("DeleteTopics", client.admin().delete_topics(["gone-1", "gone-2", "never-there"])).await;
+    let mut error = error.expect_err("one is not there");
+    error.done.sort();
+    assert_eq!(error.done, ["gone-1", "gone-2"]);
+    assert!(matches!(error.failed[0].1, Error::Broker { code: ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, .. }), "{error}");
+    let deleted = || {
+        let left = cluster().tool(&["topics", "--list"]);
+        !left.contains("gone-1") && !left.contains("gone-2")
+    };
+    poll_until("the topics are gone", deleted).await;
 }

@@ -267,7 +267,7 @@ async fn a_compacted_log_has_gaps() {
         within("the flush", producer.flush()).await.expect("flushed");
         rolls += 1;
         tokio::time::sleep(Duration::from_millis(300)).await;
-        let log = cluster().dump_log(1, "gaps", 0);
+        let Ok(log) = cluster().try_dump_log(1, "gaps", 0) else { continue };
         left = log.matches("payload: ").count() - log.matches("payload: -").count();
     }
     let mut consumer = from(&client, "gaps", StartAt::Earliest);
@@ -368,7 +368,8 @@ async fn topics_and_partitions_that_come_later_are_read() {
     silence(&mut assigned).await;
 }
 
-/// Trap 14: a topic that is deleted and made anew under its name has another id; reading finds the new one.
+/// Trap 14: a topic that is deleted and made anew under its name, below a producer and a consumer that run, has another
+/// id, and its offsets begin again: reading goes on at the new one's beginning, also where the old position would be in it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_topic_made_anew_is_read_again() {
     let mut config = Config::new(cluster().bootstrap());
@@ -378,7 +379,7 @@ async fn a_topic_made_anew_is_read_again() {
     write(&client, "anew", 0..10).await;
     let mut consumer = from(&client, "anew", StartAt::Earliest);
     assert!(values(&mut consumer, 10).await.into_iter().eq(0..10));
-    cluster().tool(&["topics", "--delete", "--topic", "anew"]);
+    within("DeleteTopics", client.admin().delete_topics(["anew"])).await.expect("deleted");
     let other = connect(cluster()).await;
     let created = Instant::now();
     while let Err(error) = other.admin().create_topics([klamm_tokio::NewTopic::new("anew", 1, 1)]).await {
@@ -386,12 +387,11 @@ async fn a_topic_made_anew_is_read_again() {
         assert!(created.elapsed() < Duration::from_secs(30), "the topic is never deleted");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    write(&other, "anew", 100..105).await;
-    // The new log is shorter than the position, so the policy leads to its beginning.
-    assert!(values(&mut consumer, 5).await.into_iter().eq(100..105));
+    write(&other, "anew", 100..125).await;
+    assert!(values(&mut consumer, 25).await.into_iter().eq(100..125));
     // And the producer side of the same client.
-    write(&client, "anew", 105..106).await;
-    assert_eq!(values(&mut consumer, 1).await, [105]);
+    write(&client, "anew", 125..126).await;
+    assert_eq!(values(&mut consumer, 1).await, [125]);
 }
 
 /// Traps 21 and 77: a batch larger than every limit of a fetch is given whole; one larger than the memory for fetches

@@ -112,9 +112,16 @@ impl Plan {
         let mut clients: Vec<Config> = (0..rng.range(1, 3)).map(|_| client(&mut rng, brokers)).collect();
         if rng.chance(1_500) {
             // One budget for all, the first one's: who returns what another waits for wakes that one.
-            let shared = Budget::new(clients[0].memory);
-            let memory = clients[0].memory;
-            clients.iter_mut().for_each(|c| (c.budget, c.memory) = (Some(shared.clone()), memory));
+            // What a client remembers at most goes with the memory that it has.
+            let first = clients[0].clone();
+            let shared = Budget::new(first.memory);
+            for c in &mut clients {
+                (c.budget, c.memory) = (Some(shared.clone()), first.memory);
+                (c.max_brokers, c.max_topics, c.max_partitions) =
+                    (first.max_brokers, first.max_topics, first.max_partitions);
+                (c.max_handles, c.max_waiters) = (first.max_handles, first.max_waiters);
+                c.single_connection = first.single_connection;
+            }
         }
         let mut producers: Vec<ProducerPlan> = (0..rng.range(1, 3)).map(|_| producer(&mut rng, &clients)).collect();
         let consumers: Vec<ConsumerPlan> =

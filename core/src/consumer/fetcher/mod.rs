@@ -12,8 +12,10 @@ use crate::{
     Error, Instant,
     budget::{Class, STARVED_AGAIN},
     cluster::{Cluster, Leader, TopicIndex, check_topic_name},
-    config::StartAt,
+    code::ErrorCode,
+    config::{ResetPolicy, StartAt},
     sync::Arc,
+    wire::Uuid,
 };
 
 pub(crate) use begin::OffsetsAsked;
@@ -52,6 +54,8 @@ pub(crate) struct Fetcher {
     slot: usize,
     shared: Arc<ConsumerShared>,
     topics: Vec<(TopicIndex, Arc<str>)>,
+    /// The topics' ids, as far as brokers tell: another id is another log.
+    ids: BTreeMap<TopicIndex, Uuid>,
     parts: Vec<Part>,
     by_place: BTreeMap<(TopicIndex, u32), usize>,
     sessions: BTreeMap<i32, Session>,
@@ -77,6 +81,7 @@ impl Fetcher {
             slot,
             shared,
             topics: Vec::new(),
+            ids: BTreeMap::new(),
             parts: Vec::new(),
             by_place: BTreeMap::new(),
             sessions: BTreeMap::new(),
@@ -132,6 +137,11 @@ impl Fetcher {
         self.done
     }
 
+    /// Brokers where a fetch is under way.
+    pub(crate) fn under_way(&self) -> impl Iterator<Item = i32> + '_ {
+        self.sessions.iter().filter(|(_, s)| s.in_flight).map(|(node, _)| *node)
+    }
+
     /// The client ends.
     pub(crate) fn abandon(&mut self) {
         self.shared.end();
@@ -172,6 +182,7 @@ impl Fetcher {
             {
                 self.shared.report(error);
             }
+            self.learn_id(index, cluster.topic(index).map_or(Uuid::ZERO, |t| t.id));
             if count == 0 {
                 continue;
             }
@@ -185,6 +196,30 @@ impl Fetcher {
             if first {
                 self.seen.push(index);
                 self.report_missing(&name, count);
+            }
+        }
+    }
+
+    /// A topic that was deleted and made anew has another id, and its offsets begin again: what is read next is its
+    /// beginning, because all of it is new, unless the policy is to fail (trap 14).
+    fn learn_id(&mut self, index: TopicIndex, id: Uuid) {
+        if id.is_zero() {
+            return;
+        }
+        let Some(old) = self.ids.insert(index, id) else { return };
+        if old == id {
+            return;
+        }
+        let target = match self.shared.config.reset_policy() {
+            ResetPolicy::Earliest | ResetPolicy::Latest => Some(StartAt::Earliest),
+            ResetPolicy::Fail => None,
+        };
+        for at in (0..self.parts.len()).filter(|at| self.parts[*at].topic == index).collect::<Vec<_>>() {
+            self.shared.begin_anew(at, target);
+            if target.is_none() {
+                let what = alloc::format!("reading {}-{}", self.parts[at].name, self.parts[at].partition);
+                let why = "the topic was deleted and made anew; seek to where its new log is to be read";
+                self.shared.report(Error::broker(ErrorCode::INCONSISTENT_TOPIC_ID, what, Some(why)));
             }
         }
     }

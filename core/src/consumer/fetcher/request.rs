@@ -59,6 +59,8 @@ pub(crate) struct FetchRoom {
     pub(crate) streams: usize,
     /// Somebody found no room: whoever comes after it must not take what it waits for.
     pub(crate) is_short: bool,
+    /// A fetch that was wanted was not sent for that.
+    pub(crate) refused: bool,
 }
 
 /// A partition as a request has it.
@@ -86,11 +88,6 @@ impl Fetcher {
         }
         self.streams = wanted.len();
         self.shares_links = room.streams > self.streams;
-        if room.is_short {
-            self.scarce_until = now.after(SCARCE_FOR);
-            self.next = self.next.min(now.after(STARVED_AGAIN));
-            return;
-        }
         let share = self.share(cluster, room.streams.max(self.streams));
         let mut nodes: Vec<(u64, i32, Vec<usize>)> = Vec::new();
         for (node, parts) in wanted {
@@ -104,11 +101,11 @@ impl Fetcher {
         nodes.sort_unstable_by_key(|(asked, node, _)| (*asked, *node));
         for (_, node, parts) in nodes {
             if let Some(link) = cluster.ready_link(now, node, Use::Fetch, usize::MAX)
-                && !self.fetch_from(now, cluster, link, node, parts, share)
+                && (room.is_short || !self.fetch_from(now, cluster, link, node, parts, share))
             {
                 self.scarce_until = now.after(SCARCE_FOR);
                 self.next = self.next.min(now.after(STARVED_AGAIN));
-                room.is_short = true;
+                (room.is_short, room.refused) = (true, true);
                 break;
             }
         }

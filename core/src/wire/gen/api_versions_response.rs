@@ -23,6 +23,7 @@ pub struct ApiVersionsResponse<'a> {
 }
 
 impl Default for ApiVersionsResponse<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             error_code: 0,
@@ -39,6 +40,7 @@ impl Default for ApiVersionsResponse<'_> {
 impl<'a> Decode<'a> for ApiVersionsResponse<'a> {
     const API: Api = api::API_VERSIONS;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 3;
@@ -82,6 +84,7 @@ pub struct ApiVersion {
 impl<'a> View<'a> for ApiVersion {
     const MIN_LEN: usize = 6;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 3;
         let m = Self { api_key: r.i16()?, min_version: r.i16()?, max_version: r.i16()? };
@@ -104,6 +107,7 @@ pub struct SupportedFeatureKey<'a> {
 impl<'a> View<'a> for SupportedFeatureKey<'a> {
     const MIN_LEN: usize = 6;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, _v: i16) -> Result<Self, WireError> {
         let m = Self { name: r.read_string(true)?, min_version: r.i16()?, max_version: r.i16()? };
         r.no_tags(true)?;
@@ -125,6 +129,7 @@ pub struct FinalizedFeatureKey<'a> {
 impl<'a> View<'a> for FinalizedFeatureKey<'a> {
     const MIN_LEN: usize = 6;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, _v: i16) -> Result<Self, WireError> {
         let m = Self { name: r.read_string(true)?, max_version_level: r.i16()?, min_version_level: r.i16()? };
         r.no_tags(true)?;

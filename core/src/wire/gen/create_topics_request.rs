@@ -15,6 +15,7 @@ pub struct CreateTopicsRequest<'a> {
 }
 
 impl Default for CreateTopicsRequest<'_> {
+    #[inline]
     fn default() -> Self {
         Self { topics: &[], timeout_ms: 60000, validate_only: false }
     }
@@ -89,6 +90,7 @@ pub struct CreatableTopicConfig<'a> {
 }
 
 impl Default for CreatableTopicConfig<'_> {
+    #[inline]
     fn default() -> Self {
         Self { name: "", value: Some("") }
     }

@@ -15,6 +15,7 @@ pub struct CreateTopicsResponse<'a> {
 impl<'a> Decode<'a> for CreateTopicsResponse<'a> {
     const API: Api = api::CREATE_TOPICS;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 5;
@@ -46,6 +47,7 @@ pub struct CreatableTopicResult<'a> {
 }
 
 impl Default for CreatableTopicResult<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             name: "",
@@ -63,6 +65,7 @@ impl Default for CreatableTopicResult<'_> {
 impl<'a> View<'a> for CreatableTopicResult<'a> {
     const MIN_LEN: usize = 6;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 5;
         let mut m = Self {
@@ -105,6 +108,7 @@ pub struct CreatableTopicConfigs<'a> {
 }
 
 impl Default for CreatableTopicConfigs<'_> {
+    #[inline]
     fn default() -> Self {
         Self { name: "", value: Some(""), read_only: false, config_source: -1, is_sensitive: false }
     }
@@ -113,6 +117,7 @@ impl Default for CreatableTopicConfigs<'_> {
 impl<'a> View<'a> for CreatableTopicConfigs<'a> {
     const MIN_LEN: usize = 6;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, _v: i16) -> Result<Self, WireError> {
         let m = Self {
             name: r.read_string(true)?,

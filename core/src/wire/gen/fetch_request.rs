@@ -33,6 +33,7 @@ pub struct FetchRequest<'a> {
 }
 
 impl Default for FetchRequest<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             cluster_id: None,
@@ -96,6 +97,7 @@ pub struct ReplicaState {
 }
 
 impl Default for ReplicaState {
+    #[inline]
     fn default() -> Self {
         Self { replica_id: -1, replica_epoch: -1 }
     }
@@ -153,6 +155,7 @@ pub struct FetchPartition {
 }
 
 impl Default for FetchPartition {
+    #[inline]
     fn default() -> Self {
         Self {
             partition: 0,

@@ -21,6 +21,7 @@ pub struct FetchResponse<'a> {
 impl<'a> Decode<'a> for FetchResponse<'a> {
     const API: Api = api::FETCH;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 12;
@@ -59,6 +60,7 @@ pub struct FetchableTopicResponse<'a> {
 impl<'a> View<'a> for FetchableTopicResponse<'a> {
     const MIN_LEN: usize = 3;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 12;
         let m = Self {
@@ -99,6 +101,7 @@ pub struct PartitionData<'a> {
 }
 
 impl Default for PartitionData<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             partition_index: 0,
@@ -119,6 +122,7 @@ impl Default for PartitionData<'_> {
 impl<'a> View<'a> for PartitionData<'a> {
     const MIN_LEN: usize = 30;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 12;
         let mut m = Self {
@@ -160,6 +164,7 @@ pub struct EpochEndOffset {
 }
 
 impl Default for EpochEndOffset {
+    #[inline]
     fn default() -> Self {
         Self { epoch: -1, end_offset: -1 }
     }
@@ -168,6 +173,7 @@ impl Default for EpochEndOffset {
 impl<'a> View<'a> for EpochEndOffset {
     const MIN_LEN: usize = 13;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, _v: i16) -> Result<Self, WireError> {
         let m = Self { epoch: r.i32()?, end_offset: r.i64()? };
         r.no_tags(true)?;
@@ -185,6 +191,7 @@ pub struct LeaderIdAndEpoch {
 }
 
 impl Default for LeaderIdAndEpoch {
+    #[inline]
     fn default() -> Self {
         Self { leader_id: -1, leader_epoch: -1 }
     }
@@ -193,6 +200,7 @@ impl Default for LeaderIdAndEpoch {
 impl<'a> View<'a> for LeaderIdAndEpoch {
     const MIN_LEN: usize = 9;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, _v: i16) -> Result<Self, WireError> {
         let m = Self { leader_id: r.i32()?, leader_epoch: r.i32()? };
         r.no_tags(true)?;
@@ -210,6 +218,7 @@ pub struct SnapshotId {
 }
 
 impl Default for SnapshotId {
+    #[inline]
     fn default() -> Self {
         Self { end_offset: -1, epoch: -1 }
     }
@@ -218,6 +227,7 @@ impl Default for SnapshotId {
 impl<'a> View<'a> for SnapshotId {
     const MIN_LEN: usize = 13;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, _v: i16) -> Result<Self, WireError> {
         let m = Self { end_offset: r.i64()?, epoch: r.i32()? };
         r.no_tags(true)?;
@@ -237,6 +247,7 @@ pub struct AbortedTransaction {
 impl<'a> View<'a> for AbortedTransaction {
     const MIN_LEN: usize = 16;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 12;
         let m = Self { producer_id: r.i64()?, first_offset: r.i64()? };
@@ -261,6 +272,7 @@ pub struct NodeEndpoint<'a> {
 impl<'a> View<'a> for NodeEndpoint<'a> {
     const MIN_LEN: usize = 11;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, _v: i16) -> Result<Self, WireError> {
         let m =
             Self { node_id: r.i32()?, host: r.read_string(true)?, port: r.i32()?, rack: r.read_nullable_string(true)? };

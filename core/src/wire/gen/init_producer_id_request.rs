@@ -21,6 +21,7 @@ pub struct InitProducerIdRequest<'a> {
 }
 
 impl Default for InitProducerIdRequest<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             transactional_id: Some(""),

@@ -21,6 +21,7 @@ pub struct InitProducerIdResponse {
 }
 
 impl Default for InitProducerIdResponse {
+    #[inline]
     fn default() -> Self {
         Self {
             throttle_time_ms: 0,
@@ -36,6 +37,7 @@ impl Default for InitProducerIdResponse {
 impl<'a> Decode<'a> for InitProducerIdResponse {
     const API: Api = api::INIT_PRODUCER_ID;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 2;

@@ -61,6 +61,7 @@ pub struct ListOffsetsPartition {
 }
 
 impl Default for ListOffsetsPartition {
+    #[inline]
     fn default() -> Self {
         Self { partition_index: 0, current_leader_epoch: -1, timestamp: 0 }
     }

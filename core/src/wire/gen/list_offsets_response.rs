@@ -15,6 +15,7 @@ pub struct ListOffsetsResponse<'a> {
 impl<'a> Decode<'a> for ListOffsetsResponse<'a> {
     const API: Api = api::LIST_OFFSETS;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 6;
@@ -36,6 +37,7 @@ pub struct ListOffsetsTopicResponse<'a> {
 impl<'a> View<'a> for ListOffsetsTopicResponse<'a> {
     const MIN_LEN: usize = 3;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 6;
         let m = Self { name: r.read_string(f)?, partitions: r.read_array(f, v)? };
@@ -60,6 +62,7 @@ pub struct ListOffsetsPartitionResponse {
 }
 
 impl Default for ListOffsetsPartitionResponse {
+    #[inline]
     fn default() -> Self {
         Self { partition_index: 0, error_code: 0, timestamp: -1, offset: -1, leader_epoch: -1 }
     }
@@ -68,6 +71,7 @@ impl Default for ListOffsetsPartitionResponse {
 impl<'a> View<'a> for ListOffsetsPartitionResponse {
     const MIN_LEN: usize = 22;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 6;
         let m = Self {

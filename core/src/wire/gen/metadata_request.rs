@@ -17,6 +17,7 @@ pub struct MetadataRequest<'a> {
 }
 
 impl Default for MetadataRequest<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             topics: Some(&[]),
@@ -74,6 +75,7 @@ pub struct MetadataRequestTopic<'a> {
 }
 
 impl Default for MetadataRequestTopic<'_> {
+    #[inline]
     fn default() -> Self {
         Self { topic_id: Uuid::ZERO, name: Some("") }
     }

@@ -23,6 +23,7 @@ pub struct MetadataResponse<'a> {
 }
 
 impl Default for MetadataResponse<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             throttle_time_ms: 0,
@@ -39,6 +40,7 @@ impl Default for MetadataResponse<'_> {
 impl<'a> Decode<'a> for MetadataResponse<'a> {
     const API: Api = api::METADATA;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 9;
@@ -72,6 +74,7 @@ pub struct MetadataResponseBroker<'a> {
 impl<'a> View<'a> for MetadataResponseBroker<'a> {
     const MIN_LEN: usize = 10;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 9;
         let m = Self {
@@ -103,6 +106,7 @@ pub struct MetadataResponseTopic<'a> {
 }
 
 impl Default for MetadataResponseTopic<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             error_code: 0,
@@ -118,6 +122,7 @@ impl Default for MetadataResponseTopic<'_> {
 impl<'a> View<'a> for MetadataResponseTopic<'a> {
     const MIN_LEN: usize = 8;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 9;
         let m = Self {
@@ -153,6 +158,7 @@ pub struct MetadataResponsePartition<'a> {
 }
 
 impl Default for MetadataResponsePartition<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             error_code: 0,
@@ -169,6 +175,7 @@ impl Default for MetadataResponsePartition<'_> {
 impl<'a> View<'a> for MetadataResponsePartition<'a> {
     const MIN_LEN: usize = 18;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 9;
         let m = Self {

@@ -17,6 +17,7 @@ pub struct ProduceResponse<'a> {
 impl<'a> Decode<'a> for ProduceResponse<'a> {
     const API: Api = api::PRODUCE;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 9;
@@ -50,6 +51,7 @@ pub struct TopicProduceResponse<'a> {
 impl<'a> View<'a> for TopicProduceResponse<'a> {
     const MIN_LEN: usize = 3;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 9;
         let m = Self {
@@ -84,6 +86,7 @@ pub struct PartitionProduceResponse<'a> {
 }
 
 impl Default for PartitionProduceResponse<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             index: 0,
@@ -101,6 +104,7 @@ impl Default for PartitionProduceResponse<'_> {
 impl<'a> View<'a> for PartitionProduceResponse<'a> {
     const MIN_LEN: usize = 22;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 9;
         let mut m = Self {
@@ -139,6 +143,7 @@ pub struct BatchIndexAndErrorMessage<'a> {
 impl<'a> View<'a> for BatchIndexAndErrorMessage<'a> {
     const MIN_LEN: usize = 6;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 9;
         let m = Self { batch_index: r.i32()?, batch_index_error_message: r.read_nullable_string(f)? };
@@ -157,6 +162,7 @@ pub struct LeaderIdAndEpoch {
 }
 
 impl Default for LeaderIdAndEpoch {
+    #[inline]
     fn default() -> Self {
         Self { leader_id: -1, leader_epoch: -1 }
     }
@@ -165,6 +171,7 @@ impl Default for LeaderIdAndEpoch {
 impl<'a> View<'a> for LeaderIdAndEpoch {
     const MIN_LEN: usize = 9;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, _v: i16) -> Result<Self, WireError> {
         let m = Self { leader_id: r.i32()?, leader_epoch: r.i32()? };
         r.no_tags(true)?;
@@ -188,6 +195,7 @@ pub struct NodeEndpoint<'a> {
 impl<'a> View<'a> for NodeEndpoint<'a> {
     const MIN_LEN: usize = 11;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, _v: i16) -> Result<Self, WireError> {
         let m =
             Self { node_id: r.i32()?, host: r.read_string(true)?, port: r.i32()?, rack: r.read_nullable_string(true)? };

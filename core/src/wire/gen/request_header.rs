@@ -16,6 +16,7 @@ pub struct RequestHeader<'a> {
 }
 
 impl Default for RequestHeader<'_> {
+    #[inline]
     fn default() -> Self {
         Self { request_api_key: 0, request_api_version: 0, correlation_id: 0, client_id: Some("") }
     }

@@ -12,6 +12,7 @@ pub struct ResponseHeader {
 impl<'a> Decode<'a> for ResponseHeader {
     const API: Api = Api { key: -1, name: "ResponseHeader", min: 0, max: 1, max_unstable: 1, flexible_from: 1 };
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 1;

@@ -1,3 +1,4 @@
+use crate::api::ANSWERED;
 use crate::testing::Bench;
 use klamm::ErrorCode;
 use klamm::wire::api_versions_request::ApiVersionsRequest;
@@ -22,7 +23,7 @@ fn every_version_lists_every_api() {
         let body: ApiVersionsResponse<'_> = answer.read();
         assert_eq!(body.error_code, 0);
         let keys: Vec<i16> = body.api_keys.iter().map(|api| api.api_key).collect();
-        assert_eq!(keys, api::ALL.iter().map(|api| api.key).collect::<Vec<_>>());
+        assert_eq!(keys, ANSWERED.iter().map(|api| api.key).collect::<Vec<_>>());
     }
     assert_eq!(range(&mut bench, 1, api::INIT_PRODUCER_ID.key), Some((0, 5)), "6 is not stable");
 }

@@ -2,6 +2,9 @@
 
 mod api_versions;
 mod create_topics;
+mod delete_records;
+mod delete_topics;
+mod describe_cluster;
 mod fetch;
 mod init_producer_id;
 mod list_offsets;
@@ -105,6 +108,20 @@ pub(crate) fn join(frame: &Frame, external: &[Vec<Bytes>]) -> Vec<Bytes> {
     pieces
 }
 
+/// What the brokers answer, and so what they advertise: what [`Cluster::handle`] has an arm for.
+pub(crate) const ANSWERED: [Api; 10] = [
+    api::PRODUCE,
+    api::FETCH,
+    api::LIST_OFFSETS,
+    api::METADATA,
+    api::API_VERSIONS,
+    api::CREATE_TOPICS,
+    api::DELETE_TOPICS,
+    api::DELETE_RECORDS,
+    api::INIT_PRODUCER_ID,
+    api::DESCRIBE_CLUSTER,
+];
+
 impl Cluster {
     pub(crate) fn handle(&mut self, request: &Request, mut body: Reader<'_>) -> Result<Outcome, WireError> {
         let body = &mut body;
@@ -115,6 +132,9 @@ impl Cluster {
             api::METADATA => self.metadata(request, body),
             api::API_VERSIONS => self.api_versions(request, body),
             api::CREATE_TOPICS => self.create_topics(request, body),
+            api::DELETE_TOPICS => self.delete_topics(request, body),
+            api::DELETE_RECORDS => self.delete_some(request, body),
+            api::DESCRIBE_CLUSTER => self.describe_cluster(request, body),
             api::INIT_PRODUCER_ID => self.init_producer_id(request, body),
             _ => Ok(Outcome::Close),
         }

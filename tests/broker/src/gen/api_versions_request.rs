@@ -15,6 +15,7 @@ pub struct ApiVersionsRequest<'a> {
 impl<'a> Decode<'a> for ApiVersionsRequest<'a> {
     const API: Api = api::API_VERSIONS;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 3;

@@ -23,6 +23,7 @@ pub struct ApiVersionsResponse<'a> {
 }
 
 impl Default for ApiVersionsResponse<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             error_code: 0,

@@ -15,6 +15,7 @@ pub struct CreateTopicsRequest<'a> {
 }
 
 impl Default for CreateTopicsRequest<'_> {
+    #[inline]
     fn default() -> Self {
         Self { topics: Array::default(), timeout_ms: 60000, validate_only: false }
     }
@@ -23,6 +24,7 @@ impl Default for CreateTopicsRequest<'_> {
 impl<'a> Decode<'a> for CreateTopicsRequest<'a> {
     const API: Api = api::CREATE_TOPICS;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 5;
@@ -50,6 +52,7 @@ pub struct CreatableTopic<'a> {
 impl<'a> View<'a> for CreatableTopic<'a> {
     const MIN_LEN: usize = 10;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 5;
         let m = Self {
@@ -76,6 +79,7 @@ pub struct CreatableReplicaAssignment<'a> {
 impl<'a> View<'a> for CreatableReplicaAssignment<'a> {
     const MIN_LEN: usize = 6;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 5;
         let m = Self { partition_index: r.i32()?, broker_ids: r.read_array(f, v)? };
@@ -94,6 +98,7 @@ pub struct CreatableTopicConfig<'a> {
 }
 
 impl Default for CreatableTopicConfig<'_> {
+    #[inline]
     fn default() -> Self {
         Self { name: "", value: Some("") }
     }
@@ -102,6 +107,7 @@ impl Default for CreatableTopicConfig<'_> {
 impl<'a> View<'a> for CreatableTopicConfig<'a> {
     const MIN_LEN: usize = 3;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 5;
         let m = Self { name: r.read_string(f)?, value: r.read_nullable_string(f)? };

@@ -47,6 +47,7 @@ pub struct CreatableTopicResult<'a> {
 }
 
 impl Default for CreatableTopicResult<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             name: "",
@@ -95,6 +96,7 @@ pub struct CreatableTopicConfigs<'a> {
 }
 
 impl Default for CreatableTopicConfigs<'_> {
+    #[inline]
     fn default() -> Self {
         Self { name: "", value: Some(""), read_only: false, config_source: -1, is_sensitive: false }
     }

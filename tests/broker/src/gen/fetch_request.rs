@@ -33,6 +33,7 @@ pub struct FetchRequest<'a> {
 }
 
 impl Default for FetchRequest<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             cluster_id: None,
@@ -54,6 +55,7 @@ impl Default for FetchRequest<'_> {
 impl<'a> Decode<'a> for FetchRequest<'a> {
     const API: Api = api::FETCH;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 12;
@@ -96,6 +98,7 @@ pub struct ReplicaState {
 }
 
 impl Default for ReplicaState {
+    #[inline]
     fn default() -> Self {
         Self { replica_id: -1, replica_epoch: -1 }
     }
@@ -104,6 +107,7 @@ impl Default for ReplicaState {
 impl<'a> View<'a> for ReplicaState {
     const MIN_LEN: usize = 13;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, _v: i16) -> Result<Self, WireError> {
         let m = Self { replica_id: r.i32()?, replica_epoch: r.i64()? };
         r.no_tags(true)?;
@@ -125,6 +129,7 @@ pub struct FetchTopic<'a> {
 impl<'a> View<'a> for FetchTopic<'a> {
     const MIN_LEN: usize = 3;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 12;
         let m = Self {
@@ -159,6 +164,7 @@ pub struct FetchPartition {
 }
 
 impl Default for FetchPartition {
+    #[inline]
     fn default() -> Self {
         Self {
             partition: 0,
@@ -176,6 +182,7 @@ impl Default for FetchPartition {
 impl<'a> View<'a> for FetchPartition {
     const MIN_LEN: usize = 16;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 12;
         let mut m = Self {
@@ -217,6 +224,7 @@ pub struct ForgottenTopic<'a> {
 impl<'a> View<'a> for ForgottenTopic<'a> {
     const MIN_LEN: usize = 3;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 12;
         let m = Self {

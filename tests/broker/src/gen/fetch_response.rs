@@ -87,6 +87,7 @@ pub struct PartitionData<'a> {
 }
 
 impl Default for PartitionData<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             partition_index: 0,
@@ -147,6 +148,7 @@ pub struct EpochEndOffset {
 }
 
 impl Default for EpochEndOffset {
+    #[inline]
     fn default() -> Self {
         Self { epoch: -1, end_offset: -1 }
     }
@@ -171,6 +173,7 @@ pub struct LeaderIdAndEpoch {
 }
 
 impl Default for LeaderIdAndEpoch {
+    #[inline]
     fn default() -> Self {
         Self { leader_id: -1, leader_epoch: -1 }
     }
@@ -195,6 +198,7 @@ pub struct SnapshotId {
 }
 
 impl Default for SnapshotId {
+    #[inline]
     fn default() -> Self {
         Self { end_offset: -1, epoch: -1 }
     }

@@ -21,6 +21,7 @@ pub struct InitProducerIdRequest<'a> {
 }
 
 impl Default for InitProducerIdRequest<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             transactional_id: Some(""),
@@ -36,6 +37,7 @@ impl Default for InitProducerIdRequest<'_> {
 impl<'a> Decode<'a> for InitProducerIdRequest<'a> {
     const API: Api = api::INIT_PRODUCER_ID;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 2;

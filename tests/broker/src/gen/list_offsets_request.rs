@@ -19,6 +19,7 @@ pub struct ListOffsetsRequest<'a> {
 impl<'a> Decode<'a> for ListOffsetsRequest<'a> {
     const API: Api = api::LIST_OFFSETS;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 6;
@@ -45,6 +46,7 @@ pub struct ListOffsetsTopic<'a> {
 impl<'a> View<'a> for ListOffsetsTopic<'a> {
     const MIN_LEN: usize = 3;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 6;
         let m = Self { name: r.read_string(f)?, partitions: r.read_array(f, v)? };
@@ -65,6 +67,7 @@ pub struct ListOffsetsPartition {
 }
 
 impl Default for ListOffsetsPartition {
+    #[inline]
     fn default() -> Self {
         Self { partition_index: 0, current_leader_epoch: -1, timestamp: 0 }
     }
@@ -73,6 +76,7 @@ impl Default for ListOffsetsPartition {
 impl<'a> View<'a> for ListOffsetsPartition {
     const MIN_LEN: usize = 12;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 6;
         let m = Self {

@@ -59,6 +59,7 @@ pub struct ListOffsetsPartitionResponse {
 }
 
 impl Default for ListOffsetsPartitionResponse {
+    #[inline]
     fn default() -> Self {
         Self { partition_index: 0, error_code: 0, timestamp: -1, offset: -1, leader_epoch: -1 }
     }

@@ -17,6 +17,7 @@ pub struct MetadataRequest<'a> {
 }
 
 impl Default for MetadataRequest<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             topics: Some(Array::default()),
@@ -30,6 +31,7 @@ impl Default for MetadataRequest<'_> {
 impl<'a> Decode<'a> for MetadataRequest<'a> {
     const API: Api = api::METADATA;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 9;
@@ -54,6 +56,7 @@ pub struct MetadataRequestTopic<'a> {
 }
 
 impl Default for MetadataRequestTopic<'_> {
+    #[inline]
     fn default() -> Self {
         Self { topic_id: Uuid::ZERO, name: Some("") }
     }
@@ -62,6 +65,7 @@ impl Default for MetadataRequestTopic<'_> {
 impl<'a> View<'a> for MetadataRequestTopic<'a> {
     const MIN_LEN: usize = 2;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 9;
         let m = Self {

@@ -23,6 +23,7 @@ pub struct MetadataResponse<'a> {
 }
 
 impl Default for MetadataResponse<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             throttle_time_ms: 0,
@@ -103,6 +104,7 @@ pub struct MetadataResponseTopic<'a> {
 }
 
 impl Default for MetadataResponseTopic<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             error_code: 0,
@@ -156,6 +158,7 @@ pub struct MetadataResponsePartition<'a> {
 }
 
 impl Default for MetadataResponsePartition<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             error_code: 0,

@@ -19,6 +19,7 @@ pub struct ProduceRequest<'a> {
 impl<'a> Decode<'a> for ProduceRequest<'a> {
     const API: Api = api::PRODUCE;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 9;
@@ -47,6 +48,7 @@ pub struct TopicProduceData<'a> {
 impl<'a> View<'a> for TopicProduceData<'a> {
     const MIN_LEN: usize = 3;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 9;
         let m = Self {
@@ -71,6 +73,7 @@ pub struct PartitionProduceData<'a> {
 impl<'a> View<'a> for PartitionProduceData<'a> {
     const MIN_LEN: usize = 6;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 9;
         let m = Self { index: r.i32()?, records: r.read_nullable_bytes(f)? };

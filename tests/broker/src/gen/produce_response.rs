@@ -75,6 +75,7 @@ pub struct PartitionProduceResponse<'a> {
 }
 
 impl Default for PartitionProduceResponse<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             index: 0,
@@ -136,6 +137,7 @@ pub struct LeaderIdAndEpoch {
 }
 
 impl Default for LeaderIdAndEpoch {
+    #[inline]
     fn default() -> Self {
         Self { leader_id: -1, leader_epoch: -1 }
     }

@@ -51,7 +51,7 @@ fn nobody_listens() {
     let mut sim = empty();
     replace(&sim, Listener::Nobody);
     let (error, after) = refusal(&mut sim, Config::new("broker-1:9092,nowhere.example:9092"));
-    let Error::Transport { tried } = &error else { panic!("{error:?}") };
+    let Error::Transport { tried, .. } = &error else { panic!("{error:?}") };
     assert_eq!(tried.len(), 2, "{tried:?}");
     says(&error, &["broker-1:9092", "connection refused", "nowhere.example:9092", "name look-up failed"]);
     assert!(tried.iter().any(|(_, e)| e.phase == Phase::Resolve));
@@ -110,7 +110,7 @@ fn a_peer_that_answers_garbage() {
         let mut sim = empty();
         replace(&sim, answers(garbage, false));
         let (error, after) = refusal(&mut sim, config());
-        let Error::Peer { address, fault } = &error else { panic!("{error:?}") };
+        let Error::Peer { address, fault, .. } = &error else { panic!("{error:?}") };
         assert_eq!(address, "broker-1:9092");
         let named = matches!(
             fault,

@@ -1,5 +1,6 @@
 //! Situations that are scripted, not drawn from a seed.
 
+mod admin;
 mod bad_input;
 mod common;
 mod traps;

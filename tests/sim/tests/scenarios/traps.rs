@@ -412,7 +412,7 @@ fn dropping_everything_is_bounded() {
     assert!(took <= 3_200 * MS, "{took:?}");
     for ticket in left.borrow().iter() {
         let error = ticket.outcome().expect("it is settled").expect_err("nobody answered");
-        assert_eq!(error, Error::Closed { fate: Fate::MaybePersisted });
+        assert!(matches!(error, Error::Closed { fate: Fate::MaybePersisted, .. }), "{error:?}");
     }
 }
 

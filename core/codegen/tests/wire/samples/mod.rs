@@ -4,8 +4,16 @@ use crate::harness::Case;
 
 mod api_versions_request;
 mod api_versions_response;
+mod consumer_protocol_assignment;
+mod consumer_protocol_subscription;
 mod create_topics_request;
 mod create_topics_response;
+mod delete_records_request;
+mod delete_records_response;
+mod delete_topics_request;
+mod delete_topics_response;
+mod describe_cluster_request;
+mod describe_cluster_response;
 mod fetch_request;
 mod fetch_response;
 mod init_producer_id_request;
@@ -20,62 +28,28 @@ mod produce_response;
 /// A case for each message.
 pub(crate) fn cases() -> Vec<Case> {
     vec![
-        Case::request::<
-            klamm::wire::api_versions_request::ApiVersionsRequest<'static>,
-            klamm_broker::r#gen::api_versions_request::ApiVersionsRequest<'static>,
-        >("ApiVersionsRequest"),
-        Case::response::<
-            klamm_broker::r#gen::api_versions_response::ApiVersionsResponse<'static>,
-            klamm::wire::api_versions_response::ApiVersionsResponse<'static>,
-        >("ApiVersionsResponse"),
-        Case::request::<
-            klamm::wire::create_topics_request::CreateTopicsRequest<'static>,
-            klamm_broker::r#gen::create_topics_request::CreateTopicsRequest<'static>,
-        >("CreateTopicsRequest"),
-        Case::response::<
-            klamm_broker::r#gen::create_topics_response::CreateTopicsResponse<'static>,
-            klamm::wire::create_topics_response::CreateTopicsResponse<'static>,
-        >("CreateTopicsResponse"),
-        Case::request::<
-            klamm::wire::fetch_request::FetchRequest<'static>,
-            klamm_broker::r#gen::fetch_request::FetchRequest<'static>,
-        >("FetchRequest"),
-        Case::response::<
-            klamm_broker::r#gen::fetch_response::FetchResponse<'static>,
-            klamm::wire::fetch_response::FetchResponse<'static>,
-        >("FetchResponse"),
-        Case::request::<
-            klamm::wire::init_producer_id_request::InitProducerIdRequest<'static>,
-            klamm_broker::r#gen::init_producer_id_request::InitProducerIdRequest<'static>,
-        >("InitProducerIdRequest"),
-        Case::response::<
-            klamm_broker::r#gen::init_producer_id_response::InitProducerIdResponse,
-            klamm::wire::init_producer_id_response::InitProducerIdResponse,
-        >("InitProducerIdResponse"),
-        Case::request::<
-            klamm::wire::list_offsets_request::ListOffsetsRequest<'static>,
-            klamm_broker::r#gen::list_offsets_request::ListOffsetsRequest<'static>,
-        >("ListOffsetsRequest"),
-        Case::response::<
-            klamm_broker::r#gen::list_offsets_response::ListOffsetsResponse<'static>,
-            klamm::wire::list_offsets_response::ListOffsetsResponse<'static>,
-        >("ListOffsetsResponse"),
-        Case::request::<
-            klamm::wire::metadata_request::MetadataRequest<'static>,
-            klamm_broker::r#gen::metadata_request::MetadataRequest<'static>,
-        >("MetadataRequest"),
-        Case::response::<
-            klamm_broker::r#gen::metadata_response::MetadataResponse<'static>,
-            klamm::wire::metadata_response::MetadataResponse<'static>,
-        >("MetadataResponse"),
-        Case::request::<
-            klamm::wire::produce_request::ProduceRequest<'static>,
-            klamm_broker::r#gen::produce_request::ProduceRequest<'static>,
-        >("ProduceRequest"),
-        Case::response::<
-            klamm_broker::r#gen::produce_response::ProduceResponse<'static>,
-            klamm::wire::produce_response::ProduceResponse<'static>,
-        >("ProduceResponse"),
+        api_versions_request::case(),
+        api_versions_response::case(),
+        create_topics_request::case(),
+        create_topics_response::case(),
+        delete_records_request::case(),
+        delete_records_response::case(),
+        delete_topics_request::case(),
+        delete_topics_response::case(),
+        describe_cluster_request::case(),
+        describe_cluster_response::case(),
+        fetch_request::case(),
+        fetch_response::case(),
+        init_producer_id_request::case(),
+        init_producer_id_response::case(),
+        list_offsets_request::case(),
+        list_offsets_response::case(),
+        metadata_request::case(),
+        metadata_response::case(),
+        produce_request::case(),
+        produce_response::case(),
+        consumer_protocol_assignment::case(),
+        consumer_protocol_subscription::case(),
     ]
 }
 
@@ -85,6 +59,12 @@ pub(crate) fn parts() {
     api_versions_response::parts();
     create_topics_request::parts();
     create_topics_response::parts();
+    delete_records_request::parts();
+    delete_records_response::parts();
+    delete_topics_request::parts();
+    delete_topics_response::parts();
+    describe_cluster_request::parts();
+    describe_cluster_response::parts();
     fetch_request::parts();
     fetch_response::parts();
     init_producer_id_request::parts();
@@ -95,4 +75,6 @@ pub(crate) fn parts() {
     metadata_response::parts();
     produce_request::parts();
     produce_response::parts();
+    consumer_protocol_assignment::parts();
+    consumer_protocol_subscription::parts();
 }

@@ -10,6 +10,7 @@ pub struct EmptyRequest {}
 impl<'a> Decode<'a> for EmptyRequest {
     const API: Api = api::EMPTY;
 
+    #[inline]
     fn decode(_r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         Ok(Self {})

@@ -79,6 +79,7 @@ pub struct EveryRequest<'a> {
 }
 
 impl Default for EveryRequest<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             bool: true,
@@ -123,6 +124,7 @@ impl Default for EveryRequest<'_> {
 impl<'a> Decode<'a> for EveryRequest<'a> {
     const API: Api = api::EVERY;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 3;
@@ -188,6 +190,7 @@ pub struct Node<'a> {
 impl<'a> View<'a> for Node<'a> {
     const MIN_LEN: usize = 4;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 3;
         let m = Self { id: r.i32()?, rack: if v >= 4 { r.read_string(f)? } else { "" } };

@@ -45,6 +45,7 @@ pub struct EveryResponse<'a> {
 }
 
 impl Default for EveryResponse<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             outer: Outer::default(),
@@ -164,6 +165,7 @@ pub struct Inner {
 }
 
 impl Default for Inner {
+    #[inline]
     fn default() -> Self {
         Self { number: 5, tagged: 0 }
     }
@@ -190,6 +192,7 @@ pub struct Row<'a> {
 }
 
 impl Default for Row<'_> {
+    #[inline]
     fn default() -> Self {
         Self { cells: Some(&[]) }
     }
@@ -236,6 +239,7 @@ pub struct Cursor<'a> {
 }
 
 impl Default for Cursor<'_> {
+    #[inline]
     fn default() -> Self {
         Self { topic: "", partition: -1 }
     }

@@ -10,6 +10,7 @@ pub struct EmptyResponse {}
 impl<'a> Decode<'a> for EmptyResponse {
     const API: Api = api::EMPTY;
 
+    #[inline]
     fn decode(_r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         Ok(Self {})

@@ -79,6 +79,7 @@ pub struct EveryRequest<'a> {
 }
 
 impl Default for EveryRequest<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             bool: true,

@@ -45,6 +45,7 @@ pub struct EveryResponse<'a> {
 }
 
 impl Default for EveryResponse<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             outer: Outer::default(),
@@ -72,6 +73,7 @@ impl Default for EveryResponse<'_> {
 impl<'a> Decode<'a> for EveryResponse<'a> {
     const API: Api = api::EVERY;
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let f = v >= 3;
@@ -138,6 +140,7 @@ pub struct Outer {
 impl<'a> View<'a> for Outer {
     const MIN_LEN: usize = 2;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 3;
         let m = Self { inner: Inner::read(r, v)? };
@@ -156,6 +159,7 @@ pub struct Inner {
 }
 
 impl Default for Inner {
+    #[inline]
     fn default() -> Self {
         Self { number: 5, tagged: 0 }
     }
@@ -164,6 +168,7 @@ impl Default for Inner {
 impl<'a> View<'a> for Inner {
     const MIN_LEN: usize = 2;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 3;
         let mut m = Self { number: r.i16()?, tagged: 0 };
@@ -189,6 +194,7 @@ pub struct Row<'a> {
 }
 
 impl Default for Row<'_> {
+    #[inline]
     fn default() -> Self {
         Self { cells: Some(Array::default()) }
     }
@@ -197,6 +203,7 @@ impl Default for Row<'_> {
 impl<'a> View<'a> for Row<'a> {
     const MIN_LEN: usize = 2;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 3;
         let m = Self { cells: if v >= 2 { r.read_nullable_array(f, v)? } else { Some(r.read_array(f, v)?) } };
@@ -217,6 +224,7 @@ pub struct Cell<'a> {
 impl<'a> View<'a> for Cell<'a> {
     const MIN_LEN: usize = 2;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 3;
         let mut m = Self { value: r.read_string(f)?, notes: Array::default() };
@@ -244,6 +252,7 @@ pub struct Cursor<'a> {
 }
 
 impl Default for Cursor<'_> {
+    #[inline]
     fn default() -> Self {
         Self { topic: "", partition: -1 }
     }
@@ -252,6 +261,7 @@ impl Default for Cursor<'_> {
 impl<'a> View<'a> for Cursor<'a> {
     const MIN_LEN: usize = 6;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         let f = v >= 3;
         let m = Self { topic: r.read_string(f)?, partition: r.i32()? };

@@ -16,6 +16,7 @@ pub struct Loose<'a> {
 impl<'a> Decode<'a> for Loose<'a> {
     const API: Api = Api { key: -1, name: "Loose", min: 0, max: 1, max_unstable: 1, flexible_from: 0 };
 
+    #[inline]
     fn decode(r: &mut Reader<'a>, v: i16) -> Result<Self, WireError> {
         Self::API.check(v)?;
         let m = Self {
@@ -38,6 +39,7 @@ pub struct Part<'a> {
 impl<'a> View<'a> for Part<'a> {
     const MIN_LEN: usize = 2;
 
+    #[inline]
     fn read(r: &mut Reader<'a>, _v: i16) -> Result<Self, WireError> {
         let m = Self { records: r.read_nullable_bytes(true)? };
         r.no_tags(true)?;

@@ -10,28 +10,7 @@ mod loose;
 
 /// A case for each message.
 pub(crate) fn cases() -> Vec<Case> {
-    vec![
-        Case::request::<
-            crate::made_up::client::empty_request::EmptyRequest,
-            crate::made_up::broker::empty_request::EmptyRequest,
-        >("EmptyRequest"),
-        Case::response::<
-            crate::made_up::broker::empty_response::EmptyResponse,
-            crate::made_up::client::empty_response::EmptyResponse,
-        >("EmptyResponse"),
-        Case::request::<
-            crate::made_up::client::every_request::EveryRequest<'static>,
-            crate::made_up::broker::every_request::EveryRequest<'static>,
-        >("EveryRequest"),
-        Case::response::<
-            crate::made_up::broker::every_response::EveryResponse<'static>,
-            crate::made_up::client::every_response::EveryResponse<'static>,
-        >("EveryResponse"),
-        Case::data::<
-            crate::made_up::client::loose_encoder::Loose<'static>,
-            crate::made_up::client::loose::Loose<'static>,
-        >("Loose"),
-    ]
+    vec![empty_request::case(), empty_response::case(), every_request::case(), every_response::case(), loose::case()]
 }
 
 /// Checks the structures within them.

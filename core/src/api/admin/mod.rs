@@ -1,0 +1,132 @@
+//! Operations on the cluster.
+
+mod cluster;
+mod records;
+mod topics;
+
+pub use cluster::{BrokerDescription, ClusterDescription};
+pub use records::{DeletedRecords, ListedOffset, OffsetSpec};
+pub use topics::{CreatedTopic, NewTopic};
+
+use alloc::{boxed::Box, string::String, vec::Vec};
+use core::fmt;
+
+use super::{Client, Command};
+use crate::{
+    Error,
+    admin::{self, ByLeader, Operation, Reply},
+    error::Fate,
+    sync::Arc,
+};
+
+/// Operations on the cluster. Each has `request_timeout_ms`, retries included, and as many of them as 64 may be under way
+/// at once.
+///
+/// A future that is dropped stops waiting; what was asked for is done all the same.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    client: Client,
+}
+
+/// Not everything was done.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct AdminError<T> {
+    /// What was.
+    pub done: Vec<T>,
+    /// What was not: each topic, or partition as `topic-partition`, with its reason.
+    pub failed: Vec<(String, Error)>,
+}
+
+impl<T> fmt::Display for AdminError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, (name, error)) in self.failed.iter().enumerate() {
+            write!(f, "{}{name}: {error}", if i == 0 { "" } else { "; " })?;
+        }
+        Ok(())
+    }
+}
+
+impl<T: fmt::Debug> core::error::Error for AdminError<T> {}
+
+impl<T> From<AdminError<T>> for Error {
+    /// The first failure.
+    fn from(all: AdminError<T>) -> Error {
+        let first = all.failed.into_iter().next();
+        first.map_or(Error::Closed { fate: Fate::MaybePersisted }, |(_, error)| error)
+    }
+}
+
+impl Admin {
+    pub(super) fn new(client: Client) -> Self {
+        Admin { client }
+    }
+
+    /// Makes topics, and waits until a broker's metadata shows each with all its leaders, so that producing to it can
+    /// begin (other brokers may learn of it a moment later; producers and consumers retry).
+    ///
+    /// # Errors
+    /// [`AdminError`] unless all were made: it has those that were.
+    pub async fn create_topics(
+        &self,
+        topics: impl IntoIterator<Item = NewTopic>,
+    ) -> Result<Vec<CreatedTopic>, AdminError<CreatedTopic>> {
+        let topics = topics.into_iter().collect();
+        self.run(|reply| admin::CreateTopics::new(topics, reply)).await
+    }
+
+    /// Deletes topics with all their records. Brokers may show them for a moment after.
+    ///
+    /// # Errors
+    /// [`AdminError`] unless all were deleted: it has the names of those that were. A topic that is not there is an error,
+    /// unless an earlier try of this call may have deleted it.
+    pub async fn delete_topics<T: Into<String>>(
+        &self,
+        topics: impl IntoIterator<Item = T>,
+    ) -> Result<(), AdminError<String>> {
+        let topics = topics.into_iter().map(Into::into).collect();
+        self.run(|reply| admin::DeleteTopics::new(topics, reply)).await
+    }
+
+    /// Deletes the records before an offset of each partition (KIP-107); −1: all that are replicated now.
+    ///
+    /// # Errors
+    /// [`AdminError`] unless it was done everywhere; OFFSET_OUT_OF_RANGE for an offset after the high watermark.
+    pub async fn delete_records<T: Into<String>>(
+        &self,
+        before: impl IntoIterator<Item = (T, i32, i64)>,
+    ) -> Result<Vec<DeletedRecords>, AdminError<DeletedRecords>> {
+        let before = before.into_iter().map(|(topic, partition, offset)| (topic.into(), partition, offset));
+        self.run(|reply| ByLeader::<admin::DeleteRecords>::new(before, reply)).await
+    }
+
+    /// Looks up offsets of partitions. The answers come in no certain order.
+    ///
+    /// # Errors
+    /// [`AdminError`] unless all were answered; a broker that is too old for an [`OffsetSpec`] is named with both ranges.
+    pub async fn list_offsets<T: Into<String>>(
+        &self,
+        wanted: impl IntoIterator<Item = (T, i32, OffsetSpec)>,
+    ) -> Result<Vec<ListedOffset>, AdminError<ListedOffset>> {
+        let wanted = wanted.into_iter().map(|(topic, partition, spec)| (topic.into(), partition, spec));
+        self.run(|reply| ByLeader::<admin::ListOffsets>::new(wanted, reply)).await
+    }
+
+    /// The cluster: its id, its controller, its brokers.
+    ///
+    /// # Errors
+    /// [`Error::Broker`] as the broker refuses; [`Error::TimedOut`] when none answers in time.
+    pub async fn describe_cluster(&self) -> Result<ClusterDescription, Error> {
+        self.run(admin::DescribeCluster::new).await
+    }
+
+    /// Hands an operation to the driver and waits for what comes of it. When there is no driver any more, it ends at once.
+    async fn run<T, O: Operation + 'static>(&self, make: impl FnOnce(Arc<Reply<T>>) -> O) -> T {
+        let reply = Reply::new();
+        let operation = Box::new(make(Arc::clone(&reply)));
+        if let Err((error, Command::Admin(mut operation))) = self.client.shared().command(Command::Admin(operation)) {
+            operation.end(Some(&error));
+        }
+        reply.taken().await
+    }
+}
