@@ -81,7 +81,7 @@ fn kinds(len: usize) -> Vec<Vec<u8>> {
         (0..).flat_map(|i| format!("{{\"id\":{i},\"u\":\"{}\"}}", next() % 1000).into_bytes()).take(len).collect();
     let words: Vec<[u8; 6]> = (0..2000).map(|_| next().to_le_bytes()[..6].try_into().unwrap()).collect();
     let short: Vec<u8> = (0..).flat_map(|_| words[next() as usize % 2000]).take(len).collect();
-    let sparse: Vec<u8> = (0..).flat_map(|i| [0, 0, 0, 0, 0, (i as u64 * 0x9e37_79b9 >> 16) as u8]).take(len).collect();
+    let sparse: Vec<u8> = (0..).flat_map(|i| [0, 0, 0, 0, 0, ((i * 0x9e37_79b9u64) >> 16) as u8]).take(len).collect();
     // Letters that differ in frequency only.
     let skewed: Vec<u8> = (0..len).map(|_| (next() % 16 * (next() % 16)) as u8).collect();
     vec![noise, text, short, sparse, skewed, vec![0; len]]

@@ -1,4 +1,22 @@
-//! Compression: what a codec must do. A batch's records are compressed as one block; its header stays plain.
+//! Compression: what a codec must do, and the codecs of this build. A batch's records are compressed as one block; its
+//! header stays plain.
+//!
+//! Every codec is a feature, works without std, and has neither C nor unsafe code here or in the crates that it stands on
+//! (`crc32fast`, `miniz_oxide`, `lz4_flex`, `twox-hash`, `zrip`: the first has some for the CPU's instructions, under std
+//! only). Measured on batches of 1 MiB, JSON / log lines / Protobuf, on two shared cores with
+//! `cargo run --release -p klamm-bench --bin codecs`, where each is beside other implementations:
+//!
+//! | codec | levels | usual | ratio | MiB/s to compress | MiB/s to inflate |
+//! |---|---|---|---|---|---|
+//! | lz4 | 1 and 2 fast, 3 to 17 high | 1 | 3.9 / 2.6 / 1.4 | 870 / 670 / 510 | 3200 / 3100 / 3000 |
+//! | lz4, level 9 | | | 4.8 / 3.1 / 1.8 | 36 / 29 / 20 | 3400 / 2500 / 2600 |
+//! | snappy | none | | 3.6 / 2.5 / 1.5 | 830 / 590 / 450 | 2200 / 1650 / 1150 |
+//! | gzip, level 1 | −1, 0 to 9 | 6 | 5.1 / 3.6 / 1.8 | 290 / 210 / 120 | 570 / 400 / 290 |
+//! | gzip, level 6 | | | 7.0 / 4.4 / 2.1 | 38 / 29 / 14 | 800 / 520 / 390 |
+//! | zstd | −7 to 4 | 1 | 6.5 / 4.3 / 1.7 | 470 / 360 / 230 | 1300 / 1170 / 760 |
+//!
+//! On servers `klamm-tokio`'s `FastCodecs` has zlib-rs for gzip (460 / 300 / 180 and 1200 / 860 / 610 at level 1,
+//! 87 / 87 / 41 at level 6), and under a feature the zstd library, with levels up to 22.
 #![cfg_attr(
     not(test),
     deny(

@@ -89,8 +89,12 @@ impl Inflater {
             return Ok(at);
         }
         let limit = self.budget.most(Class::Inflate);
-        // The output is the window, so the room for that is all the limit there is: a frame may claim more than it uses.
-        let made = self.codecs.decompressor(codec, usize::MAX).map_err(Stuck::Codec)?;
+        // Where the output is the window, the room for that is all the limit there is: a frame may claim more than it uses.
+        // A codec that keeps a window of its own gets half of the class for it.
+        let mut made = self.codecs.decompressor(codec, usize::MAX).map_err(Stuck::Codec)?;
+        if made.memory() > limit {
+            made = self.codecs.decompressor(codec, limit / 2).map_err(Stuck::Codec)?;
+        }
         let needed = made.memory();
         if needed > limit {
             return Err(Stuck::Never { needed, limit });

@@ -155,6 +155,11 @@ impl Cluster {
 
     /// The partition's log as `dump-log` prints it, from the files of one broker: batches with their sequences, and records.
     pub fn dump_log(&self, id: usize, topic: &str, partition: i32) -> String {
+        self.try_dump_log(id, topic, partition).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// [`Cluster::dump_log`] of a log from which the broker may take a file at the same time: then what the tool printed.
+    pub fn try_dump_log(&self, id: usize, topic: &str, partition: i32) -> Result<String, String> {
         let folder = self.dir.join(format!("node-{id}/data/{topic}-{partition}"));
         let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
         let mut files: Vec<String> = entries
@@ -163,7 +168,7 @@ impl Cluster {
             .map(|path| path.display().to_string())
             .collect();
         files.sort();
-        self.tool(&["dump-log", "--print-data-log", "--files", &files.join(",")])
+        self.try_tool(&["dump-log", "--print-data-log", "--files", &files.join(",")], &[])
     }
 
     fn control(&self, action: &str, id: usize) {

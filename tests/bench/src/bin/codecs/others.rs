@@ -4,12 +4,9 @@ use std::io::{Read, Write};
 
 use lz4_flex::frame::{BlockMode, BlockSize, FrameDecoder, FrameEncoder, FrameInfo};
 
-use crate::Subject;
+use crate::{Subject, Work};
 
-/// Compresses a batch's chunks into a buffer that is kept.
-type Pack = Box<dyn FnMut(&[u8], &mut Vec<u8>)>;
-
-fn subject(name: &str, level: &str, pack: Pack, inflate: Pack) -> Subject {
+fn subject(name: &str, level: &str, pack: Work, inflate: Work) -> Subject {
     Subject { name: name.into(), level: level.into(), pack, inflate }
 }
 
