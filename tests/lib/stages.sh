@@ -105,6 +105,11 @@ stage_java() {
 
 stage_oracle() { cargo test --no-fail-fast -p klamm-oracle --test java -- --nocapture; }
 
+stage_peers() {
+  cargo run --release --manifest-path tests/peers/Cargo.toml
+  passed peers
+}
+
 stage_wasi() { tests/wasm/run; }
 
 stage_examples() {
