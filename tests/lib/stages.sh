@@ -92,6 +92,14 @@ stage_java() {
 
 stage_oracle() { cargo test --no-fail-fast -p klamm-oracle --test java -- --nocapture; }
 
+# Twenty seconds a target, two at a time: what a change breaks at once. Long runs are started by hand.
+stage_fuzz() {
+  local line
+  fuzz/run for 20 | while read -r line; do
+    case $line in *' runs in '*) passed "$line";; *) echo "$line";; esac
+  done
+}
+
 stage_wasi() { tests/wasm/run; }
 
 stage_examples() {
