@@ -119,8 +119,11 @@ fn snap(data: &[u8]) -> Option<Vec<u8>> {
     rest.is_empty().then_some(out)
 }
 
-/// A whole LZ4 frame.
-const TAIL: &[u8] = b"\x04\x22\x4d\x18\x60\x40\x82\x04\0\0\x80tail\0\0\0\0";
+/// Whole LZ4 frames with these bytes.
+const TAILS: [(&[u8], &[u8]); 2] = [
+    (b"\x04\x22\x4d\x18\x60\x40\x82\x04\0\0\x80tail\0\0\0\0", b"tail"),
+    (b"\x04\x22\x4d\x18\x60\x40\x82\x07\0\0\x80another\0\0\0\0", b"another"),
+];
 /// What frames of the LZ4 tool began with long ago; lz4_flex reads them, and no client of Kafka's does.
 const LEGACY: &[u8] = b"\x02\x21\x4c\x18";
 
@@ -131,10 +134,19 @@ pub fn lz4(data: &[u8]) {
 }
 
 /// All frames. Its decoder takes the end of the input for a frame's end, and an empty block too: so a frame of our own
-/// follows, which is read as such only if the one before it had an end.
+/// follows, which is read as such only if the one before it had an end; and then another, lest a block swallow it.
 fn flex(data: &[u8]) -> Option<Vec<u8>> {
-    let whole = [data, TAIL].concat();
-    let mut decoder = lz4_flex::frame::FrameDecoder::new(&whole[..]);
+    let [one, other] = TAILS.map(|(tail, content)| {
+        let mut out = frames(&[data, tail].concat())?;
+        let len = out.strip_suffix(content)?.len();
+        out.truncate(len);
+        Some(out)
+    });
+    one.filter(|_| !data.is_empty()).filter(|one| other.as_ref() == Some(one))
+}
+
+fn frames(src: &[u8]) -> Option<Vec<u8>> {
+    let mut decoder = lz4_flex::frame::FrameDecoder::new(src);
     let mut out = Vec::new();
     while !decoder.get_ref().is_empty() {
         out.extend(theirs(&mut decoder)?);
@@ -142,7 +154,7 @@ fn flex(data: &[u8]) -> Option<Vec<u8>> {
             return None;
         }
     }
-    out.strip_suffix(b"tail").filter(|_| !data.is_empty()).map(<[u8]>::to_vec)
+    Some(out)
 }
 
 /// Against the C library: its stream, whose window has a limit, and its one call, which does not let an empty last block
