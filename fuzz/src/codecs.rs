@@ -119,30 +119,41 @@ fn snap(data: &[u8]) -> Option<Vec<u8>> {
     rest.is_empty().then_some(out)
 }
 
-/// A whole LZ4 frame.
-const TAIL: &[u8] = b"\x04\x22\x4d\x18\x60\x40\x82\x04\0\0\x80tail\0\0\0\0";
-/// What frames of the LZ4 tool began with long ago; lz4_flex reads them, and no client of Kafka's does.
-const LEGACY: &[u8] = b"\x02\x21\x4c\x18";
-
 /// Against lz4_flex's frames.
 pub fn lz4(data: &[u8]) {
-    let out = flex(data).filter(|_| !data.windows(4).any(|bytes| bytes == LEGACY));
-    agree(Codec::Lz4, data, out);
+    agree(Codec::Lz4, data, flex(data));
 }
 
-/// All frames. Its decoder takes the end of the input for a frame's end, and an empty block too: so a frame of our own
-/// follows, which is read as such only if the one before it had an end.
+/// What lz4_flex makes of all frames, if they are whole: it takes the end of the input for a frame's end.
 fn flex(data: &[u8]) -> Option<Vec<u8>> {
-    let whole = [data, TAIL].concat();
-    let mut decoder = lz4_flex::frame::FrameDecoder::new(&whole[..]);
+    let mut rest = data;
+    while !rest.is_empty() {
+        rest = behind_frame(rest)?;
+    }
+    let mut decoder = lz4_flex::frame::FrameDecoder::new(data);
     let mut out = Vec::new();
+    // An empty block looks like the end of its frame to it, but it goes on when it is asked again.
     while !decoder.get_ref().is_empty() {
         out.extend(theirs(&mut decoder)?);
         if out.len() > LIMIT {
             return None;
         }
     }
-    out.strip_suffix(b"tail").filter(|_| !data.is_empty()).map(<[u8]>::to_vec)
+    (!data.is_empty()).then_some(out)
+}
+
+/// What follows a frame with an end mark, by its lengths alone.
+fn behind_frame(frame: &[u8]) -> Option<&[u8]> {
+    let (&flags, rest) = frame.strip_prefix(b"\x04\x22\x4d\x18")?.split_first()?;
+    let mut rest = rest.get(2 + if flags & 8 == 0 { 0 } else { 8 }..)?;
+    loop {
+        let (size, block) = rest.split_first_chunk::<4>()?;
+        let size = u32::from_le_bytes(*size);
+        if size == 0 {
+            return block.get(if flags & 4 == 0 { 0 } else { 4 }..);
+        }
+        rest = block.get((size & !(1 << 31)) as usize + if flags & 16 == 0 { 0 } else { 4 }..)?;
+    }
 }
 
 /// Against the C library: its stream, whose window has a limit, and its one call, which does not let an empty last block

@@ -288,6 +288,7 @@ impl Run {
         match a >> 1 & 7 {
             0 => net.cluster.kill(node),
             1 | 2 => net.cluster.start(node),
+            3 | 4 if !net.cluster.is_up(node) => {}
             3 | 4 => net.cluster.move_leader(TOPICS[0], (b & 1) as i32, node),
             5 => net.cluster.close_connections(node),
             6 => {

@@ -28,7 +28,7 @@ stage_clippy() {
 
 stage_unit() {
   cargo test --no-fail-fast -p klamm -p klamm-codegen -p klamm-tokio -p klamm-wasi
-  cargo test --no-fail-fast -p klamm-oracle --test reference
+  cargo test --no-fail-fast -p klamm-oracle --test reference --test damage
 }
 stage_tidy() { cargo test --no-fail-fast -p klamm-tidy; }
 stage_doc() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps; }
