@@ -119,6 +119,33 @@ fn a_record_that_is_too_large_fails_alone() {
     assert_eq!(log.iter().map(|(_, b)| b.epoch).max(), Some(1));
 }
 
+/// However full the Produce class is of batches that are all too large, and all of one partition: none waits for
+/// room that only those behind it could give back.
+#[test]
+fn a_full_class_is_split_batch_by_batch() {
+    for batch_bytes in [700, 2_000, 4_000] {
+        let mut config = Config::new("one:9001");
+        config.memory = Memory { produce_bytes: 8 << 10, ..config.memory };
+        let mut pair = Pair::with(config);
+        let producer = pair.client().producer().batch_bytes(batch_bytes).build().expect("builds");
+        let first = pair.enqueue(&producer, Record::to("t").partition(0).value("first"));
+        let request = pair.expect(api::PRODUCE);
+        pair.acknowledge(&request, 0);
+        assert_eq!(offset(&first), 0);
+        let (mut values, mut tickets) = (Vec::new(), Vec::new());
+        for value in numbered(0, 2_000) {
+            let Ok(ticket) = producer.try_enqueue(Record::to("t").partition(0).value(&value)) else { break };
+            tickets.push(ticket);
+            values.push(value);
+        }
+        assert!(values.len() > 100 && values.len() < 2_000, "{}", values.len());
+        let log = serve(&mut pair, 300, 50, (0, 1));
+        check(&log, &tickets, &values);
+        let budget = pair.client().budget();
+        assert!(budget.peak(Class::Produce) <= budget.limit(Class::Produce));
+    }
+}
+
 /// Without idempotence it is the same, one batch at a time.
 #[test]
 fn without_idempotence_parts_keep_their_order_too() {

@@ -1,11 +1,11 @@
 //! A batch: open while it grows, sealed when it is queued to be sent.
 
-use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
+use alloc::{boxed::Box, vec::Vec};
 
 use super::{
     outcome::{Acknowledged, Failed, Outcome, Told},
     packer::Packer,
-    split::{Splitter, Whole},
+    split::{Split, Splitter, Whole},
     stamp::Stamp,
 };
 use crate::{
@@ -88,12 +88,10 @@ pub(super) enum Work {
 pub(crate) struct Batch {
     /// What is sent now.
     step: Step,
-    /// Records of this batch before those.
-    first: u32,
-    /// What is sent after, in order.
-    later: VecDeque<Step>,
-    /// What became of the parts before: each one's first record, and its outcome.
-    told: Vec<(u32, Told)>,
+    /// What it was split into, of which that is the part at hand.
+    split: Option<Box<Split>>,
+    /// The broker found that too large.
+    too_large: bool,
     pub(super) work: Work,
     /// When its first record was accepted: the delivery timeout runs from here (trap 63).
     pub(crate) opened: Instant,
@@ -126,9 +124,8 @@ impl Batch {
                 base_timestamp_ms: open.base_timestamp_ms,
                 max_timestamp_ms: open.max_timestamp_ms,
             },
-            first: 0,
-            later: VecDeque::new(),
-            told: Vec::new(),
+            split: None,
+            too_large: false,
             work: Work::None,
             opened: open.opened,
             outcome: open.outcome,
@@ -147,6 +144,11 @@ impl Batch {
         &self.step.body
     }
 
+    /// The records of a batch that is settled.
+    pub(super) fn into_body(self) -> Arc<BatchBody> {
+        self.step.body
+    }
+
     /// Records that are sent together.
     pub(crate) fn count(&self) -> u32 {
         self.step.count
@@ -154,7 +156,7 @@ impl Batch {
 
     /// Records that are not settled yet: as many sequence numbers are theirs.
     pub(crate) fn left(&self) -> u32 {
-        self.later.iter().fold(self.step.count, |sum, step| sum.saturating_add(step.count))
+        self.split.as_ref().map_or(self.step.count, |split| split.left())
     }
 
     /// How its records are compressed.
@@ -180,13 +182,30 @@ impl Batch {
         }
     }
 
-    /// Puts two halves in the place of what the broker found too large. The stamp stays: each record keeps its number.
+    /// The broker found what was sent too large: it is split before it is sent again.
+    pub(super) fn halve_later(&mut self) {
+        self.work = Work::Split;
+        self.too_large = true;
+    }
+
+    /// Whether its records are laid out to be sent in parts.
+    pub(super) fn is_laid_out(&self) -> bool {
+        self.split.is_some()
+    }
+
+    /// Makes the next part what is sent, and halves it first if it was too large. The stamp stays: each record keeps its
+    /// number.
     pub(super) fn split(&mut self, splitter: &mut Splitter<'_>) -> Result<(), Whole> {
-        let [first, second] = splitter.halves(&mut self.step)?;
+        let split = match &mut self.split {
+            Some(split) => split,
+            None => self.split.insert(Box::new(Split::of(splitter.laid_out(&self.step)?, self.step.count))),
+        };
+        if core::mem::take(&mut self.too_large) {
+            split.halve()?;
+            self.doubtful |= self.unsure;
+        }
+        split.prepare(&mut self.step, splitter)?;
         self.work = Work::None;
-        self.doubtful |= self.unsure;
-        self.step = first;
-        self.later.push_front(second);
         if let Some(stamp) = self.stamp {
             self.stamp(stamp);
         }
@@ -196,41 +215,27 @@ impl Batch {
     /// Settles what was sent; whether something is left to be sent. If not, the tickets are told.
     #[must_use]
     fn go_on(&mut self, told: Told) -> bool {
-        let count = self.step.count;
-        let next = if self.expired { None } else { self.later.pop_front() };
-        let Some(next) = next else {
+        let Some(split) = self.split.as_mut().filter(|split| !self.expired && split.left() > self.step.count) else {
             self.tell(told);
             return false;
         };
-        self.note(told);
-        self.first += count;
-        self.step = next;
+        note(split, told);
+        split.next();
         (self.unsure, self.doubtful) = (false, false);
-        if let Some(stamp) = self.stamp {
-            self.stamp(stamp.after(count));
-        }
+        self.stamp = self.stamp.map(|stamp| stamp.after(self.step.count));
+        self.work = Work::Split;
         true
     }
 
     /// Tells the tickets of everything that is not settled yet.
     fn tell(&mut self, told: Told) {
-        if self.told.is_empty() {
-            return self.outcome.resolve(told);
+        match self.split.take() {
+            Some(mut split) => {
+                note(&mut split, told);
+                self.outcome.resolve_parts(split.told);
+            }
+            None => self.outcome.resolve(told),
         }
-        self.note(told);
-        self.outcome.resolve_parts(core::mem::take(&mut self.told));
-    }
-
-    /// Remembers what became of a part. Parts that lie in the log as they lay in the batch count as one.
-    fn note(&mut self, told: Told) {
-        if let (Some((at, Ok(before))), Ok(now)) = (self.told.last(), &told)
-            && before.base_offset >= 0
-            && before.base_offset.checked_add(i64::from(self.first - at)) == Some(now.base_offset)
-            && before.append_time_ms == now.append_time_ms
-        {
-            return;
-        }
-        self.told.push((self.first, told));
     }
 
     /// Writes the header. The CRC covers it and all records, so a new stamp costs a new CRC.
@@ -303,4 +308,16 @@ impl Batch {
     pub(crate) fn fail(mut self, error: Error) {
         self.tell(Err(Failed { error, records: Vec::new() }));
     }
+}
+
+/// Remembers what became of a part. Parts that lie in the log as they lay in the batch count as one.
+fn note(split: &mut Split, told: Told) {
+    if let (Some((at, Ok(before))), Ok(now)) = (split.told.last(), &told)
+        && before.base_offset >= 0
+        && before.base_offset.checked_add(i64::from(split.first - at)) == Some(now.base_offset)
+        && before.append_time_ms == now.append_time_ms
+    {
+        return;
+    }
+    split.told.push((split.first, told));
 }

@@ -3,6 +3,7 @@
 
 use alloc::{boxed::Box, format, string::ToString, vec::Vec};
 
+use super::batch::BatchBody;
 use crate::{
     Error, ProducerConfig,
     budget::{Budget, Chunk, Class, Lease, Standing},
@@ -10,35 +11,31 @@ use crate::{
     sync::Arc,
 };
 
-/// A producer's compressor.
+/// A producer's compressor, if it has one, and the room that it keeps for what batches become.
+#[derive(Default)]
 pub(crate) struct Packer {
-    encoder: Box<dyn Compress>,
-    /// Empty chunks: as many as a batch may have, once each input's chunks have come in the place of its output's.
+    encoder: Option<Box<dyn Compress>>,
+    /// Empty chunks: as many as a batch may have, once what went out is replaced by what came in. None without a compressor.
     reserve: Vec<Chunk>,
     whole: usize,
-    _memory: Lease,
-    _standing: Standing,
+    _memory: Option<(Lease, Standing)>,
 }
 
 impl Packer {
-    /// The compressor that a producer's settings ask for, with its room, if they ask for one.
+    /// What a producer's settings ask for, with its room.
     ///
     /// # Errors
     /// [`Error::Config`] for a codec or level that there is not, and for a budget that can never hold it;
     /// [`Error::Budget`] while that is only full.
-    pub(crate) fn of(
-        config: &ProducerConfig,
-        codecs: &dyn Codecs,
-        budget: &Arc<Budget>,
-    ) -> Result<Option<Packer>, Error> {
-        let (codec, level) = (config.compression, config.compression_level);
-        if codec == Codec::None {
-            return match level {
-                None => Ok(None),
+    pub(crate) fn of(config: &ProducerConfig, codecs: &dyn Codecs, budget: &Arc<Budget>) -> Result<Packer, Error> {
+        if config.compression == Codec::None {
+            return match config.compression_level {
+                None => Ok(Packer::default()),
                 Some(_) => Err(Error::config("compression_level", "needs a compression")),
             };
         }
-        let encoder = codecs.compressor(codec, level).map_err(|error| match error {
+        let codec = config.compression;
+        let encoder = codecs.compressor(codec, config.compression_level).map_err(|error| match error {
             CodecError::Level { .. } => Error::config("compression_level", error.to_string()),
             error => Error::config("compression", error.to_string()),
         })?;
@@ -55,20 +52,21 @@ impl Packer {
         }
         let mut reserve = Vec::with_capacity(whole);
         let lease = budget.lease(Class::Produce, memory);
-        let Some(memory) = lease.filter(|_| budget.take_chunks(whole, &mut reserve)) else {
+        let Some(lease) = lease.filter(|_| budget.take_chunks(whole, &mut reserve)) else {
             return Err(budget.refuse(Class::Produce, needed));
         };
         let standing = budget.standing(Class::Produce, needed);
-        Ok(Some(Packer { encoder, reserve, whole, _memory: memory, _standing: standing }))
+        Ok(Packer { encoder: Some(encoder), reserve, whole, _memory: Some((lease, standing)) })
     }
 
+    /// How batches are compressed.
     pub(super) fn codec(&self) -> Codec {
-        self.encoder.codec()
+        self.encoder.as_ref().map_or(Codec::None, |encoder| encoder.codec())
     }
 
     /// Compresses records of `len` bytes; `None` if they would not become less.
     pub(super) fn pack(&mut self, len: usize, records: &mut dyn Iterator<Item = &[u8]>) -> Option<Vec<Chunk>> {
-        let mut free = self.reserve();
+        let mut free = core::mem::take(&mut self.reserve);
         let packed = self.pack_into(&mut free, len, records);
         self.reserve = free;
         packed
@@ -81,9 +79,10 @@ impl Packer {
         len: usize,
         records: &mut dyn Iterator<Item = &[u8]>,
     ) -> Option<Vec<Chunk>> {
+        let encoder = self.encoder.as_mut()?;
         let limit = len.saturating_sub(1);
         let mut sink = ChunkSink { out: Vec::new(), free, left: limit, limit };
-        let result = self.encoder.compress(records, &mut sink);
+        let result = encoder.compress(records, &mut sink);
         let ChunkSink { mut out, .. } = sink;
         if result.is_ok() {
             return Some(out);
@@ -93,9 +92,9 @@ impl Packer {
         None
     }
 
-    /// All that there is in reserve; [`refill`](Packer::refill) must follow.
-    pub(super) fn reserve(&mut self) -> Vec<Chunk> {
-        core::mem::take(&mut self.reserve)
+    /// So many chunks of the reserve, if there are as many.
+    pub(super) fn take(&mut self, count: usize) -> Vec<Chunk> {
+        self.reserve.split_off(self.reserve.len().saturating_sub(count))
     }
 
     /// Takes chunks in whose contents nobody needs any more, in the place of those that went out.
@@ -105,6 +104,15 @@ impl Packer {
                 chunk.bytes_mut().clear();
                 self.reserve.push(chunk);
             }
+        }
+    }
+
+    /// The same with those of a batch that is settled, if something is missing and the connection has let go of it.
+    pub(super) fn reclaim(&mut self, body: Arc<BatchBody>) {
+        if self.reserve.len() < self.whole
+            && let Ok(mut body) = Arc::try_unwrap(body)
+        {
+            self.refill(body.empty());
         }
     }
 }
@@ -138,7 +146,7 @@ impl Sink for ChunkSink<'_> {
     }
 }
 
-#[cfg(all(test, feature = "std"))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::{Memory, compress::Decompress, pair::Rle};
@@ -159,7 +167,7 @@ mod tests {
         let budget = Budget::new(Memory { produce_bytes, ..Memory::default() });
         let mut config = ProducerConfig { compression: Codec::Lz4, batch_bytes: 1_000, ..ProducerConfig::default() };
         change(&mut config);
-        Packer::of(&config, &Rle { memory }, &budget).map(|p| p.expect("a codec was asked for"))
+        Packer::of(&config, &Rle { memory }, &budget)
     }
 
     fn knob(refused: Result<Packer, Error>) -> &'static str {
@@ -178,9 +186,9 @@ mod tests {
         assert_eq!(knob(packer(8 << 10, 0, |c| c.compression_level = Some(10))), "compression_level");
         let budget = Budget::new(Memory::default());
         let zstd = ProducerConfig { compression: Codec::Zstd, ..ProducerConfig::default() };
-        assert_eq!(knob(Packer::of(&zstd, &Bare, &budget).map(|p| p.expect("a codec"))), "compression");
+        assert_eq!(knob(Packer::of(&zstd, &Bare, &budget)), "compression");
         let none = ProducerConfig { compression_level: Some(1), ..ProducerConfig::default() };
-        assert_eq!(knob(Packer::of(&none, &Bare, &budget).map(|p| p.expect("a codec"))), "compression_level");
+        assert_eq!(knob(Packer::of(&none, &Bare, &budget)), "compression_level");
     }
 
     /// The reserve is whole again after each batch, whether it was compressed or not, however full the class is.
@@ -188,7 +196,7 @@ mod tests {
     fn a_full_class_can_always_be_compressed() {
         let budget = Budget::new(Memory { produce_bytes: 8 << 10, ..Memory::default() });
         let config = ProducerConfig { compression: Codec::Lz4, batch_bytes: 1_000, ..ProducerConfig::default() };
-        let mut packer = Packer::of(&config, &Rle { memory: 500 }, &budget).expect("fits").expect("a codec");
+        let mut packer = Packer::of(&config, &Rle { memory: 500 }, &budget).expect("fits");
         let mut all = Vec::new();
         while let Some(chunk) = budget.chunk() {
             all.push(chunk);

@@ -47,7 +47,7 @@ pub(crate) struct ProducerShared {
     topics: Lock<Topics>,
     pub(super) inbox: Lock<Inbox>,
     /// Made where the producer is built, so that it can be refused there; the driver takes it.
-    pub(super) packer: Lock<Option<Packer>>,
+    pub(super) packer: Lock<Packer>,
     /// Set under the inbox's lock; read alone on the way of every record.
     closed: AtomicBool,
 }
@@ -136,7 +136,7 @@ impl Topic {
 }
 
 impl ProducerShared {
-    pub(crate) fn new(client: Arc<Shared>, config: ProducerConfig, packer: Option<Packer>) -> Arc<Self> {
+    pub(crate) fn new(client: Arc<Shared>, config: ProducerConfig, packer: Packer) -> Arc<Self> {
         let waits = Waits::new(client.config.max_waiters);
         Arc::new(ProducerShared {
             client,
@@ -260,7 +260,7 @@ mod tests {
     fn nothing_is_taken_once_the_producer_is_shut() {
         let budget = Budget::new(Memory::default());
         let client = Shared::new(Arc::new(Config::new("a:1")), Arc::new(Stopped), Kick::new(), budget);
-        let producer = ProducerShared::new(client, ProducerConfig::default(), None);
+        let producer = ProducerShared::new(client, ProducerConfig::default(), Packer::default());
         let topic = producer.topic("t").expect("room");
         let record = || Appending { key: None, value: None, headers: &[], timestamp_ms: None, sticky: false };
         assert!(producer.append(&topic, 0, &record()).is_ok());
@@ -275,7 +275,7 @@ mod tests {
         for _ in 0..200 {
             let budget = Budget::new(Memory::default());
             let client = Shared::new(Arc::new(Config::new("a:1")), Arc::new(Stopped), Kick::new(), budget);
-            let producer = ProducerShared::new(client, ProducerConfig::default(), None);
+            let producer = ProducerShared::new(client, ProducerConfig::default(), Packer::default());
             let start = std::sync::Barrier::new(4);
             std::thread::scope(|threads| {
                 for thread in 0..4 {

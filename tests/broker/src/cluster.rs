@@ -45,6 +45,8 @@ pub struct Cluster {
     pub(crate) zero_topic_ids: bool,
     /// By API key and broker.
     pub(crate) requests: BTreeMap<(i16, i32), u64>,
+    /// Batches that were refused for their size.
+    pub(crate) too_large: u64,
 }
 
 /// One broker.
@@ -94,6 +96,7 @@ impl Cluster {
             faults: Faults::default(),
             zero_topic_ids: false,
             requests: BTreeMap::new(),
+            too_large: 0,
             config,
         }
     }
@@ -287,6 +290,11 @@ impl Cluster {
     /// Lets something go wrong with the next requests.
     pub fn inject(&mut self, fault: Fault) {
         self.faults.add(fault);
+    }
+
+    /// How many batches were refused for their size.
+    pub fn too_large(&self) -> u64 {
+        self.too_large
     }
 
     /// Forgets all faults that have not happened.

@@ -93,16 +93,30 @@ fn simulate(seed: u64, print: bool) -> Result<Report, Failure> {
     if let Some(first) = wrong.first() {
         return Err(Failure(format!("{first} ({} such)", wrong.len())));
     }
+    let counts = packed(&plan, &world.cluster, world.counts.clone());
     let count = |is: fn(&Outcome) -> bool| ledger.entries.iter().filter(|e| is(&e.outcome)).count() as u64;
     Ok(Report {
         hash: world.trace.hash(),
-        counts: world.counts.clone(),
+        counts,
         acked: count(|o| matches!(o, Outcome::Acked { .. })),
         maybe: count(|o| matches!(o, Outcome::Failed(e) if e.fate() == klamm::Fate::MaybePersisted)),
         failed: count(|o| matches!(o, Outcome::Failed(e) if e.fate() == klamm::Fate::NotPersisted)),
         given: ledger.given.iter().map(|g| g.len() as u64).sum(),
         span: Duration::from_nanos(world.now()),
     })
+}
+
+/// Adds how many batches are compressed in the logs, and how many were too large for them.
+fn packed(plan: &Plan, cluster: &klamm_broker::Cluster, mut counts: Counts) -> Counts {
+    for topic in plan.topics.iter().filter(|t| cluster.topic_id(&t.name).is_some()) {
+        for batch in (0..topic.partitions).flat_map(|partition| cluster.log(&topic.name, partition)) {
+            if batch.header().attributes.codec() != Ok(klamm::Codec::None) {
+                counts.add("compressed batch");
+            }
+        }
+    }
+    (0..cluster.too_large()).for_each(|_| counts.add("batch too large"));
+    counts
 }
 
 fn create(sim: &mut Sim, ctx: &Rc<Ctx>, client: &Client, topic: &TopicPlan) {

@@ -28,6 +28,7 @@ use crate::{
     Error, Instant,
     budget::STARVED_AGAIN,
     cluster::{Cluster, TopicIndex},
+    compress::Codec,
     error::Fate,
     link::Use,
     sync::Arc,
@@ -66,7 +67,7 @@ pub(crate) struct Sender {
     metadata_seen: Option<u32>,
     /// Sealed batches on their way from the inbox; kept for its memory.
     arriving: VecDeque<(Place, OpenBatch)>,
-    packer: Option<Packer>,
+    packer: Packer,
     /// Batches to be compressed or split, by number, in the order in which that was found out.
     work: VecDeque<(Place, u64)>,
     /// Something is to be split that there was no room for; before then there is no use in trying again.
@@ -84,7 +85,7 @@ pub(crate) struct Sender {
 impl Sender {
     pub(crate) fn new(slot: usize, shared: Arc<ProducerShared>) -> Self {
         let idempotent = shared.config.idempotent();
-        let packer = shared.packer.lock().take();
+        let packer = core::mem::take(&mut *shared.packer.lock());
         Sender {
             slot,
             shared,
@@ -266,7 +267,7 @@ impl Sender {
         self.shared.take_sealed(&mut arriving);
         for (place, open) in arriving.drain(..) {
             let mut batch = Batch::seal(open, self.flushes.number());
-            if self.packer.is_some() {
+            if self.packer.codec() != Codec::None {
                 batch.work = Work::Compress;
                 self.work.push_back((place, batch.number));
             }
@@ -314,6 +315,10 @@ impl Sender {
             let expires = queue.expires(delivery);
             if expires > now {
                 self.next = self.next.min(expires);
+            }
+            if !over.is_empty() {
+                // The open batch behind them may be sealed now.
+                self.next = now;
             }
             over.into_iter().for_each(|number| self.flushes.settled(number));
             self.expire_open(place, now, delivery);

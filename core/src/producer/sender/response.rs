@@ -100,7 +100,8 @@ impl Sender {
             }
             Verdict::TooLarge if batch.count() > 1 && !batch.expired => {
                 batch.because = Some(Error::broker(code, name, answer.error_message));
-                return self.split_later(place, batch);
+                batch.halve_later();
+                return self.work_later(place, batch);
             }
             Verdict::Restamp if !batch.doubtful => {
                 batch.unstamp();
@@ -123,12 +124,11 @@ impl Sender {
 
     /// What was sent of a batch is settled. If it was only a part, the next one is first in its partition now.
     fn settled(&mut self, place: Place, batch: Box<Batch>, more: bool) {
-        if !more {
-            return self.flushes.settled(batch.number);
+        if more {
+            return self.work_later(place, batch);
         }
-        if let Some(queue) = self.queue(place) {
-            queue.retry(batch);
-        }
+        self.flushes.settled(batch.number);
+        self.packer.reclaim(batch.into_body());
     }
 
     /// What was sent of a batch is refused for good. The broker used none of its numbers, so what follows must not go on

@@ -20,9 +20,8 @@ use crate::{
 const WORK_A_TURN: usize = 256 << 10;
 
 impl Sender {
-    /// The broker found a batch too large: it is split before anything else of its partition is sent.
-    pub(super) fn split_later(&mut self, place: Place, mut batch: Box<Batch>) {
-        batch.work = Work::Split;
+    /// Something must be done to a batch before anything of its partition is sent again.
+    pub(super) fn work_later(&mut self, place: Place, batch: Box<Batch>) {
         self.work.push_front((place, batch.number));
         if let Some(queue) = self.queue(place) {
             queue.retry(batch);
@@ -42,7 +41,11 @@ impl Sender {
             match self.work_on(now, place, number) {
                 Ok(bytes) => done += bytes,
                 Err(Whole::Wait) => waiting.push((place, number)),
-                Err(whole) => self.cannot_split(place, number, &whole),
+                Err(whole) => {
+                    self.cannot_split(place, number, &whole);
+                    // What is behind it may be sealed or sent now.
+                    self.next = now;
+                }
             }
         }
         if !waiting.is_empty() {
@@ -65,15 +68,11 @@ impl Sender {
         let bytes = batch.body().len();
         match batch.work {
             Work::None => return Ok(0),
-            Work::Compress => {
-                if let Some(packer) = packer {
-                    batch.pack(packer);
-                }
-            }
-            Work::Split if *split_at > now => return Err(Whole::Wait),
+            Work::Compress => batch.pack(packer),
+            Work::Split if *split_at > now && !batch.is_laid_out() => return Err(Whole::Wait),
             Work::Split => {
                 let (budget, codecs) = (&shared.client.budget, shared.client.config.codecs_or_own());
-                batch.split(&mut Splitter { budget, codecs: &codecs, packer: packer.as_mut() })?;
+                batch.split(&mut Splitter { budget, codecs: &codecs, packer })?;
             }
         }
         Ok(bytes)

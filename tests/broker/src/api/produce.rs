@@ -135,6 +135,7 @@ impl Cluster {
         };
         let time = settings.log_append_time.then_some(request.now.unix_ms);
         let appended = checked.and_then(|()| append(partition, &batch, time, settings.codec));
+        self.too_large += u64::from(matches!(&appended, Err(refused) if refused.code == ErrorCode::MESSAGE_TOO_LARGE));
         let (done, new) = appended.map_err(|refused| refused.at(partition.log.start()))?;
         self.changed |= new;
         Ok(done)
