@@ -39,6 +39,9 @@ mod config;
 mod consumer;
 mod driver;
 pub mod error;
+#[cfg(feature = "unstable-fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod kick;
 mod link;
 mod machine;

@@ -32,6 +32,8 @@ need_java() {
   $cluster check 2>&1 && $cluster fetch 2>&1
 }
 
+need_fuzz() { may_get "cargo fuzz --version" "cargo install --locked cargo-fuzz"; }
+
 need_metal() { bare_way thumbv7em-none-eabihf; }
 need_wasm32() { bare_way wasm32-unknown-unknown; }
 need_wasip2() { bare_way wasm32-wasip2; }

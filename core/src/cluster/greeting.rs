@@ -90,7 +90,8 @@ impl Cluster {
     }
 }
 
-fn read_greeting(mut body: Reader<'_>, version: i16) -> Result<ApiVersionsResponse<'_>, WireError> {
+/// Reads the answer to a greeting of this version, in whichever it is.
+pub(crate) fn read_greeting(mut body: Reader<'_>, version: i16) -> Result<ApiVersionsResponse<'_>, WireError> {
     let mut plain = body;
     // The error code comes first in every version. If it is 35, the rest is in version 0.
     if version > 0 && plain.i16()? == ErrorCode::UNSUPPORTED_VERSION.0 {

@@ -10,6 +10,8 @@ mod metadata;
 mod tests;
 
 pub(crate) use greeting::other_protocol;
+#[cfg(feature = "unstable-fuzzing")]
+pub(crate) use greeting::read_greeting;
 pub(crate) use metadata::{Leader, TopicIndex, check_topic_name};
 
 use alloc::{

@@ -307,6 +307,27 @@ mod tests {
         assert!(CodecError::Unsupported(Codec::Zstd).to_string().contains("zstd"));
     }
 
+    #[test]
+    fn codecs_are_there_by_features() {
+        let features = [
+            (Codec::None, false),
+            (Codec::Gzip, cfg!(feature = "gzip")),
+            (Codec::Snappy, cfg!(feature = "snappy")),
+            (Codec::Lz4, cfg!(feature = "lz4")),
+            (Codec::Zstd, cfg!(feature = "zstd")),
+        ];
+        for (codec, there) in features {
+            let (encoder, decoder) = (BuiltIn.compressor(codec, None), BuiltIn.decompressor(codec, 1 << 20));
+            match (encoder, decoder) {
+                (Ok(encoder), Ok(decoder)) => assert!(there && encoder.codec() == codec && decoder.codec() == codec),
+                (encoder, decoder) => {
+                    let none = Some(CodecError::Unsupported(codec));
+                    assert!(!there && encoder.err() == none && decoder.err() == none);
+                }
+            }
+        }
+    }
+
     /// Jobs carry codecs into other threads.
     #[test]
     fn codecs_are_boxed_and_sent() {

@@ -61,6 +61,8 @@ struct Wire<T: Transport> {
     socket: Socket<T>,
     /// The last write was refused; the stream's waker tells when to try again.
     blocked: bool,
+    /// Why the last write failed. What has come before is still read.
+    broken: Option<TransportError>,
     /// Something was written that may not be flushed.
     unflushed: bool,
 }
@@ -154,7 +156,7 @@ impl<T: Transport> Driver<T> {
         let ready = Arc::new(Ready { flag: AtomicBool::new(false), kick: Arc::clone(&self.kick) });
         let waker = Waker::from(Arc::clone(&ready));
         let socket = Socket::Connecting(connecting);
-        let mut wire = Wire { link, ready, waker, socket, blocked: false, unflushed: false };
+        let mut wire = Wire { link, ready, waker, socket, blocked: false, broken: None, unflushed: false };
         wire.advance(now, &mut self.machine);
         self.wires.push(wire);
     }
@@ -236,6 +238,8 @@ impl<T: Transport> Wire<T> {
         for _ in 0..OPERATIONS_MAX {
             let Some(buffer) = machine.receive_buffer(self.link) else { return busy };
             let lost: Option<TransportError> = match stream.poll_read(&mut cx, buffer) {
+                // A peer that takes nothing and has nothing to say is gone, whether or not reading will ever tell.
+                Poll::Pending if self.broken.is_some() => self.broken.take(),
                 Poll::Pending => return busy,
                 Poll::Ready(Ok(0)) => None,
                 Poll::Ready(Ok(count)) => {
@@ -271,9 +275,10 @@ impl<T: Transport> Wire<T> {
                     self.unflushed = true;
                     busy = true;
                 }
-                // The reading side tells why, and whether anything came before the end.
-                Poll::Ready(Err(_)) => {
+                // The reading side tells whether anything came before the end.
+                Poll::Ready(Err(error)) => {
                     self.blocked = true;
+                    self.broken = Some(error);
                     self.ready.flag.store(true, Ordering::SeqCst);
                     return true;
                 }

@@ -3,17 +3,19 @@
 use alloc::string::String;
 use core::{
     future::{Ready, ready},
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     task::{Context, Poll, Waker},
 };
 
-use crate::{ByteStream, Clock, Config, Endpoint, Instant, Transport, TransportError, sync::Arc};
+use crate::{ByteStream, Clock, Config, Endpoint, Instant, Phase, Transport, TransportError, sync::Arc};
 
-/// A clock that the test sets, and how many streams there are.
+/// A clock that the test sets, how many streams there are, and how often they were written to in vain.
 #[derive(Default)]
 struct World {
     seconds: AtomicUsize,
     streams: AtomicUsize,
+    refuses: AtomicBool,
+    refused: AtomicUsize,
 }
 
 impl Clock for World {
@@ -26,7 +28,7 @@ impl Clock for World {
     }
 }
 
-/// Takes everything, brings nothing, and never comes to an end with closing.
+/// Takes everything or refuses it, brings nothing, and never comes to an end with closing.
 struct Stalled(Arc<World>);
 
 impl ByteStream for Stalled {
@@ -35,6 +37,11 @@ impl ByteStream for Stalled {
     }
 
     fn poll_write(&mut self, _: &mut Context<'_>, bufs: &[&[u8]]) -> Poll<Result<usize, TransportError>> {
+        if self.0.refuses.load(Ordering::SeqCst) {
+            self.0.refused.fetch_add(1, Ordering::SeqCst);
+            let error = TransportError::new(Phase::Io, embedded_io::ErrorKind::BrokenPipe, "broken");
+            return Poll::Ready(Err(error));
+        }
         Poll::Ready(Ok(bufs.iter().map(|b| b.len()).sum()))
     }
 
@@ -95,5 +102,20 @@ fn closing_has_an_end() {
     assert_eq!(turn(11), 1, "it had no answer for too long, and is closing");
     assert_eq!(turn(12), 1);
     assert_eq!(turn(14), 0, "it has had its time");
+    drop(client);
+}
+
+/// A connection that can not be written to is over, though reading does not say so: the driver would write for ever.
+#[test]
+fn a_write_that_fails_ends_the_connection() {
+    let world = Arc::new(World::default());
+    world.refuses.store(true, Ordering::SeqCst);
+    let (client, mut driver) = crate::new(Config::new(String::from("a:1")), Host(Arc::clone(&world))).expect("a client");
+    let mut count = || {
+        assert!(driver.poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        (world.streams.load(Ordering::SeqCst), world.refused.load(Ordering::SeqCst))
+    };
+    assert_eq!(count(), (0, 1));
+    assert_eq!(count(), (0, 1), "the next connection comes after a pause");
     drop(client);
 }

@@ -167,8 +167,9 @@ impl<'a, T: View<'a>> Iterator for Iter<'a, T> {
     #[inline]
     fn next(&mut self) -> Option<T> {
         self.left = self.left.checked_sub(1)?;
-        // These very bytes were read in the same version before, so this is never an error.
-        T::read(&mut self.r, self.version).ok()
+        let element = T::read(&mut self.r, self.version);
+        debug_assert!(element.is_ok(), "these very bytes were read in the same version before");
+        element.ok()
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

@@ -32,9 +32,12 @@ fn batches(topic: &str, partition: i32) -> (BTreeMap<String, usize>, usize) {
     (codecs, largest)
 }
 
-fn only(codec: Codec, topic: &str) {
-    let (codecs, _) = batches(topic, 0);
-    assert!(codecs.keys().map(String::as_str).eq([codec.name()]), "{topic}: {codecs:?}");
+/// All batches of a partition are in this codec. Klamm leaves one of a record or two as it is, where that is less.
+fn only(codec: Codec, topic: &str, ours: bool) {
+    let (mut codecs, _) = batches(topic, 0);
+    let packed = codecs.remove(codec.name()).unwrap_or(0);
+    let plain = codecs.remove(Codec::None.name()).unwrap_or(0);
+    assert!(codecs.is_empty() && packed > 0 && plain <= if ours { packed } else { 0 }, "{topic}: {packed} and {plain}");
 }
 
 /// Values that can be compressed, but not to nothing.
@@ -90,7 +93,7 @@ async fn klamm_compresses_java_reads() {
             let meta = ticket.outcome().expect("settled").expect("acknowledged");
             assert_eq!(meta.offset(), i as i64, "{codec}");
         }
-        only(codec, &topic);
+        only(codec, &topic, true);
         let ours: Vec<String> = read_all(&client, &topic, COUNT).await.iter().map(|(_, r)| printed(r)).collect();
         assert_eq!(ours[3], format!("NO_HEADERS\tkey 3\t{}", value(3)));
         assert_eq!(ours[2], format!("n:1,none:null,n:2\tkey 2\t{}", value(2)));
@@ -121,14 +124,14 @@ async fn java_compresses_klamm_reads() {
     {
         let topic = format!("javas-{n}");
         create(&client, &topic, 1, &[]).await;
-        let (kind, size) = (format!("compression.type={codec}"), format!("batch.size={batch}"));
-        let mut args = vec!["console-producer", "--topic", &topic];
+        let size = format!("batch.size={batch}");
+        let mut args = vec!["console-producer", "--topic", &topic, "--compression-codec", codec, "--batch-size", batch];
         args.extend(["--reader-property", "parse.key=true", "--reader-property", "parse.headers=true"]);
-        for property in [&*kind, level, &*size, "linger.ms=50"] {
+        for property in [level, &*size, "linger.ms=50"] {
             args.extend(["--command-property", property]);
         }
         cluster().tool_with_input(&args, input.as_bytes());
-        only(Codec::from_name(codec).expect("a codec"), &topic);
+        only(Codec::from_name(codec).expect("a codec"), &topic, false);
         let all = read_all(&client, &topic, COUNT).await;
         for (i, (_, record)) in all.iter().enumerate() {
             assert_eq!(record.offset, i as i64, "{codec} {level}");
@@ -158,7 +161,7 @@ async fn topics_want_other_codecs() {
             }
             within("the flush", producer.flush()).await.expect("flushed");
         }
-        only(stored, &topic);
+        only(stored, &topic, false);
         let all = read_all(&client, &topic, COUNT * CODECS.len()).await;
         assert!(all.iter().enumerate().all(|(i, (_, r))| r.value.as_deref() == Some(value(i).as_bytes())), "{setting}");
     }
@@ -185,13 +188,18 @@ async fn batches_that_are_too_large_are_split() {
         }
         let all = read_all(&client, &topic, COUNT).await;
         assert!(all.iter().enumerate().all(|(i, (_, r))| r.value.as_deref() == Some(value(i).as_bytes())), "{codec}");
-        let (codecs, largest) = batches(&topic, 0);
-        assert!(codecs.keys().map(String::as_str).eq([codec.name()]), "{codecs:?}");
+        only(codec, &topic, true);
+        let (_, largest) = batches(&topic, 0);
         assert!(largest <= 10_000, "{largest}");
         let dump = cluster().dump_log(1, &topic, 0);
         assert!(dump.lines().filter(|l| l.starts_with("baseOffset")).all(|l| l.contains("producerEpoch: 0 ")));
 
-        let random: Vec<u8> = (0..20_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        let mut seed = 1u64;
+        let mut noise = || {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (seed >> 56) as u8
+        };
+        let random: Vec<u8> = (0..20_000).map(|_| noise()).collect();
         let small = enqueue(&producer, Record::to(&topic).value("before")).await;
         let large = enqueue(&producer, Record::to(&topic).value(&random)).await;
         let after = enqueue(&producer, Record::to(&topic).value("after")).await;

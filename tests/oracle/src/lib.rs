@@ -6,7 +6,7 @@ mod make;
 use std::fmt::Debug;
 use std::path::Path;
 
-use klamm::wire::{Counter, Decode, Encode, Reader, WireError, Writer, decode_body};
+use klamm::wire::{Api, Counter, Decode, Encode, Reader, WireError, Writer, api, decode_body};
 use klamm_codegen::reference::{Case, Fill, Reference, Value};
 use make::Make;
 
@@ -64,6 +64,15 @@ pub fn fills(chance: u64) -> Vec<Fill> {
     let mut fills = vec![Fill::Defaults, Fill::Nulls, Fill::Empty, Fill::Least, Fill::Most];
     fills.extend((0..chance).map(Fill::Any));
     fills
+}
+
+/// Every response in every version, filled in each of these ways, with its API.
+pub fn responses<'r>(reference: &'r Reference, fills: &'r [Fill]) -> impl Iterator<Item = (Case<'r>, Api)> {
+    reference.cases(fills).filter_map(|case| {
+        let name = case.name().strip_suffix("Response")?;
+        let api = *api::ALL.iter().find(|api| api.name == name)?;
+        Some((case, api))
+    })
 }
 
 /// What our encoder writes.

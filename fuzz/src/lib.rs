@@ -1,0 +1,7 @@
+//! What the fuzz targets do beyond one line, where it needs more than the core: other implementations of the codecs to
+//! compare with, and a whole cluster to talk to.
+#![forbid(unsafe_code)]
+
+pub mod codecs;
+pub mod machine;
+mod net;
