@@ -119,9 +119,11 @@ pub enum Error {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PeerFault {
-    /// It closed the connection before it had answered ApiVersions: no Kafka broker, TLS on a plaintext port, or a
-    /// listener that wants TLS.
-    #[error("closed the connection before it answered ApiVersions; is this the port of a plaintext Kafka listener?")]
+    /// It closed the connection before it had answered ApiVersions: no Kafka broker or one of before 0.10, TLS on a
+    /// plaintext port, or a listener that wants TLS.
+    #[error(
+        "closed the connection before it answered ApiVersions; is this a plaintext listener of Kafka 0.10 or later?"
+    )]
     NoGreeting,
     /// The first bytes are those of another protocol.
     #[error("answered in {0}, not in Kafka's protocol")]

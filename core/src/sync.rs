@@ -57,5 +57,16 @@ impl<T> Lock<T> {
     }
 }
 
+/// What goes with the driver into another thread: `Send` where there are threads. Without std locks are cells, and what
+/// holds one stays where it is.
+#[cfg(feature = "std")]
+pub(crate) trait MaySend: Send {}
+#[cfg(feature = "std")]
+impl<T: Send> MaySend for T {}
+#[cfg(not(feature = "std"))]
+pub(crate) trait MaySend {}
+#[cfg(not(feature = "std"))]
+impl<T> MaySend for T {}
+
 /// A lock of a few instructions that is `Sync` in every build.
 pub(crate) type LeafLock<T> = spin::Mutex<T>;

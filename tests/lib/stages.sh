@@ -75,22 +75,40 @@ fits() {
   passed "$1: $2 bytes of at most $most"
 }
 
-# Tests against real Kafka and tests by Kafka's tools are told apart by the names of their files.
+# Tests against real Kafka of any release, tests of certain old ones, and tests by Kafka's tools are told apart by the names
+# of their files.
 kafka_tests() { # GREP-OPTIONS: `--test NAME` of each
   local f
-  for f in $(git ls-files --cached --others --exclude-standard 'tests/kafka/tests/*.rs' | grep "$@" /java || true); do echo "--test $(basename "$f" .rs)"; done
+  for f in $(git ls-files --cached --others --exclude-standard 'tests/kafka/tests/*.rs' | grep "$@" || true); do echo "--test $(basename "$f" .rs)"; done
 }
-stage_kafka() {
+kafka_suites() { # VERSION
+  local skip=() versions name why
+  export KLAMM_KAFKA_VERSION=$1
+  tests/kafka/cluster fetch
+  while read -r versions name why; do
+    [ "$(cat tests/kafka/tests/*.rs | grep -c "fn $name(")" = 1 ] || { echo "tests/kafka/left-out: which test is $name?"; return 1; }
+    case ",$versions," in *",$1,"*) skip+=(--skip "$name"); echo "left out: $name: $why";; esac
+  done < <(sed 's/#.*//; /^ *$/d' tests/kafka/left-out)
   # shellcheck disable=SC2046
-  cargo test --no-fail-fast -p klamm-kafka-tests $(kafka_tests -v) -- --test-threads=2
+  cargo test --no-fail-fast -p klamm-kafka-tests $(kafka_tests -v '/java\|/old_') -- --test-threads=2 --exact "${skip[@]}"
 }
+stage_kafka() { kafka_suites 4.3.1; }
+stage_kafka-2.8.2() { kafka_suites 2.8.2; }
+stage_kafka-3.9.2() { kafka_suites 3.9.2; }
+stage_kafka-4.4.0() { kafka_suites 4.4.0; }
+stage_old-brokers() { cargo test --no-fail-fast -p klamm-kafka-tests --test old_brokers -- --test-threads=2; }
 stage_java() {
-  local tests; tests=$(kafka_tests)
+  local tests; tests=$(kafka_tests /java)
   # shellcheck disable=SC2086
   [ -z "$tests" ] || cargo test --no-fail-fast -p klamm-kafka-tests $tests -- --test-threads=2
 }
 
 stage_oracle() { cargo test --no-fail-fast -p klamm-oracle --test java -- --nocapture; }
+
+stage_peers() {
+  cargo run --release --manifest-path tests/peers/Cargo.toml
+  passed peers
+}
 
 # Twenty seconds a target, two at a time: what a change breaks at once. Long runs are started by hand.
 stage_fuzz() {

@@ -8,7 +8,7 @@ use std::{
 
 use klamm::{Client, Config, Drive, Driver, Error};
 
-use crate::Tokio;
+use crate::{FastCodecs, Tokio};
 
 /// Connects to the cluster that these brokers belong to (`host:port`, separated by commas), with all settings at their
 /// defaults.
@@ -36,7 +36,8 @@ pub async fn connect_with(config: Config) -> Result<Client, Error> {
 }
 
 /// A client, and its driver where the client's handles find it.
-fn build(config: Config) -> Result<(Client, Arc<Inline>), Error> {
+fn build(mut config: Config) -> Result<(Client, Arc<Inline>), Error> {
+    config.codecs.get_or_insert_with(|| Arc::new(FastCodecs));
     let (client, driver) = klamm::new(config, Tokio::current())?;
     let driver = Arc::new(Inline(Mutex::new(Some(driver))));
     let weak: Weak<dyn Drive> = Arc::downgrade(&driver) as Weak<dyn Drive>;

@@ -25,11 +25,13 @@
 //! own thread, which halves what a lone record costs; handles may be used in any thread, also outside the runtime.
 #![forbid(unsafe_code)]
 
+mod codecs;
 mod connect;
 mod dial;
 mod stream;
 mod transport;
 
+pub use codecs::FastCodecs;
 pub use connect::{connect, connect_with};
 pub use dial::Connecting;
 pub use klamm::*;

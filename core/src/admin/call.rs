@@ -9,6 +9,7 @@ use crate::{
     error::Fate,
     link::{LinkId, Use},
     machine::Context,
+    sync::MaySend,
     wire::{Api, Encode, Reader},
 };
 
@@ -31,7 +32,7 @@ pub(crate) enum Verdict {
 }
 
 /// What an operation asks, and what the answers mean to it.
-pub(crate) trait Operation: Send {
+pub(crate) trait Operation: MaySend {
     /// What it does, for the error that its time is over.
     fn what(&self) -> &'static str;
 

@@ -87,7 +87,7 @@ impl ConsumerBuilder {
             Some(subscription) => subscription,
         };
         self.client.take_slot()?;
-        let inflater = Inflater::new(Arc::clone(&self.client.config.codecs), Arc::clone(&self.client.budget));
+        let inflater = Inflater::new(self.client.config.codecs_or_own(), Arc::clone(&self.client.budget));
         let shared = ConsumerShared::new(Arc::clone(&self.client), self.config, subscription);
         if let Err((error, _)) = self.client.command(Command::Consume(Arc::clone(&shared))) {
             self.client.free_slot();

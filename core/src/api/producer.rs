@@ -96,7 +96,7 @@ impl ProducerBuilder {
     /// compressor; [`Error::Closed`] when the client's driver is gone.
     pub fn build(self) -> Result<Producer, Error> {
         self.config.check(&self.client.config, &self.client.budget)?;
-        let packer = Packer::of(&self.config, &*self.client.config.codecs, &self.client.budget)?;
+        let packer = Packer::of(&self.config, &*self.client.config.codecs_or_own(), &self.client.budget)?;
         self.client.take_slot()?;
         let shared = ProducerShared::new(Arc::clone(&self.client), self.config, packer);
         if let Err((error, _)) = self.client.command(Command::Produce(Arc::clone(&shared))) {

@@ -36,6 +36,10 @@ pub(crate) struct Leader {
     pub(crate) epoch: i32,
 }
 
+/// The first version of Metadata whose leader epochs are to be relied upon. Older brokers tell outdated ones while
+/// replicas are reassigned, and whoever fetches with one is fenced until that is over (KAFKA-9212).
+const RELIABLE_EPOCHS: i16 = 9;
+
 const NO_LEADER: Leader = Leader { node: -1, epoch: -1 };
 
 pub(crate) struct Topic {
@@ -304,7 +308,7 @@ impl Cluster {
         let mut missing: BTreeSet<Arc<str>> = self.metadata.by_name.keys().cloned().collect();
         let mut complete = true;
         for topic in response.topics.iter() {
-            complete &= self.learn_topic(&topic);
+            complete &= self.learn_topic(&topic, version >= RELIABLE_EPOCHS);
             missing.remove(topic.name.unwrap_or_default());
         }
         // A broker that leaves a topic out knows as little of it as one that says so.
@@ -326,7 +330,7 @@ impl Cluster {
     }
 
     /// Takes in one topic; `false` if something is missing in it that a later answer may have.
-    fn learn_topic(&mut self, answer: &MetadataResponseTopic<'_>) -> bool {
+    fn learn_topic(&mut self, answer: &MetadataResponseTopic<'_>, epochs: bool) -> bool {
         let Some(index) = answer.name.and_then(|n| self.topic_by_name(n)) else { return true };
         let room = self.config.max_partitions.saturating_sub(self.partitions_beside(index));
         let Some(topic) = self.metadata.topics.get_mut(index.0 as usize) else { return true };
@@ -354,9 +358,15 @@ impl Cluster {
                 self.metadata.by_id.insert(answer.topic_id, index);
             }
         }
+        if answer.topic_id.is_zero() {
+            // Nothing tells a topic that was made anew from an old answer; an old answer is only wrong for a moment.
+            topic.partitions.iter_mut().for_each(|leader| leader.epoch = -1);
+        }
         let mut complete = !answer.partitions.is_empty();
         for partition in answer.partitions.iter() {
-            complete &= learn_partition(&mut topic.partitions, room, &partition);
+            let epoch = if epochs { partition.leader_epoch } else { -1 };
+            let leader = Leader { node: partition.leader_id, epoch };
+            complete &= learn_partition(&mut topic.partitions, room, partition.partition_index, leader);
         }
         complete
     }
@@ -379,19 +389,14 @@ impl Cluster {
 
 /// Takes in one partition; `false` if it has no leader. Older leader epochs than the known one are not believed, and
 /// fewer partitions than known never shrink the list: a part of the answer may be missing (trap 46).
-fn learn_partition(
-    known: &mut Vec<Leader>,
-    max: usize,
-    answer: &crate::wire::metadata_response::MetadataResponsePartition<'_>,
-) -> bool {
-    let Ok(at) = usize::try_from(answer.partition_index) else { return true };
+fn learn_partition(known: &mut Vec<Leader>, max: usize, partition: i32, leader: Leader) -> bool {
+    let Ok(at) = usize::try_from(partition) else { return true };
     if at >= max {
         return true;
     }
     if known.len() <= at {
         known.resize(at + 1, NO_LEADER);
     }
-    let leader = Leader { node: answer.leader_id, epoch: answer.leader_epoch };
     if let Some(place) = known.get_mut(at)
         && (leader.epoch >= place.epoch || leader.epoch < 0)
     {

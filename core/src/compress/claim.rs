@@ -1,18 +1,19 @@
-//! Room for output that nobody knows the size of.
+//! Room for output of a size that nobody knows.
 
 use super::{Full, Room};
 
 /// Room for output whose size is not known yet.
-pub(super) struct Claim {
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Claim {
     /// How many bytes may come.
-    pub(super) granted: usize,
+    pub granted: usize,
     /// Why it is less than was asked for.
-    pub(super) full: Option<Full>,
+    pub full: Option<Full>,
 }
 
-/// Makes room for `most` bytes, or for as many as there can be: only an output that comes needs them, so a decoder
-/// complains when it does.
-pub(super) fn claim(room: &mut dyn Room, most: usize) -> Claim {
+/// For decoders: makes room for `most` bytes, or for as many as there can be. Only an output that comes needs them, so a
+/// decoder complains ([`CodecError::LimitExceeded`](super::CodecError::LimitExceeded)) when more comes than was granted.
+pub fn claim(room: &mut dyn Room, most: usize) -> Claim {
     let Err(full) = room.want(most) else { return Claim { granted: most, full: None } };
     let out = room.out();
     let spare = out.capacity().saturating_sub(out.len());

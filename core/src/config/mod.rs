@@ -60,8 +60,9 @@ pub struct Config {
     pub memory: Memory,
     /// A budget that several clients share; `memory` is then not looked at.
     pub budget: Option<Arc<Budget>>,
-    /// What batches are compressed and decompressed with. By default the codecs of this build.
-    pub codecs: Arc<dyn Codecs>,
+    /// What batches are compressed and decompressed with. `None`: the transport's codecs if it brings any, else those of
+    /// this build.
+    pub codecs: Option<Arc<dyn Codecs>>,
 }
 
 impl Config {
@@ -84,7 +85,7 @@ impl Config {
             single_connection: false,
             memory: Memory::default(),
             budget: None,
-            codecs: Arc::new(BuiltIn),
+            codecs: None,
         }
     }
 
@@ -134,11 +135,15 @@ impl Config {
         self
     }
 
-    /// Compresses and decompresses with other codecs than those of this build.
+    /// What batches are compressed and decompressed with.
     #[must_use]
     pub fn codecs(mut self, codecs: Arc<dyn Codecs>) -> Self {
-        self.codecs = codecs;
+        self.codecs = Some(codecs);
         self
+    }
+
+    pub(crate) fn codecs_or_own(&self) -> Arc<dyn Codecs> {
+        self.codecs.clone().unwrap_or_else(|| Arc::new(BuiltIn))
     }
 
     /// The bootstrap list, parsed.

@@ -20,6 +20,8 @@ pub(crate) struct Inflater {
 
 struct Made {
     codec: Box<dyn Decompress>,
+    /// How much larger than its compressed form the last batch was, in sixteenths.
+    ratio: usize,
     _memory: Lease,
     _standing: Standing,
 }
@@ -52,31 +54,31 @@ impl Inflater {
         let at = self.made(codec)?;
         let Some(made) = self.made.get_mut(at) else { return Err(Stuck::Codec(CodecError::Unsupported(codec))) };
         let limit = self.budget.most(Class::Inflate).saturating_sub(held).min(BATCH_MAX);
-        // What the data says of itself is a wish: only its own size is taken for granted.
+        // What the data says of itself may be the most that it can become: a small batch is not believed to be so much.
+        let usual = (payload.len() / 16).saturating_mul(made.ratio).saturating_mul(9) / 8 + LEAST_ROOM;
+        let said = inflated_hint(codec, payload).unwrap_or(usize::MAX);
         let mut least = head + payload.len().min(limit / 2);
-        let said = inflated_hint(codec, payload).unwrap_or(payload.len().saturating_mul(USUAL_RATIO));
-        let mut wish = head.saturating_add(said);
+        let mut size = head.saturating_add(said.min(usual));
         loop {
             if least > limit {
                 return Err(Stuck::Never { needed: least, limit });
             }
-            let Some(buf) = self.budget.inflate_buf(least, wish.min(limit)) else { return Err(Stuck::Room(least)) };
-            let mut room = BoundedRoom { buf, limit, denied: false };
+            let Some(buf) = self.budget.inflate_buf(least, size.min(limit)) else { return Err(Stuck::Room(least)) };
+            let mut room = FixedRoom { buf, denied: false };
             room.buf.bytes_mut().resize(head, 0);
-            let result = made.codec.decompress(payload, &mut room);
-            let capacity = room.buf.bytes_mut().capacity();
-            match result {
-                Ok(()) => {
+            match (made.codec.decompress(payload, &mut room), room.denied) {
+                (Ok(()), _) => {
+                    let len = room.buf.as_ref().len().saturating_sub(head);
+                    made.ratio = (len / payload.len().max(1)).saturating_mul(16).clamp(16, RATIO_MAX);
                     room.buf.fit();
                     return Ok(room.buf);
                 }
-                Err(CodecError::LimitExceeded { .. }) if room.denied => {
-                    // Where a buffer has no room to move, one that is larger from the start may have. How much it takes is
-                    // not known, but that this was too little.
-                    least = capacity.saturating_add(1);
-                    wish = capacity.saturating_mul(2);
+                (Err(CodecError::LimitExceeded { .. }), true) => {
+                    // How much it takes is not known, but that this was too little.
+                    least = room.buf.bytes_mut().capacity().saturating_add(1);
+                    size = least.saturating_mul(2);
                 }
-                Err(error) => return Err(Stuck::Codec(error)),
+                (Err(error), _) => return Err(Stuck::Codec(error)),
             }
         }
     }
@@ -87,21 +89,29 @@ impl Inflater {
             return Ok(at);
         }
         let limit = self.budget.most(Class::Inflate);
-        // The output is the window, so the room for that is all the limit there is: a frame may claim more than it uses.
-        let made = self.codecs.decompressor(codec, usize::MAX).map_err(Stuck::Codec)?;
+        // Where the output is the window, the room for that is all the limit there is: a frame may claim more than it uses.
+        // A codec that keeps a window of its own gets half of the class for it.
+        let mut made = self.codecs.decompressor(codec, usize::MAX).map_err(Stuck::Codec)?;
+        if made.memory() > limit {
+            made = self.codecs.decompressor(codec, limit / 2).map_err(Stuck::Codec)?;
+        }
         let needed = made.memory();
         if needed > limit {
             return Err(Stuck::Never { needed, limit });
         }
         let Some(memory) = self.budget.lease(Class::Inflate, needed) else { return Err(Stuck::Room(needed)) };
         let standing = self.budget.standing(Class::Inflate, needed);
-        self.made.push(Made { codec: made, _memory: memory, _standing: standing });
+        self.made.push(Made { codec: made, ratio: USUAL_RATIO, _memory: memory, _standing: standing });
         Ok(self.made.len() - 1)
     }
 }
 
-/// The first guess of how much larger records are than what they were compressed to.
-const USUAL_RATIO: usize = 4;
+/// The first guess of how much larger records are than what they were compressed to, in sixteenths, and the largest.
+const USUAL_RATIO: usize = 4 * 16;
+const RATIO_MAX: usize = 1_000 * 16;
+
+/// Room that any batch may have.
+const LEAST_ROOM: usize = 512;
 
 /// A batch's length must fit its header.
 const BATCH_MAX: usize = i32::MAX as usize;
@@ -120,30 +130,24 @@ fn plain(header: &BatchHeader, mut buf: InflateBuf) -> Bytes {
     Bytes::from_owner(buf)
 }
 
-/// One buffer of the Inflate class that grows as long as there is room for it.
-struct BoundedRoom {
+/// One buffer of the Inflate class. It does not move while it is filled: old and new together would take more than either.
+struct FixedRoom {
     buf: InflateBuf,
-    limit: usize,
-    /// It could not grow as it was asked to.
+    /// More was asked for.
     denied: bool,
 }
 
-impl Room for BoundedRoom {
+impl Room for FixedRoom {
     fn out(&mut self) -> &mut Vec<u8> {
         self.buf.bytes_mut()
     }
 
     fn want(&mut self, more: usize) -> Result<(), Full> {
         let (len, capacity) = (self.buf.as_ref().len(), self.buf.bytes_mut().capacity());
-        let needed = len.saturating_add(more);
-        if needed <= capacity {
-            return Ok(());
-        }
-        let wish = capacity.saturating_mul(2).clamp(needed, self.limit.max(needed));
-        if needed <= self.limit && self.buf.grow(needed, wish) {
+        if more <= capacity - len {
             return Ok(());
         }
         self.denied = true;
-        Err(Full { limit: self.limit })
+        Err(Full { limit: capacity })
     }
 }

@@ -441,6 +441,32 @@ fn a_batch_that_is_always_cut_off_ends_in_an_error() {
     }
 }
 
+/// Trap 20: batches of an old format in the middle of an answer: what is before them is handed out, then they are named
+/// with their own offset, once, and a seek passes them.
+#[test]
+fn an_old_format_is_named_after_what_is_before_it() {
+    let (mut pair, mut consumer, request) = at_ten();
+    // Offset 12, 22 bytes, CRC, format 1: more of it is not looked at.
+    let mut old = [&12_i64.to_be_bytes()[..], &22_i32.to_be_bytes(), &[0; 4], &[1; 1]].concat();
+    old.resize(34, 0);
+    pair.bring(&request, 77, 0, &[batch_of(10, &["a", "b"]), old.clone()].concat());
+    pair.turn();
+    assert_eq!(values(&records(&pair, &mut consumer)), ["a", "b"]);
+    let again = pair.expect(api::FETCH);
+    pair.bring(&again, 77, 0, &old);
+    pair.turn();
+    let error = error(&pair, &mut consumer);
+    let expected = BatchError::Magic { magic: 1, offset: 12 };
+    let Error::Peer { fault: PeerFault::Batch { offset: 12, error, .. }, .. } = error else { panic!("{error}") };
+    assert_eq!(error, expected);
+    nothing(&pair, &mut consumer);
+    consumer.seek("t", 0, StartAt::Offset(13)).expect("read by this consumer");
+    let request = pair.await_request(api::FETCH, 1_000);
+    pair.bring(&request, 77, 0, &batch_of(13, &["c"]));
+    pair.turn();
+    assert_eq!(values(&records(&pair, &mut consumer)), ["c"]);
+}
+
 /// A batch that can never fit names the knob and both ends, and a seek passes it.
 #[test]
 fn a_batch_that_can_never_fit_is_passed_by_a_seek() {

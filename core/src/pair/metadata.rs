@@ -3,7 +3,11 @@
 use alloc::{string::ToString, vec, vec::Vec};
 
 use super::{Pair, TopicSpec, id, offset};
-use crate::{Config, Error, ErrorCode, Record, StartAt, broker_role::metadata_request::MetadataRequest, wire::api};
+use crate::{
+    Config, Error, ErrorCode, Record, StartAt,
+    broker_role::{fetch_request::FetchRequest, metadata_request::MetadataRequest},
+    wire::api,
+};
 
 /// Trap 8: only used topics are asked for, in each version's own way of saying so, and a client without any asks for
 /// none: an empty list, not null, which would be all of them. Topics are never made by asking.
@@ -78,6 +82,44 @@ fn an_older_epoch_is_not_believed() {
         pair.acknowledge(&request, 0);
         assert_eq!(offset(&ticket), 0);
     }
+}
+
+/// Trap 72: where topics have no ids, epochs that begin again may be all that tells of a topic made anew: they are
+/// believed, by fetches too.
+#[test]
+fn without_ids_epochs_may_begin_again() {
+    let mut config = Config::new("one:9001");
+    config.metadata_max_age_ms = 1_000;
+    let mut pair = Pair::with(config);
+    pair.versions.insert(api::METADATA.key, (0, 9));
+    pair.topic("t").leaders[0] = (2, 9);
+    let consumer = pair.client().consumer().assign([("t", 0)]).from(StartAt::Offset(0)).build().expect("builds");
+    let request = pair.expect(api::FETCH);
+    assert_eq!((request.node, fetched_epoch(&request)), (2, 9));
+    pair.topic("t").leaders[0] = (3, 0);
+    pair.advance_ms(1_200);
+    let request = pair.expect(api::FETCH);
+    assert_eq!((request.node, fetched_epoch(&request)), (3, 0));
+    drop(consumer);
+}
+
+/// Before version 9 of Metadata epochs may be outdated for as long as a reassignment takes (KAFKA-9212): nothing is
+/// fetched with them.
+#[test]
+fn epochs_of_old_metadata_are_not_used() {
+    for (version, epoch) in [(8, -1), (9, 4)] {
+        let mut pair = Pair::new();
+        pair.versions.insert(api::METADATA.key, (0, version));
+        pair.topic("t").leaders[0] = (2, 4);
+        let consumer = pair.client().consumer().assign([("t", 0)]).from(StartAt::Offset(0)).build().expect("builds");
+        assert_eq!(fetched_epoch(&pair.expect(api::FETCH)), epoch, "version {version}");
+        drop(consumer);
+    }
+}
+
+fn fetched_epoch(request: &super::Request) -> i32 {
+    let body: FetchRequest<'_> = request.read();
+    body.topics.iter().next().and_then(|t| t.partitions.iter().next()).expect("a partition").current_leader_epoch
 }
 
 /// A partition without a leader holds its records, and only its own, until there is one.

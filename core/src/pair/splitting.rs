@@ -206,18 +206,37 @@ fn splitting_waits_for_room() {
     }
 }
 
-/// A batch that may be in the log is not split: its parts would be there a second time.
+/// A batch whose fate is open is split all the same, because it was refused for its size before, too, unless the limit has
+/// changed. If it is in the log after all, its parts do not follow it there: the broker does not know them, and they get no
+/// other numbers.
 #[test]
-fn what_may_be_in_the_log_is_not_split() {
-    let (mut pair, producer) = begun();
-    let tickets = together(&mut pair, &producer, &numbered(0, 4));
-    let request = pair.expect(api::PRODUCE);
-    pair.hang_up(request.link);
-    let again = pair.await_request(api::PRODUCE, 2_000);
-    pair.refuse(&again, ErrorCode::MESSAGE_TOO_LARGE);
-    pair.advance_ms(2_000);
-    assert!(pair.take(api::PRODUCE).is_none());
-    assert!(tickets.iter().all(|t| failure(t).fate() == Fate::MaybePersisted));
+fn a_batch_of_unknown_fate_is_split_but_never_written_twice() {
+    for written in [false, true] {
+        let (mut pair, producer) = begun();
+        let values = numbered(0, 8);
+        let tickets = together(&mut pair, &producer, &values);
+        let request = pair.expect(api::PRODUCE);
+        pair.hang_up(request.link);
+        let again = pair.await_request(api::PRODUCE, 2_000);
+        pair.refuse(&again, ErrorCode::MESSAGE_TOO_LARGE);
+        let part = pair.expect(api::PRODUCE);
+        assert_eq!((pair.batch(&part).sequence, pair.batch(&part).values.len()), (1, 4));
+        if written {
+            pair.refuse(&part, ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
+            pair.advance_ms(3_000);
+            assert!(pair.take(api::PRODUCE).is_none(), "it may be in the log");
+            assert!(tickets.iter().all(|t| failure(t).fate() == Fate::MaybePersisted));
+            continue;
+        }
+        pair.acknowledge(&part, 20);
+        // From here on it surely is not in the log as it was, and what is left may get other numbers.
+        let rest = pair.expect(api::PRODUCE);
+        pair.refuse(&rest, ErrorCode::UNKNOWN_PRODUCER_ID);
+        let log = serve(&mut pair, 1_000, 30, (0, 99));
+        assert_eq!(log.len(), 1);
+        assert_eq!((log[0].1.epoch, log[0].1.sequence, log[0].1.values.len()), (1, 0, 4));
+        assert_eq!(tickets.iter().map(offset).collect::<Vec<_>>(), [20, 21, 22, 23, 30, 31, 32, 33]);
+    }
 }
 
 /// When the time of a batch is over between its parts, those that were taken have their offsets and the others an error; the

@@ -1,6 +1,6 @@
 //! A batch: open while it grows, sealed when it is queued to be sent.
 
-use alloc::{collections::VecDeque, vec::Vec};
+use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
 
 use super::{
     outcome::{Acknowledged, Failed, Outcome, Told},
@@ -107,6 +107,9 @@ pub(crate) struct Batch {
     header: [u8; BATCH_HEADER_LEN],
     /// It was sent, and what became of it is not known.
     pub(crate) unsure: bool,
+    /// It was split while it was unsure. A broker that has it knows it by its number and size, and would not know its parts:
+    /// until it has taken the first of them, none may get another number.
+    pub(crate) doubtful: bool,
     /// Its tickets were told that its time is over; its memory still waits for the request's end.
     pub(crate) expired: bool,
     /// What went wrong last, for the delivery timeout's error.
@@ -114,8 +117,8 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    pub(crate) fn seal(open: OpenBatch, number: u64) -> Self {
-        Batch {
+    pub(crate) fn seal(open: OpenBatch, number: u64) -> Box<Self> {
+        Box::new(Batch {
             step: Step {
                 body: Arc::new(BatchBody::of(open.chunks)),
                 codec: Codec::None,
@@ -134,9 +137,10 @@ impl Batch {
             ordinal: 0,
             header: [0; BATCH_HEADER_LEN],
             unsure: false,
+            doubtful: false,
             expired: false,
             because: None,
-        }
+        })
     }
 
     pub(crate) fn body(&self) -> &Arc<BatchBody> {
@@ -180,6 +184,7 @@ impl Batch {
     pub(super) fn split(&mut self, splitter: &mut Splitter<'_>) -> Result<(), Whole> {
         let [first, second] = splitter.halves(&mut self.step)?;
         self.work = Work::None;
+        self.doubtful |= self.unsure;
         self.step = first;
         self.later.push_front(second);
         if let Some(stamp) = self.stamp {
@@ -200,7 +205,7 @@ impl Batch {
         self.note(told);
         self.first += count;
         self.step = next;
-        self.unsure = false;
+        (self.unsure, self.doubtful) = (false, false);
         if let Some(stamp) = self.stamp {
             self.stamp(stamp.after(count));
         }
@@ -253,7 +258,7 @@ impl Batch {
     /// The broker does not have it, and cannot take it under the stamp that it had.
     pub(crate) fn unstamp(&mut self) {
         self.stamp = None;
-        self.unsure = false;
+        (self.unsure, self.doubtful) = (false, false);
     }
 
     pub(crate) fn header(&self) -> [u8; BATCH_HEADER_LEN] {
@@ -262,13 +267,13 @@ impl Batch {
 
     /// What a failure of this batch means for its records.
     pub(crate) fn fate(&self) -> Fate {
-        if self.unsure { Fate::MaybePersisted } else { Fate::NotPersisted }
+        if self.unsure || self.doubtful { Fate::MaybePersisted } else { Fate::NotPersisted }
     }
 
     /// Tells the tickets that the delivery timeout is over, and why it was not enough.
     pub(crate) fn expire(&mut self, after: core::time::Duration, what: alloc::string::String, in_flight: bool) {
         let fate = if in_flight { Fate::MaybePersisted } else { self.fate() };
-        let because = self.because.take().map(alloc::boxed::Box::new);
+        let because = self.because.take().map(Box::new);
         let error = Error::TimedOut { what, after, knob: "delivery_timeout_ms", fate, because };
         self.tell(Err(Failed { error, records: Vec::new() }));
         self.expired = true;
@@ -287,7 +292,7 @@ impl Batch {
     /// nothing is: what follows cannot be given other numbers then.
     #[must_use]
     pub(crate) fn refuse(&mut self, failed: Failed) -> bool {
-        if self.unsure {
+        if self.fate() == Fate::MaybePersisted {
             self.tell(Err(failed));
             return false;
         }

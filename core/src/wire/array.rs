@@ -14,9 +14,12 @@ pub trait View<'a>: Sized {
 
     /// Checks `n` of them and moves behind them.
     fn walk(r: &mut Reader<'a>, n: usize, version: i16) -> Result<(), WireError> {
+        // A reader of its own can live in registers.
+        let mut own = *r;
         for _ in 0..n {
-            Self::read(r, version)?;
+            Self::read(&mut own, version)?;
         }
+        *r = own;
         Ok(())
     }
 }
@@ -25,9 +28,11 @@ macro_rules! fixed {
     ($($type:ty, $read:ident, $len:literal;)*) => {$(
         impl<'a> View<'a> for $type {
             const MIN_LEN: usize = $len;
+            #[inline]
             fn read(r: &mut Reader<'a>, _version: i16) -> Result<Self, WireError> {
                 r.$read()
             }
+            #[inline]
             fn walk(r: &mut Reader<'a>, n: usize, _version: i16) -> Result<(), WireError> {
                 r.take(n.saturating_mul($len)).map(|_| ())
             }
@@ -49,6 +54,7 @@ fixed! {
 
 impl<'a> View<'a> for &'a str {
     const MIN_LEN: usize = 1;
+    #[inline]
     fn read(r: &mut Reader<'a>, version: i16) -> Result<Self, WireError> {
         r.read_string(version != 0)
     }
@@ -56,6 +62,7 @@ impl<'a> View<'a> for &'a str {
 
 impl<'a> View<'a> for &'a [u8] {
     const MIN_LEN: usize = 1;
+    #[inline]
     fn read(r: &mut Reader<'a>, version: i16) -> Result<Self, WireError> {
         r.read_bytes(version != 0)
     }
@@ -71,6 +78,7 @@ pub struct Array<'a, T> {
 
 impl<'a, T: View<'a>> Array<'a, T> {
     /// Checks the next `count` elements. The count is a peer's word, so it is first held against the bytes there are.
+    #[inline]
     pub(super) fn read(r: &mut Reader<'a>, count: usize, version: i16) -> Result<Self, WireError> {
         let most = r.remaining().checked_div(T::MIN_LEN).unwrap_or(0);
         if count > most {
@@ -83,6 +91,7 @@ impl<'a, T: View<'a>> Array<'a, T> {
     }
 
     /// The elements in order.
+    #[inline]
     pub fn iter(&self) -> Iter<'a, T> {
         Iter { r: Reader::new(self.bytes), left: self.len, version: self.version, element: PhantomData }
     }
@@ -155,6 +164,7 @@ pub struct Iter<'a, T> {
 impl<'a, T: View<'a>> Iterator for Iter<'a, T> {
     type Item = T;
 
+    #[inline]
     fn next(&mut self) -> Option<T> {
         self.left = self.left.checked_sub(1)?;
         let element = T::read(&mut self.r, self.version);

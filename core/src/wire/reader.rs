@@ -11,6 +11,7 @@ pub struct Reader<'a> {
 macro_rules! fixed {
     ($($name:ident: $type:ty, $what:literal;)*) => {$(
         #[doc = concat!("Reads ", $what, ", big-endian.")]
+        #[inline]
         pub fn $name(&mut self) -> Result<$type, WireError> {
             Ok(<$type>::from_be_bytes(self.array_of($what)?))
         }
@@ -19,16 +20,19 @@ macro_rules! fixed {
 
 impl<'a> Reader<'a> {
     /// A reader of all these bytes.
+    #[inline]
     pub const fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
 
     /// How many bytes are left.
+    #[inline]
     pub const fn remaining(&self) -> usize {
         self.rest.len()
     }
 
     /// The bytes that are left; they stay unread.
+    #[inline]
     pub const fn rest(&self) -> &'a [u8] {
         self.rest
     }
@@ -39,16 +43,19 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the next `n` bytes.
+    #[inline]
     pub fn take(&mut self, n: usize) -> Result<&'a [u8], WireError> {
         self.take_of(n, "run of bytes")
     }
 
+    #[inline]
     fn take_of(&mut self, n: usize, what: &'static str) -> Result<&'a [u8], WireError> {
         let (taken, rest) = self.rest.split_at_checked(n).ok_or(WireError::Truncated { what })?;
         self.rest = rest;
         Ok(taken)
     }
 
+    #[inline]
     fn array_of<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], WireError> {
         let (taken, rest) = self.rest.split_first_chunk().ok_or(WireError::Truncated { what })?;
         self.rest = rest;
@@ -66,11 +73,13 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a byte that is true unless it is zero.
+    #[inline]
     pub fn bool(&mut self) -> Result<bool, WireError> {
         Ok(self.array_of("a bool")? != [0])
     }
 
     /// Reads 16 bytes.
+    #[inline]
     pub fn uuid(&mut self) -> Result<Uuid, WireError> {
         Ok(Uuid(self.array_of("a uuid")?))
     }
@@ -96,8 +105,26 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads an unsigned variable-length integer of at most 5 bytes.
+    #[inline]
     pub fn unsigned_varint(&mut self) -> Result<u32, WireError> {
-        Ok(self.varint_of(32, "an unsigned varint")? as u32)
+        // Nearly all lengths, counts and tags are of one byte.
+        match self.rest.split_first() {
+            Some((byte, rest)) if *byte < 0x80 => {
+                self.rest = rest;
+                Ok(u32::from(*byte))
+            }
+            _ => {
+                let value;
+                (value, *self) = self.long_varint()?;
+                Ok(value)
+            }
+        }
+    }
+
+    /// The rare case takes and gives readers by value: one whose address nobody has can live in registers.
+    #[inline(never)]
+    fn long_varint(mut self) -> Result<(u32, Self), WireError> {
+        Ok((self.varint_of(32, "an unsigned varint")? as u32, self))
     }
 
     /// Reads a zigzag variable-length integer of at most 5 bytes.
@@ -113,6 +140,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A length or count as the old encodings have it: −1 is null.
+    #[inline]
     fn length(len: i64, what: &'static str) -> Result<Option<usize>, WireError> {
         match len {
             -1 => Ok(None),
@@ -121,16 +149,19 @@ impl<'a> Reader<'a> {
     }
 
     /// A length or count as flexible versions have it: one more than it is, and 0 is null.
+    #[inline]
     fn compact_length(&mut self, what: &'static str) -> Result<Option<usize>, WireError> {
         Self::length(i64::from(self.unsigned_varint()?).wrapping_sub(1), what)
     }
 
     /// Reads a string, which must not be null. `flexible`: in the compact form.
+    #[inline]
     pub fn read_string(&mut self, flexible: bool) -> Result<&'a str, WireError> {
         self.read_nullable_string(flexible)?.ok_or(WireError::Null { what: "a string" })
     }
 
     /// Reads a string or null. `flexible`: in the compact form.
+    #[inline]
     pub fn read_nullable_string(&mut self, flexible: bool) -> Result<Option<&'a str>, WireError> {
         const WHAT: &str = "a string";
         let len = if flexible { self.compact_length(WHAT)? } else { Self::length(self.i16()?.into(), WHAT)? };
@@ -164,11 +195,13 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads bytes, which must not be null. `flexible`: in the compact form.
+    #[inline]
     pub fn read_bytes(&mut self, flexible: bool) -> Result<&'a [u8], WireError> {
         self.read_nullable_bytes(flexible)?.ok_or(WireError::Null { what: "a byte string" })
     }
 
     /// Reads bytes or null; a `records` field is this too. `flexible`: in the compact form.
+    #[inline]
     pub fn read_nullable_bytes(&mut self, flexible: bool) -> Result<Option<&'a [u8]>, WireError> {
         const WHAT: &str = "a byte string";
         let len = if flexible { self.compact_length(WHAT)? } else { Self::length(self.i32()?.into(), WHAT)? };
@@ -195,42 +228,73 @@ impl<'a> Reader<'a> {
         self.read_nullable_bytes(true)
     }
 
+    /// The count in front of an array. `flexible`: in the compact form.
+    #[inline]
+    fn count(&mut self, flexible: bool) -> Result<Option<usize>, WireError> {
+        const WHAT: &str = "an array";
+        if flexible { self.compact_length(WHAT) } else { Self::length(self.i32()?.into(), WHAT) }
+    }
+
     /// Reads and checks an array, which must not be null. `flexible`: with a compact count.
+    #[inline]
     pub fn read_array<T: View<'a>>(&mut self, flexible: bool, version: i16) -> Result<Array<'a, T>, WireError> {
-        self.read_nullable_array(flexible, version)?.ok_or(WireError::Null { what: "an array" })
+        let count = self.count(flexible)?.ok_or(WireError::Null { what: "an array" })?;
+        Array::read(self, count, version)
     }
 
     /// Reads and checks an array or null. `flexible`: with a compact count.
+    #[inline]
     pub fn read_nullable_array<T: View<'a>>(
         &mut self,
         flexible: bool,
         version: i16,
     ) -> Result<Option<Array<'a, T>>, WireError> {
-        const WHAT: &str = "an array";
-        let count = if flexible { self.compact_length(WHAT)? } else { Self::length(self.i32()?.into(), WHAT)? };
-        count.map(|count| Array::read(self, count, version)).transpose()
+        match self.count(flexible)? {
+            Some(count) => Array::read(self, count, version).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Reads a structure or null: a byte says which.
+    #[inline]
     pub fn read_nullable<T: View<'a>>(&mut self, version: i16) -> Result<Option<T>, WireError> {
         if self.i8()? < 0 { Ok(None) } else { T::read(self, version).map(Some) }
     }
 
     /// Reads the count in front of tagged fields (KIP-482), which then must be read one by one.
+    #[inline]
     pub fn tags(&mut self) -> Result<Tags, WireError> {
         Ok(Tags { left: self.unsigned_varint()? })
     }
 
     /// Skips the tagged fields at the end of a structure that has none we know; only flexible versions have any.
+    #[inline]
     pub fn no_tags(&mut self, flexible: bool) -> Result<(), WireError> {
-        if flexible { self.skip_tagged_fields() } else { Ok(()) }
+        match self.rest.split_first() {
+            _ if !flexible => Ok(()),
+            // Nearly always there are none.
+            Some((0, rest)) => {
+                self.rest = rest;
+                Ok(())
+            }
+            _ => {
+                *self = self.without_tagged_fields()?;
+                Ok(())
+            }
+        }
     }
 
     /// Skips tagged fields none of which is known.
     pub fn skip_tagged_fields(&mut self) -> Result<(), WireError> {
-        let mut tags = self.tags()?;
-        while tags.next(self)?.is_some() {}
+        *self = self.without_tagged_fields()?;
         Ok(())
+    }
+
+    #[inline(never)]
+    fn without_tagged_fields(mut self) -> Result<Self, WireError> {
+        let mut tags = self.tags()?;
+        while tags.next(&mut self)?.is_some() {}
+        Ok(self)
     }
 }
 
@@ -243,6 +307,7 @@ pub struct Tags {
 impl Tags {
     /// The next field's tag and a reader of its bytes, or `None` after the last. It is skipped by its length, however
     /// much of it is read.
+    #[inline]
     pub fn next<'a>(&mut self, r: &mut Reader<'a>) -> Result<Option<(u32, Reader<'a>)>, WireError> {
         let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
         self.left = left;

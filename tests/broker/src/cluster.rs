@@ -240,7 +240,7 @@ impl Cluster {
     /// The records of a partition.
     ///
     /// # Panics
-    /// When a batch is compressed or cannot be read.
+    /// When a batch cannot be read.
     pub fn records(&self, topic: &str, partition: i32) -> impl Iterator<Item = RecordView<'_>> {
         let batches = self.log(topic, partition).iter();
         batches.flat_map(|batch| batch.records().unwrap_or_else(|error| panic!("{error}")))

@@ -27,7 +27,7 @@ pub struct ClusterConfig {
     /// Whether a fetched partition ends in whole batches only. A real broker cuts the last one at the byte where the
     /// limit is reached.
     pub whole_batches: bool,
-    /// Whether each produced record that is not compressed is looked at, and not only the batch's header and CRC.
+    /// Whether each produced record is looked at, and not only the batch's header and CRC.
     pub check_records: bool,
     /// Whether versions that Kafka calls unstable are advertised.
     pub unstable_versions: bool,

@@ -30,6 +30,7 @@ mod fault;
 mod front;
 pub mod r#gen;
 mod log;
+mod packing;
 mod producers;
 mod random;
 mod sessions;

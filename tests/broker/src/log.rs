@@ -1,9 +1,13 @@
 //! A partition's log: batches as they go out to consumers.
 
+use crate::packing;
 use bytes::Bytes;
+use klamm::compress::Codec;
 use klamm::record::{
-    Attributes, BATCH_HEADER_LEN, BatchError, BatchHeader, BatchView, Batches, RecordView, Records, seal_crc,
+    Attributes, BATCH_HEADER_LEN, BatchError, BatchHeader, BatchView, Batches, LOG_OVERHEAD, RecordView, Records,
+    seal_crc,
 };
+use std::sync::OnceLock;
 
 /// One batch in a log.
 #[derive(Clone, Debug)]
@@ -12,6 +16,8 @@ pub struct StoredBatch {
     header: BatchHeader,
     /// The bytes of the log in front of it.
     position: u64,
+    /// The records of a compressed batch, once somebody has asked for them.
+    inflated: OnceLock<Vec<u8>>,
 }
 
 impl StoredBatch {
@@ -36,9 +42,20 @@ impl StoredBatch {
         view.expect("a stored batch is whole").expect("a stored batch has a sound header")
     }
 
-    /// Its records. Errors: those of [`BatchView::records`]; compressed batches are not inflated here.
+    /// Its records, inflated if need be. Errors: those of [`BatchView::records_of`], and what a codec says.
     pub fn records(&self) -> Result<Records<'_>, BatchError> {
-        self.view().records()
+        let view = self.view();
+        if self.header.attributes.codec() == Ok(Codec::None) {
+            return view.records();
+        }
+        let inflated = match self.inflated.get() {
+            Some(known) => known,
+            None => {
+                let inflated = packing::inflated(&view)?;
+                self.inflated.get_or_init(|| inflated)
+            }
+        };
+        view.records_of(inflated)
     }
 }
 
@@ -57,6 +74,8 @@ pub(crate) struct Stamp {
     pub(crate) leader_epoch: i32,
     /// The wall clock in ms, for a topic with LogAppendTime.
     pub(crate) log_append_time: Option<i64>,
+    /// How the topic wants its batches compressed; `None`: as they come.
+    pub(crate) codec: Option<Codec>,
 }
 
 impl Log {
@@ -85,25 +104,30 @@ impl Log {
         let mut header = batch.header;
         header.base_offset = self.end;
         header.partition_leader_epoch = stamp.leader_epoch;
-        let mut head: [u8; BATCH_HEADER_LEN];
+        let anew = stamp.codec.and_then(|codec| packing::packed_anew(batch, codec));
+        let payload = anew.as_deref().unwrap_or(batch.payload());
+        let codec = if anew.is_some() { stamp.codec } else { header.attributes.codec().ok() };
         let attributes = match stamp.log_append_time {
             Some(_) => header.attributes.0 | Attributes::LOG_APPEND_TIME,
             None => header.attributes.0 & !Attributes::LOG_APPEND_TIME,
         };
+        let attributes = attributes & !7 | codec.map_or(0, |codec| i16::from(codec.id()));
         if let Some(time) = stamp.log_append_time {
             header.max_timestamp = time;
         }
-        if header.attributes.0 != attributes || stamp.log_append_time.is_some() {
+        let mut head: [u8; BATCH_HEADER_LEN];
+        if header.attributes.0 != attributes || stamp.log_append_time.is_some() || anew.is_some() {
             header.attributes = Attributes(attributes);
+            header.batch_length = (BATCH_HEADER_LEN - LOG_OVERHEAD + payload.len()) as i32;
             head = header.write();
-            seal_crc(&mut head, core::iter::once(batch.payload()));
+            seal_crc(&mut head, core::iter::once(payload));
             header.crc = u32::from_be_bytes(head[17..21].try_into().expect("four bytes"));
         } else {
             head = header.write();
         }
-        let mut bytes = Vec::with_capacity(batch.bytes.len());
+        let mut bytes = Vec::with_capacity(head.len() + payload.len());
         bytes.extend_from_slice(&head);
-        bytes.extend_from_slice(batch.payload());
+        bytes.extend_from_slice(payload);
         self.push(Bytes::from(bytes), header)
     }
 
@@ -111,7 +135,7 @@ impl Log {
         let position = self.position;
         self.position += bytes.len() as u64;
         self.end += i64::from(header.last_offset_delta) + 1;
-        self.batches.push(StoredBatch { bytes, header, position });
+        self.batches.push(StoredBatch { bytes, header, position, inflated: OnceLock::new() });
         header.base_offset
     }
 
@@ -160,7 +184,7 @@ impl Log {
     }
 }
 
-/// The first such record of the batch. Of a batch that cannot be read without a codec the first offset is given.
+/// The first such record of the batch. Of a batch that cannot be read the first offset is given.
 fn found(batch: &StoredBatch, wanted: impl Fn(&RecordView<'_>) -> bool) -> (i64, i64, i32) {
     let record = batch.records().ok().and_then(|mut records| records.find(wanted));
     let (timestamp, offset) = match record {

@@ -2,6 +2,7 @@
 
 use crate::log::Log;
 use crate::producers::Producers;
+use klamm::compress::Codec;
 use klamm::wire::Uuid;
 use klamm::{ErrorCode, Instant};
 use std::collections::BTreeMap;
@@ -129,6 +130,8 @@ pub(crate) struct TopicSettings {
     pub(crate) compacted: bool,
     pub(crate) max_message_bytes: Option<usize>,
     pub(crate) min_insync_replicas: Option<usize>,
+    /// How its batches are compressed; `None`: as producers do it.
+    pub(crate) codec: Option<Codec>,
     pub(crate) given: BTreeMap<String, String>,
 }
 
@@ -154,8 +157,13 @@ impl TopicSettings {
             }
             "max.message.bytes" => self.max_message_bytes = Some(number()?),
             "min.insync.replicas" => self.min_insync_replicas = Some(number()?).filter(|&n| n > 0),
-            "compression.type"
-            | "delete.retention.ms"
+            "compression.type" => {
+                let named = if value == "uncompressed" { Some(Codec::None) } else { Codec::from_name(value) };
+                // "none" is a producer's word.
+                let known = value == "producer" || (value != "none" && named.is_some());
+                self.codec = if known { named } else { return Err(invalid()) };
+            }
+            "delete.retention.ms"
             | "file.delete.delay.ms"
             | "flush.messages"
             | "flush.ms"

@@ -1,6 +1,8 @@
 //! Real Apache Kafka brokers for tests: [`Cluster::start`] gives a running one, dropping it ends it.
 //!
 //! The work is done by the script `cluster` beside this crate, which also serves by hand. Everything here blocks.
+//! The environment's `KLAMM_KAFKA_VERSION` chooses the release; `tests/kafka/left-out` lists the tests that make no sense
+//! with some.
 //! What a test cannot do without is asserted: a failure panics with what the script or Kafka's tool said.
 
 mod client;
@@ -21,6 +23,7 @@ pub struct Cluster {
     dir: PathBuf,
     bootstrap: String,
     brokers: usize,
+    version: String,
 }
 
 impl Cluster {
@@ -34,9 +37,19 @@ impl Cluster {
     /// # Panics
     /// When they do not start: with the end of the broker's log.
     pub fn start(brokers: usize, settings: &[(&str, &str)]) -> Cluster {
+        Self::start_with(&[], brokers, settings)
+    }
+
+    /// [`Cluster::start`] with brokers of this release, whatever the environment says.
+    pub fn start_release(version: &str, brokers: usize, settings: &[(&str, &str)]) -> Cluster {
+        Self::start_with(&["--version", version], brokers, settings)
+    }
+
+    fn start_with(options: &[&str], brokers: usize, settings: &[(&str, &str)]) -> Cluster {
         let mut command = script();
         // The script's guard ends the brokers when this process is gone, however it went.
         command.args(["start", "--brokers", &brokers.to_string(), "--owner", &std::process::id().to_string()]);
+        command.args(options);
         for (key, value) in settings {
             command.arg("--set").arg(format!("{key}={value}"));
         }
@@ -45,7 +58,14 @@ impl Cluster {
             let line = env.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
             line.unwrap_or_else(|| panic!("the script did not say {key}:\n{env}")).to_owned()
         };
-        Cluster { dir: value("KAFKA_DIR").into(), bootstrap: value("KAFKA_BOOTSTRAP"), brokers }
+        let (bootstrap, version) = (value("KAFKA_BOOTSTRAP"), value("KAFKA_VERSION"));
+        Cluster { dir: value("KAFKA_DIR").into(), bootstrap, brokers, version }
+    }
+
+    /// Whether the brokers are of this release or a later one.
+    pub fn is_at_least(&self, major: u32, minor: u32) -> bool {
+        let mut numbers = self.version.split('.').map(|n| n.parse::<u32>().expect("a release's number"));
+        (numbers.next(), numbers.next()) >= (Some(major), Some(minor))
     }
 
     /// The addresses of all brokers, `127.0.0.1:port`, separated by commas.
@@ -135,6 +155,11 @@ impl Cluster {
 
     /// The partition's log as `dump-log` prints it, from the files of one broker: batches with their sequences, and records.
     pub fn dump_log(&self, id: usize, topic: &str, partition: i32) -> String {
+        self.try_dump_log(id, topic, partition).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// [`Cluster::dump_log`] of a log from which the broker may take a file at the same time: then what the tool printed.
+    pub fn try_dump_log(&self, id: usize, topic: &str, partition: i32) -> Result<String, String> {
         let folder = self.dir.join(format!("node-{id}/data/{topic}-{partition}"));
         let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
         let mut files: Vec<String> = entries
@@ -143,7 +168,7 @@ impl Cluster {
             .map(|path| path.display().to_string())
             .collect();
         files.sort();
-        self.tool(&["dump-log", "--print-data-log", "--files", &files.join(",")])
+        self.try_tool(&["dump-log", "--print-data-log", "--files", &files.join(",")], &[])
     }
 
     fn control(&self, action: &str, id: usize) {

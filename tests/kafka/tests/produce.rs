@@ -142,8 +142,13 @@ async fn nulls_empties_and_headers_come_back_as_they_went() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn timestamps_are_kept_or_refused() {
     let client = connect(cluster()).await;
-    create(&client, "times", 1, &[("message.timestamp.after.max.ms", "9223372036854775807")]).await;
-    create(&client, "now-only", 1, &[("message.timestamp.after.max.ms", "60000")]).await;
+    // KIP-937 gave each direction a limit of its own.
+    let limit = match cluster().is_at_least(3, 6) {
+        true => "message.timestamp.after.max.ms",
+        false => "message.timestamp.difference.max.ms",
+    };
+    create(&client, "times", 1, &[(limit, "9223372036854775807")]).await;
+    create(&client, "now-only", 1, &[(limit, "60000")]).await;
     let producer = client.producer().linger(Duration::from_millis(100)).build().expect("a producer");
     let given = [1_700_000_000_123, -1, 1, 4_102_444_800_000, 0, 1_700_000_000_000, -5_000];
     let mut tickets = Vec::new();

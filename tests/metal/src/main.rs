@@ -1,14 +1,15 @@
 //! The core linked into a program for a microcontroller: no std, no threads, 64 KiB of heap.
 //!
-//! It is built and measured, not run: a whole client with producer and consumer over a socket that never connects, so
-//! that the linker keeps everything that such a program has.
+//! It is built and measured, not run: a whole client with producer and consumer over a socket of which the compiler does
+//! not know what it does, so that everything stays which such a program has. (Of one that surely never connects it would
+//! drop all that comes after.)
 #![no_std]
 #![no_main]
 
 extern crate alloc;
 
 use alloc::sync::Arc;
-use core::future::{Future, Pending, pending};
+use core::future::{Future, Ready, ready};
 use core::hint::black_box;
 use core::mem::MaybeUninit;
 use core::pin::pin;
@@ -27,23 +28,25 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     }
 }
 
-/// A host without a network.
+/// A host whose network does what nobody knows.
 struct Nowhere;
 
 struct NoStream;
 
 impl ByteStream for NoStream {
-    fn poll_read(&mut self, _: &mut Context<'_>, _: &mut [u8]) -> Poll<Result<usize, TransportError>> {
-        Poll::Pending
+    fn poll_read(&mut self, _: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, TransportError>> {
+        black_box(buf);
+        black_box(Poll::Pending)
     }
-    fn poll_write(&mut self, _: &mut Context<'_>, _: &[&[u8]]) -> Poll<Result<usize, TransportError>> {
-        Poll::Pending
+    fn poll_write(&mut self, _: &mut Context<'_>, bufs: &[&[u8]]) -> Poll<Result<usize, TransportError>> {
+        black_box(bufs);
+        black_box(Poll::Pending)
     }
     fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
-        Poll::Ready(Ok(()))
+        black_box(Poll::Ready(Ok(())))
     }
     fn poll_close(&mut self, _: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
-        Poll::Ready(Ok(()))
+        black_box(Poll::Ready(Ok(())))
     }
 }
 
@@ -61,13 +64,13 @@ impl Clock for NoClock {
 
 impl Transport for Nowhere {
     type Stream = NoStream;
-    type Connecting = Pending<Result<NoStream, TransportError>>;
+    type Connecting = Ready<Result<NoStream, TransportError>>;
 
     fn connect(&mut self, _: &Endpoint) -> Self::Connecting {
-        pending()
+        ready(black_box(Ok(NoStream)))
     }
     fn poll_sleep(&mut self, _: &mut Context<'_>, _: Instant) -> Poll<()> {
-        Poll::Pending
+        black_box(Poll::Pending)
     }
     fn clock(&self) -> Arc<dyn Clock> {
         Arc::new(NoClock)

@@ -128,12 +128,12 @@ impl Ctx {
 }
 
 impl Content {
-    /// Content that nobody else has, because `number` is in it.
-    pub(crate) fn new(rng: &mut Rng, number: u64, value_max: usize) -> Content {
+    /// Content that nobody else has, because `number` is in it; its bytes have these bits.
+    pub(crate) fn new(rng: &mut Rng, number: u64, value_max: usize, bits: u8) -> Content {
         let mut headers: Vec<(String, Option<Vec<u8>>)> = Vec::new();
         if rng.chance(2_000) {
             for _ in 0..rng.range(1, 3) {
-                let value = rng.chance(7_000).then(|| bytes(rng, 12));
+                let value = rng.chance(7_000).then(|| bytes(rng, 12, bits));
                 headers.push((format!("h{}", rng.below(2)), value));
             }
         }
@@ -143,7 +143,7 @@ impl Content {
         } else {
             let mut value = number.to_be_bytes().to_vec();
             let more = rng.index(value_max.max(9) - 8);
-            value.extend(bytes(rng, more + 1));
+            value.extend(bytes(rng, more + 1, bits));
             Some(value)
         };
         let key = match rng.below(10) {
@@ -192,8 +192,8 @@ impl Content {
     }
 }
 
-fn bytes(rng: &mut Rng, len: usize) -> Vec<u8> {
-    (0..len).map(|_| rng.draw() as u8).collect()
+fn bytes(rng: &mut Rng, len: usize, bits: u8) -> Vec<u8> {
+    (0..len).map(|_| rng.draw() as u8 & bits).collect()
 }
 
 /// A number for a record's offset, time and content.

@@ -11,6 +11,7 @@ mod conn;
 mod consume;
 mod ledger;
 mod network;
+mod packing;
 mod peer;
 mod pipe;
 mod plan;

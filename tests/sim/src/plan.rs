@@ -6,6 +6,7 @@ use klamm::wire::{Api, api};
 use klamm::{Acks, Budget, Config, ConsumerConfig, Memory, ProducerConfig, StartAt};
 use klamm_broker::ClusterConfig;
 
+use crate::packing::Packing;
 use crate::pipe::{Chunks, How};
 use crate::rng::Rng;
 use crate::storm::Storm;
@@ -26,7 +27,22 @@ pub(crate) struct TopicPlan {
     pub(crate) partitions: i32,
     pub(crate) replication: i16,
     pub(crate) log_append_time: bool,
+    /// What the topic's settings say of compression.
+    pub(crate) compression: &'static str,
+    /// The largest batch that it takes.
+    pub(crate) batch_max: Option<usize>,
     pub(crate) born: Born,
+}
+
+impl TopicPlan {
+    /// Its settings, by Kafka's names.
+    pub(crate) fn settings(&self) -> Vec<(&'static str, String)> {
+        let time = if self.log_append_time { "LogAppendTime" } else { "CreateTime" };
+        let mut settings =
+            vec![("message.timestamp.type", time.to_owned()), ("compression.type", self.compression.to_owned())];
+        settings.extend(self.batch_max.map(|max| ("max.message.bytes", max.to_string())));
+        settings
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -39,6 +55,10 @@ pub(crate) struct ProducerPlan {
     pub(crate) pace: u64,
     /// The largest value.
     pub(crate) value_max: usize,
+    /// Its values and what they are like: the fewer bits, the more they can be compressed.
+    pub(crate) bits: u8,
+    /// No record is larger than what every topic takes.
+    pub(crate) modest: bool,
     /// No record may fail, whatever happens: there is time for all of it.
     pub(crate) patient: bool,
 }
@@ -88,7 +108,7 @@ impl Plan {
             check_records: true,
             ..ClusterConfig::default()
         };
-        let topics: Vec<TopicPlan> = (0..rng.range(1, 3)).map(|n| topic(&mut rng, n, brokers)).collect();
+        let mut topics: Vec<TopicPlan> = (0..rng.range(1, 3)).map(|n| topic(&mut rng, n, brokers)).collect();
         let mut clients: Vec<Config> = (0..rng.range(1, 3)).map(|_| client(&mut rng, brokers)).collect();
         if rng.chance(1_500) {
             // One budget for all, the first one's: who returns what another waits for wakes that one.
@@ -103,8 +123,12 @@ impl Plan {
                 c.single_connection = first.single_connection;
             }
         }
-        let producers = (0..rng.range(1, 3)).map(|_| producer(&mut rng, &clients)).collect();
-        let consumers = (0..rng.range(1, 3)).map(|_| consumer(&mut rng, &clients, &topics)).collect();
+        let mut producers: Vec<ProducerPlan> = (0..rng.range(1, 3)).map(|_| producer(&mut rng, &clients)).collect();
+        let consumers: Vec<ConsumerPlan> =
+            (0..rng.range(1, 3)).map(|_| consumer(&mut rng, &clients, &topics)).collect();
+        let caps = caps(&mut rng, brokers);
+        let packing = Packing { readers: consumers.len(), old_brokers: !caps.is_empty() };
+        packing.draw(&mut Rng::stream(seed, "packing"), &clients, &mut topics, &mut producers);
         let mut faults = Rng::stream(seed, "fault plan");
         let quiet = faults.chance(500);
         Plan {
@@ -115,7 +139,7 @@ impl Plan {
             consumers,
             network: if quiet { Network::default() } else { network(&mut faults) },
             storm: if quiet { Storm::none() } else { Storm::new(&mut faults) },
-            caps: caps(&mut rng, brokers),
+            caps,
             zero_topic_ids: rng.chance(500),
             inline: rng.chance(3_000),
             audit: 2_500,
@@ -151,6 +175,8 @@ fn topic(rng: &mut Rng, number: u64, brokers: usize) -> TopicPlan {
         partitions: rng.range(1, 6) as i32,
         replication: rng.range(1, brokers.min(3) as u64) as i16,
         log_append_time: rng.chance(2_000),
+        compression: "producer",
+        batch_max: None,
         born: match rng.below(4) {
             0 => Born::Later(rng.range(0, 2_000) * MS),
             1 => Born::ByAdmin,
@@ -211,6 +237,8 @@ fn producer(rng: &mut Rng, clients: &[Config]) -> ProducerPlan {
     ProducerPlan {
         client,
         value_max: rng.pick(&[20, 200, 3_000]).min(config.batch_bytes - 200 + 20),
+        bits: u8::MAX,
+        modest: false,
         config,
         tasks: rng.range(1, 4) as usize,
         records: rng.pick(&[30, 100, 250]),

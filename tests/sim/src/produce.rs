@@ -79,8 +79,9 @@ impl Writer {
         let explicit = self.rng.chance(3_000).then(|| self.rng.below(self.topics[topic].partitions as u64) as i32);
         let number = self.ctx.ledger.borrow().entries.len() as u64;
         // Now and then one that cannot be taken at all.
-        let max = if self.rng.chance(100) { self.plan.config.batch_bytes * 2 } else { self.plan.value_max };
-        let content = Content::new(&mut self.rng, number, max);
+        let large = self.rng.chance(100) && !self.plan.modest;
+        let max = if large { self.plan.config.batch_bytes * 2 } else { self.plan.value_max };
+        let content = Content::new(&mut self.rng, number, max, self.plan.bits);
         let timestamp_ms = self.rng.chance(1_000).then(|| self.rng.below(1 << 40) as i64);
         self.ctx.enter(Entry {
             producer: self.number,

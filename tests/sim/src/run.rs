@@ -108,8 +108,8 @@ fn simulate(seed: u64, print: bool) -> Result<Report, Failure> {
 fn create(sim: &mut Sim, ctx: &Rc<Ctx>, client: &Client, topic: &TopicPlan) {
     let (plan, by_hand) = (topic.clone(), topic.clone());
     let make = move |cluster: &mut klamm_broker::Cluster| {
-        let time = if by_hand.log_append_time { "LogAppendTime" } else { "CreateTime" };
-        let settings = [("message.timestamp.type", time)];
+        let settings = by_hand.settings();
+        let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let (partitions, replication) = (by_hand.partitions as usize, by_hand.replication as usize);
         if cluster.topic_id(&by_hand.name).is_none() {
             cluster.create_topic_with(&by_hand.name, partitions, replication, &settings);
@@ -121,11 +121,11 @@ fn create(sim: &mut Sim, ctx: &Rc<Ctx>, client: &Client, topic: &TopicPlan) {
         Born::ByAdmin => {
             let (ctx, admin) = (Rc::clone(ctx), client.admin());
             sim.spawn(format!("admin {}", topic.name), async move {
-                let time = if plan.log_append_time { "LogAppendTime" } else { "CreateTime" };
                 // Its time may be over before the storm is, and what it did may have been done all the same.
                 for _ in 0..50 {
                     let new = NewTopic::new(&plan.name, plan.partitions, plan.replication);
-                    let new = new.config("message.timestamp.type", time);
+                    let settings = plan.settings();
+                    let new = settings.iter().fold(new, |new, (name, value)| new.config(*name, value.clone()));
                     let done = op(&ctx.world, admin.create_topics([new])).await;
                     if done.is_ok() || ctx.world.lock().cluster.topic_id(&plan.name).is_some() {
                         return;
@@ -147,7 +147,16 @@ fn applications(
     seed: u64,
 ) -> Result<(), Failure> {
     for (number, planned) in plan.producers.iter().enumerate() {
-        let producer = clients[planned.client].producer().config(planned.config.clone()).build();
+        let builder = |config| clients[planned.client].producer().config(config).build();
+        let producer = match builder(planned.config.clone()) {
+            // A small budget has no room for some codecs.
+            Err(klamm::Error::Config { knob: "memory.produce_bytes", .. } | klamm::Error::Budget { .. }) => {
+                let mut plain = planned.config.clone();
+                plain.compression = klamm::Codec::None;
+                builder(plain)
+            }
+            other => other,
+        };
         let producer = producer.map_err(|error| Failure(format!("producer {number} could not be made: {error}")))?;
         for task in 0..planned.tasks {
             ctx.ledger.borrow_mut().producing += 1;

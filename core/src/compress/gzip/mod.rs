@@ -18,8 +18,12 @@ use super::{Codec, CodecError, Compress, Decompress, Format, Full, Room, Sink};
 #[cfg(test)]
 mod tests;
 
-pub(super) const FORMAT: Format =
-    Format { compressor, decompressor: |_| Box::new(Decoder { inflater: Box::new(DecompressorOxide::new()) }), hint };
+pub(super) const FORMAT: Format = Format {
+    compressor,
+    decompressor: |_| Box::new(Decoder { inflater: Box::new(DecompressorOxide::new()) }),
+    hint,
+    window: |_| None,
+};
 
 /// The magic number, deflate, no optional fields, no time, no hints, an unknown system.
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
@@ -91,7 +95,7 @@ impl Decompress for Decoder {
     }
 
     fn memory(&self) -> usize {
-        size_of::<DecompressorOxide>()
+        size_of::<Self>().saturating_add(size_of::<DecompressorOxide>())
     }
 
     fn decompress(&mut self, mut src: &[u8], out: &mut dyn Room) -> Result<(), CodecError> {

@@ -19,7 +19,7 @@ mod high;
 #[cfg(test)]
 mod tests;
 
-pub(super) const FORMAT: Format = Format { compressor, decompressor: |_| Box::new(Decoder), hint };
+pub(super) const FORMAT: Format = Format { compressor, decompressor: |_| Box::new(Decoder), hint, window: |_| None };
 
 const MAGIC: u32 = 0x184d_2204;
 /// Magic numbers of frames that are to be skipped, but for their last four bits.
@@ -234,7 +234,7 @@ impl Compress for Encoder {
             Search::Fast(_) => 24 << 10,
             Search::High(_) => high::memory(block),
         };
-        let sized = get_maximum_output_size(block).saturating_add(tables);
+        let sized = get_maximum_output_size(block).saturating_add(tables).saturating_add(size_of::<Self>());
         gathered(batch_bytes, BLOCK_BYTES).saturating_add(sized)
     }
 

@@ -27,6 +27,8 @@ pub(super) const fn most_packed(block: usize) -> usize {
 pub(super) fn compress(block: &[u8], table: &mut Vec<u16>, packed: &mut Vec<u8>) -> usize {
     let (entries, most) = (table_len(block.len()), most_packed(block.len()));
     if table.len() < entries {
+        // Let go of first, so that there are never two.
+        *table = Vec::new();
         *table = alloc::vec![0; entries];
     }
     if packed.len() < most {
@@ -128,13 +130,12 @@ impl Packed<'_> {
         let Some(less) = len.checked_sub(1) else { return };
         if len <= 16
             && let Some(bytes) = src.get(from..from.wrapping_add(16))
+            && let Some([tag, place @ ..]) = self.bytes.get_mut(self.at..self.at.wrapping_add(17))
         {
-            self.put([(less << 2) as u8]);
+            *tag = (less << 2) as u8;
             // A fixed length, although less may count, because that is one instruction.
-            if let Some(place) = self.bytes.get_mut(self.at..self.at.wrapping_add(16)) {
-                place.copy_from_slice(bytes);
-            }
-            self.at = self.at.wrapping_add(len);
+            place.copy_from_slice(bytes);
+            self.at = self.at.wrapping_add(len).wrapping_add(1);
             return;
         }
         match less {

@@ -61,6 +61,12 @@ fn literal(src: &[u8], mut s: usize, tag: u8, out: &mut [u8], d: usize) -> Optio
         to.copy_from_slice(from);
         return Some((s.wrapping_add(len), d.wrapping_add(len)));
     }
+    if len <= 60
+        && let (Some(from), Some(to)) = (src.get(s..s.wrapping_add(64)), out.get_mut(d..d.wrapping_add(64)))
+    {
+        to.copy_from_slice(from);
+        return Some((s.wrapping_add(len), d.wrapping_add(len)));
+    }
     if len > 60 {
         let more = len.wrapping_sub(60);
         let value = src.get(s..s.wrapping_add(more))?;
@@ -79,18 +85,19 @@ fn repeat(out: &mut [u8], d: usize, offset: usize, len: usize) -> Option<usize> 
         return None;
     }
     let (from, end) = (d.wrapping_sub(offset), d.wrapping_add(len));
-    if offset >= 16
-        && let Some(window) = out.get_mut(from..d.wrapping_add(64))
+    let (before, behind) = out.split_at_mut_checked(d)?;
+    // Fixed lengths, although less may count; what they overwrite is written later.
+    if let Some(to) = behind.first_chunk_mut::<64>()
+        && offset >= 16
     {
-        // Sixteen at a time, the last ones perhaps too many; what they overwrite is written later.
-        let mut at = 0usize;
-        while at < len {
-            let bytes: [u8; 16] = load(window, at);
-            let to = at.wrapping_add(offset);
-            window.get_mut(to..to.wrapping_add(16))?.copy_from_slice(&bytes);
-            at = at.wrapping_add(16);
+        if len <= 16 {
+            to.first_chunk_mut::<16>()?.copy_from_slice(before.get(from..from.wrapping_add(16))?);
+            return Some(end);
         }
-        return Some(end);
+        if offset >= 64 {
+            to.copy_from_slice(before.get(from..from.wrapping_add(64))?);
+            return Some(end);
+        }
     }
     near(out, from, d, end)?;
     Some(end)

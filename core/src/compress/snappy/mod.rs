@@ -15,7 +15,7 @@ mod inflate;
 #[cfg(test)]
 mod tests;
 
-pub(super) const FORMAT: Format = Format { compressor, decompressor: |_| Box::new(Decoder), hint };
+pub(super) const FORMAT: Format = Format { compressor, decompressor: |_| Box::new(Decoder), hint, window: |_| None };
 
 /// The first eight bytes of snappy-java's streams.
 const MAGIC: [u8; 8] = *b"\x82SNAPPY\0";
@@ -135,9 +135,8 @@ impl Compress for Encoder {
     fn memory(&self, batch_bytes: usize) -> usize {
         let block = batch_bytes.min(BLOCK_BYTES);
         let table = block::table_len(block).saturating_mul(size_of::<u16>());
-        // A batch that is larger than those before makes each of them anew.
-        let sized = block::most_packed(block).saturating_add(table);
-        gathered(batch_bytes, BLOCK_BYTES).saturating_add(sized.saturating_mul(2))
+        let sized = block::most_packed(block).saturating_add(table).saturating_add(size_of::<Self>());
+        gathered(batch_bytes, BLOCK_BYTES).saturating_add(sized)
     }
 
     fn compress(&mut self, src: &mut dyn Iterator<Item = &[u8]>, out: &mut dyn Sink) -> Result<(), CodecError> {

@@ -1,5 +1,8 @@
 //! The encoder without `std`, where `zrip` makes its tables anew for every frame.
 
+/// What it takes that does not depend on the batch, besides its hash tables: a list of matches above all.
+pub(super) const FIXED_BYTES: usize = 240 * 1024;
+
 pub(super) struct Packer(i32);
 
 impl Packer {

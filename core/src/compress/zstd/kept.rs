@@ -2,6 +2,9 @@
 
 use zrip::CompressContext;
 
+/// What it keeps that does not depend on the batch, besides its hash tables.
+pub(super) const FIXED_BYTES: usize = 48 * 1024;
+
 pub(super) struct Packer(CompressContext);
 
 impl Packer {

@@ -26,24 +26,23 @@ mod tests;
 
 use frame::{Frame, next_frame};
 
-pub(super) const FORMAT: Format = Format { compressor, decompressor, hint };
+pub(super) const FORMAT: Format = Format { compressor, decompressor, hint, window };
 
 const LEAST_LEVEL: i32 = -7;
 const MOST_LEVEL: i32 = 4;
-/// As in Java and the zstd library.
-const USUAL_LEVEL: i32 = 3;
+/// `zrip`'s own usual one: on most records it gives more than its level 3, and sooner.
+const USUAL_LEVEL: i32 = 1;
 /// A block's most content.
 const BLOCK_BYTES: usize = 128 * 1024;
 /// The decoder copies in large steps and cuts what was too much: it wants so many bytes of room beyond the content.
 const SLACK: usize = 64;
 /// How often larger than its input a frame of unknown size is believed to be before it turns out so.
 const BELIEVED_RATIO: usize = 32;
-/// What the decoder keeps: a block's literals, and tables of Huffman codes and of sequences.
-const INFLATER_BYTES: usize = 224 * 1024;
+/// What the decoder keeps: a block's literals, whose buffer doubles while the smaller one is still there, and tables of
+/// Huffman codes and of sequences.
+const INFLATER_BYTES: usize = 480 * 1024;
 /// What the encoder keeps for each byte of a block: literals, sequences, and the forms that they are tried in.
-const WORK_PER_BYTE: usize = 12;
-/// What the encoder keeps of tables that depend on nothing.
-const WORK_BYTES: usize = 48 * 1024;
+const WORK_PER_BYTE: usize = 18;
 
 const CORRUPT: CodecError = CodecError::Corrupt(Codec::Zstd);
 
@@ -65,6 +64,14 @@ fn hint(mut src: &[u8]) -> Option<usize> {
         sum = sum.saturating_add(frame.most);
     }
     Some(sum.saturating_add(SLACK))
+}
+
+fn window(mut src: &[u8]) -> Option<u64> {
+    let mut window = 0;
+    while let Some(frame) = next_frame(&mut src).ok()? {
+        window = frame.window.max(window);
+    }
+    Some(window)
 }
 
 struct Decoder {
@@ -148,7 +155,7 @@ impl Compress for Encoder {
         };
         let work = batch_bytes.min(BLOCK_BYTES).saturating_mul(WORK_PER_BYTE);
         let input = gathered(batch_bytes, usize::MAX);
-        [compress_bound(batch_bytes), tables, work, WORK_BYTES].into_iter().fold(input, usize::saturating_add)
+        [compress_bound(batch_bytes), tables, work, packer::FIXED_BYTES].into_iter().fold(input, usize::saturating_add)
     }
 
     fn compress(&mut self, src: &mut dyn Iterator<Item = &[u8]>, out: &mut dyn Sink) -> Result<(), CodecError> {

@@ -312,13 +312,18 @@ enum Whole {
 }
 
 /// How many bytes are whole batches, and where the next fetch goes on: after the last batch's last offset, which
-/// compaction and control records may have left without a record (traps 23 to 26).
+/// compaction and control records may have left without a record (traps 23 to 26). What comes before a batch that cannot
+/// be read is handed out first: the next fetch then begins with that batch, and the error names its offset (trap 20).
 fn whole_batches(records: &[u8], offset: i64) -> Result<Whole, BatchError> {
     let mut batches = Batches::new(records);
     let mut next_offset = offset;
     let mut any = false;
     for batch in batches.by_ref() {
-        next_offset = next_offset.max(batch?.next_offset());
+        match batch {
+            Ok(batch) => next_offset = next_offset.max(batch.next_offset()),
+            Err(_) if next_offset > offset => break,
+            Err(error) => return Err(error),
+        }
         any = true;
     }
     match any {

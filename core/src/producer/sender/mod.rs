@@ -69,6 +69,8 @@ pub(crate) struct Sender {
     packer: Option<Packer>,
     /// Batches to be compressed or split, by number, in the order in which that was found out.
     work: VecDeque<(Place, u64)>,
+    /// Something is to be split that there was no room for; before then there is no use in trying again.
+    split_at: Instant,
     /// Seal everything now.
     forced: bool,
     /// Somebody waits for room of so many chunks, the fewest if there are several: nothing lingers, and they are told
@@ -96,6 +98,7 @@ impl Sender {
             arriving: VecDeque::new(),
             packer,
             work: VecDeque::new(),
+            split_at: Instant::ZERO,
             forced: false,
             pressed: 0,
             closing: false,
@@ -297,7 +300,7 @@ impl Sender {
                 queue.sequence.break_off();
             }
             let mut over = Vec::new();
-            while queue.queue.front().is_some_and(late)
+            while queue.queue.front().is_some_and(|b| late(b))
                 && let Some(mut batch) = queue.queue.pop_front()
             {
                 batch.because = batch.because.take().or_else(why);

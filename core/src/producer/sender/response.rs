@@ -1,6 +1,6 @@
 //! What a broker says of each batch, and what follows from it.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{boxed::Box, string::String, vec::Vec};
 
 use super::Sender;
 use crate::{
@@ -98,17 +98,17 @@ impl Sender {
                 let more = batch.acknowledge(-1, -1);
                 return self.settled(place, batch, more);
             }
-            Verdict::TooLarge if batch.count() > 1 && !batch.unsure && !batch.expired => {
+            Verdict::TooLarge if batch.count() > 1 && !batch.expired => {
                 batch.because = Some(Error::broker(code, name, answer.error_message));
                 return self.split_later(place, batch);
             }
-            Verdict::Failed | Verdict::TooLarge => {
-                let failed = failed(code, &name, answer, &batch);
-                return self.refuse(place, batch, failed);
-            }
-            Verdict::Restamp => {
+            Verdict::Restamp if !batch.doubtful => {
                 batch.unstamp();
                 queue.restart(number);
+            }
+            Verdict::Failed | Verdict::TooLarge | Verdict::Restamp => {
+                let failed = failed(code, &name, answer, &batch);
+                return self.refuse(place, batch, failed);
             }
             Verdict::Retry { applied } => batch.unsure |= applied,
         }
@@ -122,7 +122,7 @@ impl Sender {
     }
 
     /// What was sent of a batch is settled. If it was only a part, the next one is first in its partition now.
-    fn settled(&mut self, place: Place, batch: Batch, more: bool) {
+    fn settled(&mut self, place: Place, batch: Box<Batch>, more: bool) {
         if !more {
             return self.flushes.settled(batch.number);
         }
@@ -133,7 +133,7 @@ impl Sender {
 
     /// What was sent of a batch is refused for good. The broker used none of its numbers, so what follows must not go on
     /// from them.
-    pub(super) fn refuse(&mut self, place: Place, mut batch: Batch, failed: Failed) {
+    pub(super) fn refuse(&mut self, place: Place, mut batch: Box<Batch>, failed: Failed) {
         let more = batch.refuse(failed);
         let Some(queue) = self.queue(place) else { return };
         if more {
@@ -170,7 +170,14 @@ impl Sender {
     }
 
     /// Sends a batch again: at once if the broker told who leads now, else after a pause.
-    pub(super) fn retry(&mut self, now: Instant, cluster: &mut Cluster, place: Place, mut batch: Batch, at_once: bool) {
+    pub(super) fn retry(
+        &mut self,
+        now: Instant,
+        cluster: &mut Cluster,
+        place: Place,
+        mut batch: Box<Batch>,
+        at_once: bool,
+    ) {
         let Some(queue) = self.queue(place) else { return };
         if batch.expired {
             let number = batch.number;

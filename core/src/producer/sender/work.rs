@@ -1,7 +1,7 @@
 //! What is done to batches before they can be sent, outside all locks: compressing them, and splitting those that were too
 //! large.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
 use super::Sender;
 use crate::{
@@ -21,7 +21,7 @@ const WORK_A_TURN: usize = 256 << 10;
 
 impl Sender {
     /// The broker found a batch too large: it is split before anything else of its partition is sent.
-    pub(super) fn split_later(&mut self, place: Place, mut batch: Batch) {
+    pub(super) fn split_later(&mut self, place: Place, mut batch: Box<Batch>) {
         batch.work = Work::Split;
         self.work.push_front((place, batch.number));
         if let Some(queue) = self.queue(place) {
@@ -39,14 +39,17 @@ impl Sender {
                 break;
             }
             self.work.pop_front();
-            match self.work_on(place, number) {
+            match self.work_on(now, place, number) {
                 Ok(bytes) => done += bytes,
-                Err(Whole::Wait) => {
-                    waiting.push((place, number));
-                    self.next = self.next.min(now.after(STARVED_AGAIN));
-                }
+                Err(Whole::Wait) => waiting.push((place, number)),
                 Err(whole) => self.cannot_split(place, number, &whole),
             }
+        }
+        if !waiting.is_empty() {
+            if self.split_at <= now {
+                self.split_at = now.after(STARVED_AGAIN);
+            }
+            self.next = self.next.min(self.split_at);
         }
         while let Some(again) = waiting.pop() {
             self.work.push_front(again);
@@ -54,8 +57,8 @@ impl Sender {
     }
 
     /// Answers how many bytes were worked on.
-    fn work_on(&mut self, place: Place, number: u64) -> Result<usize, Whole> {
-        let Sender { shared, packer, topics, .. } = self;
+    fn work_on(&mut self, now: Instant, place: Place, number: u64) -> Result<usize, Whole> {
+        let Sender { shared, packer, topics, split_at, .. } = self;
         let queue = topics.get_mut(place.topic as usize).and_then(|t| t.queues.get_mut(place.partition as usize));
         // One whose time was over before its turn came is gone.
         let Some(batch) = queue.and_then(|q| q.queue.iter_mut().find(|b| b.number == number)) else { return Ok(0) };
@@ -67,9 +70,10 @@ impl Sender {
                     batch.pack(packer);
                 }
             }
+            Work::Split if *split_at > now => return Err(Whole::Wait),
             Work::Split => {
-                let (budget, codecs) = (&shared.client.budget, &shared.client.config.codecs);
-                batch.split(&mut Splitter { budget, codecs, packer: packer.as_mut() })?;
+                let (budget, codecs) = (&shared.client.budget, shared.client.config.codecs_or_own());
+                batch.split(&mut Splitter { budget, codecs: &codecs, packer: packer.as_mut() })?;
             }
         }
         Ok(bytes)
@@ -85,12 +89,16 @@ impl Sender {
         let knob = Class::Inflate.knob();
         let hint = match why {
             Whole::Never { needed, limit } => alloc::format!(
-                "larger than the topic's max.message.bytes, and to split it takes {needed} bytes of {knob}, which has {limit} \
+                "larger than the topic takes (max.message.bytes), and to split it takes {needed} bytes of {knob}, which has {limit} \
                  for it: lower batch_bytes, or raise one of the two"
             ),
-            _ => "larger than the topic's max.message.bytes: lower batch_bytes or raise that".into(),
+            _ => "larger than the topic takes (max.message.bytes); lower batch_bytes or raise that".into(),
         };
-        let error = Error::broker(ErrorCode::MESSAGE_TOO_LARGE, name, Some(&hint));
+        let code = match &batch.because {
+            Some(Error::Broker { code, .. }) => *code,
+            _ => ErrorCode::MESSAGE_TOO_LARGE,
+        };
+        let error = Error::broker(code, name, Some(&hint));
         self.refuse(place, batch, Failed { error, records: Vec::new() });
     }
 }

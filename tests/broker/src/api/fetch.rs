@@ -8,10 +8,13 @@ use crate::sessions::{Asked, Kind, Told, TopicKey, Wanted};
 use crate::topic::Partition;
 use bytes::Bytes;
 use core::time::Duration;
+use klamm::compress::Codec;
 use klamm::wire::{Reader, Uuid, WireError, decode_body};
 use klamm::{ErrorCode, Instant};
 use std::collections::BTreeSet;
 
+/// The first version whose answers may hold batches in zstd (KIP-110).
+const ZSTD: i16 = 10;
 /// The first version that names topics by their ids.
 const BY_ID: i16 = 13;
 /// The first version that names the leader in its errors (KIP-951).
@@ -116,6 +119,10 @@ impl Cluster {
         };
         let topic = self.visible(name, self.now.instant).ok_or(unknown)?;
         let partition = topic.partition(wanted.partition).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+        // Kafka looks at the topic's setting, not at its batches.
+        if request.version < ZSTD && topic.settings.codec == Some(Codec::Zstd) {
+            return Err(ErrorCode::UNSUPPORTED_COMPRESSION_TYPE);
+        }
         if request.version < FROM_FOLLOWERS || !partition.replicas.contains(&request.node) {
             partition.check_leader(request.node, wanted.leader_epoch)?;
         } else {

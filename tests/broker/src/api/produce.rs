@@ -6,6 +6,7 @@ use crate::r#gen::produce_response::{
     TopicProduceResponse,
 };
 use crate::log::Stamp;
+use crate::packing;
 use crate::producers::Verdict;
 use crate::topic::{Partition, TopicSettings};
 use klamm::ErrorCode;
@@ -133,7 +134,7 @@ impl Cluster {
             Err(ErrorCode::NOT_ENOUGH_REPLICAS.into())
         };
         let time = settings.log_append_time.then_some(request.now.unix_ms);
-        let appended = checked.and_then(|()| append(partition, &batch, time));
+        let appended = checked.and_then(|()| append(partition, &batch, time, settings.codec));
         let (done, new) = appended.map_err(|refused| refused.at(partition.log.start()))?;
         self.changed |= new;
         Ok(done)
@@ -277,12 +278,11 @@ fn check_batch(
     if settings.compacted || check_records { check_records_of(batch, settings) } else { Ok(()) }
 }
 
-/// Every record can be read, and has a key where the log is compacted. Compressed ones cannot be looked at here.
+/// Every record can be read, and has a key where the log is compacted.
 fn check_records_of(batch: &BatchView<'_>, settings: &TopicSettings) -> Result<(), Refused> {
-    if batch.header.attributes.codec() != Ok(Codec::None) {
-        return Ok(());
-    }
-    let records = batch.records().map_err(|_| Refused::record("the batch has a record that cannot be read"))?;
+    let plain = packing::inflated(batch).map_err(|_| ErrorCode::CORRUPT_MESSAGE)?;
+    let records =
+        batch.records_of(&plain).map_err(|_| Refused::record("the batch has a record that cannot be read"))?;
     let keyless = records.enumerate().filter(|(_, record)| settings.compacted && record.key().is_none());
     let records: Vec<i32> = keyless.map(|(index, _)| index as i32).collect();
     if records.is_empty() {
@@ -292,7 +292,12 @@ fn check_records_of(batch: &BatchView<'_>, settings: &TopicSettings) -> Result<(
 }
 
 /// Appends the batch unless it is there already; also says whether it did.
-fn append(partition: &mut Partition, batch: &BatchView<'_>, time: Option<i64>) -> Result<(Done, bool), Refused> {
+fn append(
+    partition: &mut Partition,
+    batch: &BatchView<'_>,
+    time: Option<i64>,
+    codec: Option<Codec>,
+) -> Result<(Done, bool), Refused> {
     let header = &batch.header;
     let log_start = partition.log.start();
     if header.producer_id >= 0 {
@@ -305,7 +310,8 @@ fn append(partition: &mut Partition, batch: &BatchView<'_>, time: Option<i64>) -
             }
         }
     }
-    let base_offset = partition.log.append(batch, Stamp { leader_epoch: partition.epoch, log_append_time: time });
+    let stamp = Stamp { leader_epoch: partition.epoch, log_append_time: time, codec };
+    let base_offset = partition.log.append(batch, stamp);
     if header.producer_id >= 0 {
         partition.producers.appended(header, base_offset, time.unwrap_or(header.max_timestamp));
     }

@@ -2,7 +2,8 @@ use crate::log::StoredBatch;
 use crate::testing::{Batch, Bench, batch, only_part};
 use crate::{AutoCreate, ClusterConfig};
 use klamm::ErrorCode;
-use klamm::record::{Attributes, Batches, TimestampType};
+use klamm::compress::{BuiltIn, Codec, Codecs, Full, Sink};
+use klamm::record::{Attributes, BATCH_HEADER_LEN, Batches, LOG_OVERHEAD, TimestampType, seal_crc};
 use klamm::wire::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use klamm::wire::produce_response::ProduceResponse;
 use klamm::wire::{Uuid, api};
@@ -257,4 +258,60 @@ fn one_request_for_many_partitions() {
         .flat_map(|t| t.partition_responses.iter().map(move |p| (t.name, p.index, p.error_code)))
         .collect();
     assert_eq!(codes, [("a", 0, 0), ("a", 1, 6), ("b", 0, 2), ("b", 0, 0)]);
+}
+
+/// A batch as a producer compresses it.
+fn packed(values: &[&str], key: Option<&str>, codec: Codec) -> Vec<u8> {
+    struct Out(Vec<u8>);
+    impl Sink for Out {
+        fn put(&mut self, bytes: &[u8]) -> Result<(), Full> {
+            self.0.extend_from_slice(bytes);
+            Ok(())
+        }
+    }
+    let plain = Batch { values, key, ..Batch::default() }.build();
+    let view = Batches::new(&plain).next().unwrap().unwrap();
+    let mut out = Out(Vec::new());
+    let mut compressor = BuiltIn.compressor(codec, None).unwrap();
+    compressor.compress(&mut core::iter::once(view.payload()), &mut out).unwrap();
+    let mut header = view.header;
+    header.attributes = Attributes::of(codec);
+    header.batch_length = (BATCH_HEADER_LEN - LOG_OVERHEAD + out.0.len()) as i32;
+    let mut head = header.write();
+    seal_crc(&mut head, core::iter::once(&out.0[..]));
+    [&head[..], &out.0].concat()
+}
+
+/// Compressed batches are stored as they come, unless the topic wants another codec (trap 42); its records can be looked at
+/// either way.
+#[test]
+fn compressed_batches() {
+    const CODECS: [Codec; 4] = [Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd];
+    let mut bench = Bench::with(ClusterConfig { check_records: true, ..ClusterConfig::default() });
+    for (topic, setting) in [("as-it-is", "producer"), ("plain", "uncompressed"), ("lz4", "lz4")] {
+        bench.cluster.create_topic_with(topic, 1, 1, &[("compression.type", setting)]);
+        for codec in CODECS {
+            let sent = packed(&["the same", "the same", "the same"], None, codec);
+            assert_eq!(bench.produce(1, (topic, 0), &sent).0, ErrorCode::NONE);
+            let stored = bench.cluster.log(topic, 0).last().unwrap();
+            let expected = [codec, Codec::None, Codec::Lz4]
+                [["as-it-is", "plain", "lz4"].iter().position(|t| *t == topic).unwrap()];
+            assert_eq!(stored.header().attributes.codec(), Ok(expected));
+            assert_eq!(stored.view().check_crc(), Ok(()));
+            assert_eq!(stored.records().unwrap().filter(|r| r.value() == Some(b"the same")).count(), 3);
+        }
+        assert_eq!(bench.cluster.records(topic, 0).count(), 12);
+    }
+    // A batch that is no valid data of its codec is refused when it is looked at.
+    let garbage = spoilt(|h| h.attributes = Attributes::of(Codec::Zstd));
+    assert_eq!(bench.produce(1, ("lz4", 0), &garbage).0, ErrorCode::CORRUPT_MESSAGE);
+    bench.cluster.create_topic_with("compacted", 1, 1, &[("cleanup.policy", "compact")]);
+    let keyless = packed(&["a", "b"], None, Codec::Gzip);
+    assert_eq!(bench.produce(1, ("compacted", 0), &keyless).0, ErrorCode::INVALID_RECORD);
+    assert_eq!(bench.produce(1, ("compacted", 0), &packed(&["a"], Some("k"), Codec::Gzip)).0, ErrorCode::NONE);
+    // Trap 35.
+    bench.send_batch((1, 6), -1, ("as-it-is", 0), &packed(&["a"], None, Codec::Zstd));
+    let answer = bench.answer(1).unwrap();
+    let code = only_part(&answer.read::<ProduceResponse<'_>>()).error_code;
+    assert_eq!(ErrorCode(code), ErrorCode::UNSUPPORTED_COMPRESSION_TYPE);
 }

@@ -1,0 +1,117 @@
+//! Klamm's decoders and encoder beside those of kafka-protocol and rskafka: the same bytes, one core, allocations counted.
+//!
+//! Everybody reads all of an answer once: the leader of every partition, the key and value of every record with the CRC
+//! checked. The fastest of many rounds counts, and the rounds of all take turns, so that a busy machine is unfair to
+//! nobody. `./tests/run peers` runs it. It fails when ours allocates, or takes a larger part of the others' time than
+//! [`DECODE_MOST`] and [`ENCODE_MOST`] allow.
+
+mod answers;
+mod counting;
+mod kafka_protocol_peer;
+mod klamm_own;
+mod rskafka_peer;
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+const ROUNDS: u32 = 200;
+/// The most of the faster peer's time. The aims are 0.25 and 0.3; what is above them is room for noise when decoding, and
+/// when encoding what copying a megabyte and its CRC cost, which all have to pay.
+const DECODE_MOST: f64 = 0.35;
+const ENCODE_MOST: f64 = 0.55;
+
+/// One way to do the work. What it answers must be the same for all.
+struct Way<'a> {
+    who: &'static str,
+    work: Box<dyn FnMut() -> u64 + 'a>,
+}
+
+struct Measured {
+    who: &'static str,
+    fastest: Duration,
+    allocations: u64,
+}
+
+fn way<'a>(who: &'static str, work: impl FnMut() -> u64 + 'a) -> Way<'a> {
+    Way { who, work: Box::new(work) }
+}
+
+fn measure(what: &str, mut ways: Vec<Way<'_>>) -> Vec<Measured> {
+    // Buffers that are reused grow in the first round, which does not count.
+    let answers: Vec<u64> = ways.iter_mut().map(|way| (way.work)()).collect();
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{what}: {answers:?}");
+    let mut measured: Vec<Measured> =
+        ways.iter().map(|way| Measured { who: way.who, fastest: Duration::MAX, allocations: 0 }).collect();
+    for _ in 0..ROUNDS {
+        for (way, measured) in ways.iter_mut().zip(&mut measured) {
+            let (before, since) = (counting::allocations(), Instant::now());
+            let answer = (way.work)();
+            measured.fastest = measured.fastest.min(since.elapsed());
+            measured.allocations = counting::allocations() - before;
+            assert_eq!(answer, answers[0]);
+        }
+    }
+    measured
+}
+
+/// Prints a row for each; whether ours keeps to its part and allocates nothing.
+fn report(what: &str, most: f64, measured: &[Measured]) -> bool {
+    let [ours, peers @ ..] = measured else { panic!("nobody measured {what}") };
+    for Measured { who, fastest, allocations } in measured {
+        let times = fastest.as_secs_f64() / ours.fastest.as_secs_f64();
+        let micros = fastest.as_secs_f64() * 1e6;
+        println!("{what:<44} {who:<15} {micros:>10.1} µs {times:>7.2} x {allocations:>8} allocations");
+    }
+    let best = peers.iter().map(|peer| peer.fastest).min().unwrap_or_default();
+    let part = ours.fastest.as_secs_f64() / best.as_secs_f64();
+    println!("{:<44} {:.2} of the faster peer's time; at most {most}", "", part);
+    part <= most && ours.allocations == 0
+}
+
+fn main() -> ExitCode {
+    let (metadata, new_metadata, fetch) = (answers::metadata(4), answers::metadata(12), answers::fetch(4));
+    let (mut ours, mut theirs) = (klamm_own::Batch::new(), kafka_protocol_peer::Batch::new());
+    let mut others = rskafka_peer::Batch::new();
+    let rows = [
+        (
+            "decode Metadata 4, 1,000 topics of 6",
+            DECODE_MOST,
+            vec![
+                way("klamm", || klamm_own::metadata(&metadata, 4)),
+                way("kafka-protocol", || kafka_protocol_peer::metadata(&metadata, 4)),
+                way("rskafka", || rskafka_peer::metadata(&metadata, 4)),
+            ],
+        ),
+        (
+            "decode Metadata 12, 1,000 topics of 6",
+            DECODE_MOST,
+            vec![
+                way("klamm", || klamm_own::metadata(&new_metadata, 12)),
+                way("kafka-protocol", || kafka_protocol_peer::metadata(&new_metadata, 12)),
+            ],
+        ),
+        (
+            "decode Fetch 4, 1 MiB of records of 100 B",
+            DECODE_MOST,
+            vec![
+                way("klamm", || klamm_own::fetch(&fetch, 4)),
+                way("kafka-protocol", || kafka_protocol_peer::fetch(&fetch, 4)),
+                way("rskafka", || rskafka_peer::fetch(&fetch, 4)),
+            ],
+        ),
+        (
+            "encode a batch of 10,000 records of 100 B",
+            ENCODE_MOST,
+            vec![
+                way("klamm", || ours.encode()),
+                way("kafka-protocol", || theirs.encode()),
+                way("rskafka", || others.encode()),
+            ],
+        ),
+    ];
+    let mut good = true;
+    for (what, most, ways) in rows {
+        good &= report(what, most, &measure(what, ways));
+    }
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
