@@ -110,7 +110,8 @@ fn closing_has_an_end() {
 fn a_write_that_fails_ends_the_connection() {
     let world = Arc::new(World::default());
     world.refuses.store(true, Ordering::SeqCst);
-    let (client, mut driver) = crate::new(Config::new(String::from("a:1")), Host(Arc::clone(&world))).expect("a client");
+    let (client, mut driver) =
+        crate::new(Config::new(String::from("a:1")), Host(Arc::clone(&world))).expect("a client");
     let mut count = || {
         assert!(driver.poll(&mut Context::from_waker(Waker::noop())).is_pending());
         (world.streams.load(Ordering::SeqCst), world.refused.load(Ordering::SeqCst))
