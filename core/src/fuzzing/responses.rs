@@ -113,7 +113,7 @@ pub fn response(api: Api, version: i16, body: &[u8]) -> Result<(), WireError> {
     walk(body, version)
 }
 
-/// Every API that there is a response of, in the order in which [`responses`] counts them.
+/// Every API that there is a response of, in the order in which `responses` counts them.
 pub fn apis() -> Vec<Api> {
     RESPONSES.iter().map(|(api, _)| *api).collect()
 }
