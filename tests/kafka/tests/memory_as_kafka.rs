@@ -21,7 +21,7 @@ use klamm_broker::{ClusterConfig, Running, serve};
 use klamm_kafka_tests::Cluster;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 /// A connection to a broker that is opened again when the broker closes it.
@@ -82,6 +82,16 @@ impl Both {
     fn create(&mut self, name: &str, settings: &[(&str, &str)]) {
         self.kafka.create_topic_with(name, 1, 1, settings);
         self.memory.cluster().create_topic_with(name, 1, 1, settings);
+        // A broker that has just been given a partition may not lead it yet.
+        let part = ListOffsetsPartition { partition_index: 0, current_leader_epoch: -1, timestamp: -1 };
+        let topics = [ListOffsetsTopic { name, partitions: &[part] }];
+        let request = ListOffsetsRequest { replica_id: -1, topics: &topics, ..Default::default() };
+        let frame = request_frame(&request, 1, 7, None).unwrap().join(&[]).unwrap();
+        let start = Instant::now();
+        while !self.peers[0].ask(&frame).is_some_and(|answer| listed(&answer, 1).starts_with("0 ")) {
+            assert!(start.elapsed().as_secs() < 60, "nobody leads {name}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Sends the request to both and notes it if they do not say the same.
