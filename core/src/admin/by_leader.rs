@@ -11,12 +11,7 @@ use crate::{
     cluster::{Cluster, check_topic_name, is_stale_metadata},
     code::ErrorCode,
     sync::Arc,
-    wire::{
-        Decode, WireError,
-        api::METADATA,
-        metadata_request::{MetadataRequest, MetadataRequestTopic},
-        metadata_response::MetadataResponse,
-    },
+    wire::{WireError, metadata_response::MetadataResponse},
 };
 
 type Answered<D> = Result<Vec<D>, AdminError<D>>;
@@ -90,17 +85,9 @@ impl<W: Work> ByLeader<W> {
     }
 
     fn ask_for_leaders(&self, ask: Ask<'_>) -> Result<(), Error> {
-        let version = ask.version(METADATA)?;
         let mut names: Vec<&str> = self.left.iter().filter(|i| i.leader < 0).map(|i| i.topic.as_str()).collect();
         names.dedup();
-        let topics: Vec<MetadataRequestTopic<'_>> =
-            names.iter().map(|n| MetadataRequestTopic { name: Some(n), ..MetadataRequestTopic::default() }).collect();
-        let body = MetadataRequest {
-            topics: Some(&topics),
-            allow_auto_topic_creation: version < 4,
-            ..MetadataRequest::default()
-        };
-        ask.send(version, &body)
+        ask.send_metadata(names.into_iter())
     }
 
     fn on_leaders(&mut self, response: &MetadataResponse<'_>) -> Verdict {
@@ -207,8 +194,7 @@ impl<W: Work> Operation for ByLeader<W> {
         if let Some(node) = node_of(question) {
             return self.on_done(node, answer, cluster);
         }
-        let response = MetadataResponse::decode(&mut answer.body, answer.version)
-            .map_err(|error| cluster.malformed(answer.link, METADATA, error))?;
+        let response: MetadataResponse<'_> = answer.read(cluster)?;
         cluster.throttle(answer.now, answer.link, response.throttle_time_ms);
         Ok(self.on_leaders(&response))
     }

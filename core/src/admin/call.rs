@@ -10,7 +10,11 @@ use crate::{
     link::{LinkId, Use},
     machine::Context,
     sync::MaySend,
-    wire::{Api, Encode, Reader},
+    wire::{
+        Api, Decode, Encode, Reader,
+        api::METADATA,
+        metadata_request::{MetadataRequest, MetadataRequestTopic},
+    },
 };
 
 /// Whom a question goes to.
@@ -78,6 +82,20 @@ impl Ask<'_> {
         self.cluster.link(self.link).map_or_else(String::new, |l| self.cluster.address(l.node))
     }
 
+    /// Asks for the metadata of these topics.
+    pub(super) fn send_metadata<'n>(self, names: impl Iterator<Item = &'n str>) -> Result<(), Error> {
+        let version = self.version(METADATA)?;
+        let topics: Vec<MetadataRequestTopic<'_>> =
+            names.map(|n| MetadataRequestTopic { name: Some(n), ..MetadataRequestTopic::default() }).collect();
+        let body = MetadataRequest {
+            topics: Some(&topics),
+            // Before version 4 a broker that may create topics by itself could not be told not to.
+            allow_auto_topic_creation: version < 4,
+            ..MetadataRequest::default()
+        };
+        self.send(version, &body)
+    }
+
     pub(super) fn send<R: Encode>(self, version: i16, body: &R) -> Result<(), Error> {
         let sending = self.cluster.plain(self.now, version, self.context);
         self.cluster.send(self.link, body, sending)
@@ -90,6 +108,13 @@ pub(crate) struct Answer<'a> {
     pub(super) link: LinkId,
     pub(super) version: i16,
     pub(super) body: Reader<'a>,
+}
+
+impl<'a> Answer<'a> {
+    /// The response, if it decodes.
+    pub(super) fn read<R: Decode<'a>>(&mut self, cluster: &Cluster) -> Result<R, Error> {
+        R::decode(&mut self.body, self.version).map_err(|error| cluster.malformed(self.link, R::API, error))
+    }
 }
 
 /// Which operation an answer belongs to, and to which of its questions.

@@ -12,11 +12,9 @@ use crate::{
     code::ErrorCode,
     sync::Arc,
     wire::{
-        Decode,
-        api::{CREATE_TOPICS, METADATA},
+        api::CREATE_TOPICS,
         create_topics_request::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest},
         create_topics_response::CreateTopicsResponse,
-        metadata_request::{MetadataRequest, MetadataRequestTopic},
         metadata_response::MetadataResponse,
     },
 };
@@ -73,19 +71,7 @@ impl CreateTopics {
     }
 
     fn ask_to_see(&self, ask: Ask<'_>) -> Result<(), Error> {
-        let version = ask.version(METADATA)?;
-        let topics: Vec<MetadataRequestTopic<'_>> = self
-            .created
-            .iter()
-            .map(|t| MetadataRequestTopic { name: Some(&t.name), ..MetadataRequestTopic::default() })
-            .collect();
-        let body = MetadataRequest {
-            topics: Some(&topics),
-            // Before version 4 a broker that may create topics by itself could not be told not to.
-            allow_auto_topic_creation: version < 4,
-            ..MetadataRequest::default()
-        };
-        ask.send(version, &body)
+        ask.send_metadata(self.created.iter().map(|t| t.name.as_str()))
     }
 
     fn on_created(&mut self, cluster: &mut Cluster, response: &CreateTopicsResponse<'_>) -> Verdict {
@@ -147,13 +133,11 @@ impl Operation for CreateTopics {
 
     fn on_answer(&mut self, question: u32, mut answer: Answer<'_>, cluster: &mut Cluster) -> Result<Verdict, Error> {
         if question == SEE {
-            let response = MetadataResponse::decode(&mut answer.body, answer.version)
-                .map_err(|error| cluster.malformed(answer.link, METADATA, error))?;
+            let response: MetadataResponse<'_> = answer.read(cluster)?;
             cluster.throttle(answer.now, answer.link, response.throttle_time_ms);
             return Ok(self.on_seen(&response));
         }
-        let response = CreateTopicsResponse::decode(&mut answer.body, answer.version)
-            .map_err(|error| cluster.malformed(answer.link, CREATE_TOPICS, error))?;
+        let response: CreateTopicsResponse<'_> = answer.read(cluster)?;
         cluster.throttle(answer.now, answer.link, response.throttle_time_ms);
         Ok(self.on_created(cluster, &response))
     }

@@ -12,7 +12,6 @@ use crate::{
     code::ErrorCode,
     sync::Arc,
     wire::{
-        Decode,
         api::DELETE_TOPICS,
         delete_topics_request::{DeleteTopicState, DeleteTopicsRequest},
         delete_topics_response::DeleteTopicsResponse,
@@ -69,8 +68,7 @@ impl Operation for DeleteTopics {
     }
 
     fn on_answer(&mut self, _: u32, mut answer: Answer<'_>, cluster: &mut Cluster) -> Result<Verdict, Error> {
-        let response = DeleteTopicsResponse::decode(&mut answer.body, answer.version)
-            .map_err(|error| cluster.malformed(answer.link, DELETE_TOPICS, error))?;
+        let response: DeleteTopicsResponse<'_> = answer.read(cluster)?;
         cluster.throttle(answer.now, answer.link, response.throttle_time_ms);
         let mut because = None;
         for result in response.responses.iter() {

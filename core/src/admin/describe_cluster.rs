@@ -13,7 +13,6 @@ use crate::{
     error::Fate,
     sync::Arc,
     wire::{
-        Decode,
         api::{DESCRIBE_CLUSTER, METADATA},
         describe_cluster_request::DescribeClusterRequest,
         describe_cluster_response::DescribeClusterResponse,
@@ -103,13 +102,11 @@ impl Operation for DescribeCluster {
 
     fn on_answer(&mut self, _: u32, mut answer: Answer<'_>, cluster: &mut Cluster) -> Result<Verdict, Error> {
         if self.instead {
-            let response = MetadataResponse::decode(&mut answer.body, answer.version)
-                .map_err(|error| cluster.malformed(answer.link, METADATA, error))?;
+            let response: MetadataResponse<'_> = answer.read(cluster)?;
             cluster.throttle(answer.now, answer.link, response.throttle_time_ms);
             return Ok(self.on_metadata(&response));
         }
-        let response = DescribeClusterResponse::decode(&mut answer.body, answer.version)
-            .map_err(|error| cluster.malformed(answer.link, DESCRIBE_CLUSTER, error))?;
+        let response: DescribeClusterResponse<'_> = answer.read(cluster)?;
         cluster.throttle(answer.now, answer.link, response.throttle_time_ms);
         Ok(self.on_described(&response))
     }

@@ -147,10 +147,7 @@ impl Budget {
         };
         free.push(bytes);
         drop(free);
-        let account = self.account(Class::Produce);
-        if account.starving.load(Ordering::SeqCst) {
-            self.feed(account);
-        }
+        self.feed(Class::Produce);
     }
 
     /// Chunks that could be had now.
@@ -223,10 +220,7 @@ impl Budget {
         if free.len() < INFLATED_KEPT && capacity >= 4096 {
             free.push(bytes);
             drop(free);
-            let account = self.account(Class::Inflate);
-            if account.starving.load(Ordering::SeqCst) {
-                self.feed(account);
-            }
+            self.feed(Class::Inflate);
             return;
         }
         drop(free);
@@ -281,10 +275,7 @@ impl Budget {
         {
             free.push(bytes);
             drop(free);
-            let account = self.account(class);
-            if account.starving.load(Ordering::SeqCst) {
-                self.feed(account);
-            }
+            self.feed(class);
             return;
         }
         drop(bytes);
@@ -324,10 +315,7 @@ impl Drop for Promise {
     fn drop(&mut self) {
         self.budget.promised.fetch_sub(self.bytes, Ordering::SeqCst);
         // Another client of the budget may wait for just this.
-        let account = self.budget.account(Class::Fetch);
-        if account.starving.load(Ordering::SeqCst) {
-            self.budget.feed(account);
-        }
+        self.budget.feed(Class::Fetch);
     }
 }
 

@@ -226,16 +226,17 @@ impl Budget {
     }
 
     fn give(&self, class: Class, bytes: usize) {
-        let account = self.account(class);
-        account.used.fetch_sub(bytes, Ordering::SeqCst);
-        if account.starving.load(Ordering::SeqCst) {
-            self.feed(account);
-        }
+        self.account(class).used.fetch_sub(bytes, Ordering::SeqCst);
+        self.feed(class);
     }
 
-    /// The list is only tried: it is locked while a client is built, and a driver that starves looks again by itself
-    /// after [`STARVED_AGAIN`].
-    fn feed(&self, account: &Account) {
+    /// A class has room again: wakes whoever was refused, if anybody was. The list is only tried: it is locked while a
+    /// client is built, and a driver that starves looks again by itself after [`STARVED_AGAIN`].
+    fn feed(&self, class: Class) {
+        let account = self.account(class);
+        if !account.starving.load(Ordering::SeqCst) {
+            return;
+        }
         let Some(kicks) = self.kicks.try_lock() else { return };
         if !account.starving.swap(false, Ordering::SeqCst) {
             return;
