@@ -57,7 +57,8 @@ pub mod wire;
 
 pub use api::{
     Admin, AdminError, BrokerDescription, Client, ClusterDescription, Consumer, ConsumerBuilder, CreatedTopic,
-    DeletedRecords, ListedOffset, NewTopic, OffsetSpec, Payload, Producer, ProducerBuilder, Record, Refused, new,
+    DeletedRecords, Enqueue, ListedOffset, NewTopic, OffsetSpec, Payload, Producer, ProducerBuilder, Record, Refused,
+    new,
 };
 pub use budget::{Budget, Class, Memory, MemoryLine, MemoryPlan};
 pub use clock::Clock;

@@ -3,6 +3,7 @@
 mod admin;
 mod client;
 mod consumer;
+mod enqueue;
 mod producer;
 mod record;
 mod shared;
@@ -15,6 +16,7 @@ pub use admin::{
 pub(crate) use client::client_of;
 pub use client::{Client, new};
 pub use consumer::{Consumer, ConsumerBuilder};
-pub use producer::{Producer, ProducerBuilder, Refused};
+pub use enqueue::{Enqueue, Refused};
+pub use producer::{Producer, ProducerBuilder};
 pub use record::{Payload, Record};
 pub(crate) use shared::{Command, Contact, Held, Shared, whole_ms};

@@ -1,16 +1,13 @@
 //! The producer's handle.
 
-use alloc::boxed::Box;
-use core::{
-    fmt,
-    future::poll_fn,
-    task::{Context, Poll},
-    time::Duration,
-};
+use core::{fmt, future::poll_fn, task::Poll, time::Duration};
 
 use spin::Once;
 
-use super::{Command, Held, Record, Shared, client::too_many_waiters};
+use super::{
+    Command, Held, Record, Shared,
+    enqueue::{Enqueue, Refused, Wait},
+};
 use crate::{
     Acks, Error, Instant, ProducerConfig, RecordMetadata, Ticket,
     budget::Class,
@@ -19,7 +16,6 @@ use crate::{
     error::Fate,
     producer::{Appending, Packer, ProducerShared, Refusal, Topic},
     sync::Arc,
-    waits::Place,
 };
 
 /// A producer's settings on the way to [`build`](ProducerBuilder::build).
@@ -169,15 +165,9 @@ impl Producer {
     ///
     /// # Errors
     /// The record comes back in [`Refused`], with the reason.
-    pub async fn enqueue<'r>(&self, record: Record<'r>) -> Result<Ticket, Refused<'r>> {
-        let mut wait = None;
-        let tried = match self.append(&record) {
-            Ok(ticket) => return Ok(ticket),
-            Err(refusal) => refusal,
-        };
-        let mut first = Some(tried);
-        let result = poll_fn(|cx| self.poll_enqueue(cx, &record, &mut first, &mut wait)).await;
-        result.map_err(|error| Refused::new(record, error))
+    #[inline]
+    pub fn enqueue<'p, 'r>(&'p self, record: Record<'r>) -> Enqueue<'p, 'r> {
+        Enqueue::new(self, record)
     }
 
     /// Takes a record into the buffer if that is possible at once. An unknown topic is looked up for the next try.
@@ -229,15 +219,18 @@ impl Producer {
 
     async fn wait_until(&self, done: impl Fn() -> bool) -> Result<(), Error> {
         let shared = &self.inner.shared;
-        let mut wait = Wait { shared, place: Place::default(), until: Instant::FAR };
+        let mut wait = Wait::new(shared, Instant::FAR);
         poll_fn(|cx| {
-            // Enlisted first, looked at after: what happens in between is not missed.
-            if !wait.shared.waits.enlist(&mut wait.place, wait.until, cx.waker()) {
-                return Poll::Ready(Err(too_many_waiters(&wait.shared.client)));
+            if let Err(error) = wait.enlist(cx.waker()) {
+                return Poll::Ready(Err(error));
             }
             if done() { Poll::Ready(Ok(())) } else { Poll::Pending }
         })
         .await
+    }
+
+    pub(super) fn shared(&self) -> &ProducerShared {
+        &self.inner.shared
     }
 
     #[inline]
@@ -253,7 +246,7 @@ impl Producer {
 
     /// One try.
     #[inline]
-    fn append(&self, record: &Record<'_>) -> Result<Ticket, Refusal> {
+    pub(super) fn append(&self, record: &Record<'_>) -> Result<Ticket, Refusal> {
         let shared = &*self.inner.shared;
         if shared.is_closed() {
             return Err(Refusal::Error(Error::Closed { fate: Fate::NotPersisted }));
@@ -286,56 +279,7 @@ impl Producer {
         Ok(Ticket::new(appended.outcome, appended.index, appended.timestamp_ms))
     }
 
-    /// The wait of [`enqueue`](Producer::enqueue). Enlisted first, tried after: what happens in between is not missed.
-    fn poll_enqueue<'s>(
-        &'s self,
-        cx: &mut Context<'_>,
-        record: &Record<'_>,
-        first: &mut Option<Refusal>,
-        wait: &mut Option<Wait<'s>>,
-    ) -> Poll<Result<Ticket, Error>> {
-        if let Some(Refusal::Error(error)) = first {
-            return Poll::Ready(Err(error.clone()));
-        }
-        let shared = &self.inner.shared;
-        let clock = &shared.client.clock;
-        let span = Duration::from_millis(u64::from(shared.config.max_block_ms));
-        let wait = wait.get_or_insert_with(|| Wait { shared, place: Place::default(), until: clock.now().after(span) });
-        if !shared.waits.enlist(&mut wait.place, wait.until, cx.waker()) {
-            return Poll::Ready(Err(match first {
-                Some(Refusal::Full { .. }) => self.full(),
-                _ => too_many_waiters(&shared.client),
-            }));
-        }
-        let refusal = match self.append(record) {
-            Ok(ticket) => return Poll::Ready(Ok(ticket)),
-            Err(Refusal::Error(error)) => return Poll::Ready(Err(error)),
-            Err(refusal) => refusal,
-        };
-        let reason = self.reason(record, &refusal);
-        if let Some(error) = &reason
-            && !error.is_retriable()
-        {
-            return Poll::Ready(Err(error.clone()));
-        }
-        if clock.now() >= wait.until {
-            return Poll::Ready(Err(Error::TimedOut {
-                what: alloc::format!("taking a record to {} into the buffer", record.topic),
-                after: span,
-                knob: "max_block_ms",
-                fate: Fate::NotPersisted,
-                because: reason.map(Box::new),
-            }));
-        }
-        match refusal {
-            Refusal::Full { chunks } => shared.press(chunks),
-            // The driver arms its timer for this wait.
-            _ => shared.client.kick.drive(),
-        }
-        Poll::Pending
-    }
-
-    fn reason(&self, record: &Record<'_>, refusal: &Refusal) -> Option<Error> {
+    pub(super) fn reason(&self, record: &Record<'_>, refusal: &Refusal) -> Option<Error> {
         match refusal {
             Refusal::Full { .. } => Some(self.full()),
             Refusal::Unknown => self.topic(record.topic).ok()?.get().failure(),
@@ -343,7 +287,7 @@ impl Producer {
         }
     }
 
-    fn full(&self) -> Error {
+    pub(super) fn full(&self) -> Error {
         let budget = &self.inner.shared.client.budget;
         budget.refuse(Class::Produce, budget.chunk_bytes())
     }
@@ -365,62 +309,9 @@ impl TopicRef<'_> {
     }
 }
 
-/// A place in the producer's list of waiting tasks, given up when the wait is cancelled.
-struct Wait<'a> {
-    shared: &'a ProducerShared,
-    place: Place,
-    until: Instant,
-}
-
-impl Drop for Wait<'_> {
-    fn drop(&mut self) {
-        self.shared.waits.leave(&mut self.place);
-    }
-}
-
 #[cold]
 fn no_partition(topic: &Topic, partition: i32, partitions: u32) -> Error {
     Error::config("partition", alloc::format!("{} has partitions 0 to {}, not {partition}", topic.name, partitions - 1))
-}
-
-/// A record that was not taken, and why.
-#[derive(Debug)]
-pub struct Refused<'a>(Box<(Record<'a>, Error)>);
-
-impl<'a> Refused<'a> {
-    #[cold]
-    fn new(record: Record<'a>, error: Error) -> Self {
-        Refused(Box::new((record, error)))
-    }
-
-    /// The record, to be tried again.
-    pub fn into_record(self) -> Record<'a> {
-        self.0.0
-    }
-
-    /// Why it was not taken.
-    pub fn error(&self) -> &Error {
-        &self.0.1
-    }
-
-    /// Why it was not taken, without the record.
-    pub fn into_error(self) -> Error {
-        self.0.1
-    }
-}
-
-impl fmt::Display for Refused<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.error().fmt(f)
-    }
-}
-
-impl core::error::Error for Refused<'_> {}
-
-impl From<Refused<'_>> for Error {
-    fn from(refused: Refused<'_>) -> Error {
-        refused.into_error()
-    }
 }
 
 impl fmt::Debug for Producer {

@@ -103,11 +103,12 @@ impl ProducerShared {
             value: record.value,
             headers: record.headers,
         };
+        // Counted before the record is written: the processor would have to wait for all of that to reach memory first.
+        let outcome = Arc::clone(&open.outcome);
         encode(open, &parts, size_max, &mut spare);
         open.max_timestamp_ms = open.max_timestamp_ms.max(timestamp_ms);
         let index = open.count;
         open.count += 1;
-        let outcome = Arc::clone(&open.outcome);
         if record.sticky {
             slot.sticky_bytes += size_max;
             if slot.sticky_bytes >= self.config.batch_bytes {

@@ -98,13 +98,13 @@ impl Outcome {
     /// Leaves a waker for a ticket, in the place that the ticket had before if nobody else counts on that: however often
     /// and by whomever tickets are polled, there are at most two places a ticket. Once the outcome is known, there is
     /// nothing to wait for; the answer is what must be dropped after the lock, in any case.
-    fn enlist(&self, place: &mut Option<u32>, waker: Waker) -> Option<Waker> {
+    fn enlist(&self, seat: &mut Seat, waker: Waker) -> Option<Waker> {
         let mut wakers = self.wakers.lock();
         // Looked at again under the lock: the driver sets the result first and takes the wakers after.
         if self.result.is_completed() {
             return Some(waker);
         }
-        let own = place.and_then(|at| wakers.get_mut(at as usize));
+        let own = wakers.get_mut(seat.0 as usize);
         if let Some(own) = own {
             if own.waker.will_wake(&waker) {
                 return Some(waker);
@@ -116,10 +116,10 @@ impl Outcome {
             && last.waker.will_wake(&waker)
         {
             last.shared = true;
-            *place = u32::try_from(wakers.len() - 1).ok();
+            *seat = Seat::of(wakers.len() - 1);
             return Some(waker);
         }
-        *place = u32::try_from(wakers.len()).ok();
+        *seat = Seat::of(wakers.len());
         wakers.push(Waiter { waker, shared: false });
         None
     }
@@ -144,45 +144,85 @@ impl Outcome {
 
 /// A record in the buffer: resolves when the record is acknowledged or has failed for good.
 ///
-/// Dropping it cancels nothing; the record is sent all the same. Polling it after it resolved resolves it again.
+/// Dropping it cancels nothing; the record is sent all the same. Like any future it is not to be polled after it has
+/// resolved; if it is, it answers an [`Error::Config`].
 #[must_use = "a ticket tells whether the record was acknowledged"]
 pub struct Ticket {
-    outcome: Arc<Outcome>,
-    index: u32,
-    /// Where its waker stands among the batch's.
-    place: Option<u32>,
+    /// `None` once it has resolved: what it had of the batch is the metadata's then, so that awaiting a ticket costs no
+    /// count of references.
+    outcome: Option<Arc<Outcome>>,
     timestamp_ms: i64,
+    index: u32,
+    seat: Seat,
+}
+
+/// Where a ticket's waker stands among its batch's; half as large as an `Option`, and so many tickets are kept.
+#[derive(Clone, Copy)]
+struct Seat(u32);
+
+impl Seat {
+    const NONE: Seat = Seat(u32::MAX);
+
+    fn of(place: usize) -> Seat {
+        Seat(u32::try_from(place).unwrap_or(u32::MAX))
+    }
 }
 
 impl Ticket {
     pub(crate) fn new(outcome: Arc<Outcome>, index: u32, timestamp_ms: i64) -> Self {
-        Ticket { outcome, index, place: None, timestamp_ms }
+        Ticket { outcome: Some(outcome), timestamp_ms, index, seat: Seat::NONE }
     }
 
-    /// The partition that the record goes to.
+    /// The partition that the record goes to; −1 once the ticket has resolved.
     pub fn partition(&self) -> i32 {
-        self.outcome.partition
+        self.outcome.as_ref().map_or(-1, |outcome| outcome.partition)
     }
 
     /// What became of the record, if that is known by now.
     pub fn outcome(&self) -> Option<Result<RecordMetadata, Error>> {
-        let (told, index) = self.outcome.result.get()?.of(self.index)?;
-        Some(match told {
-            Ok(acknowledged) => Ok(self.metadata(acknowledged, index)),
-            Err(failed) => Err(self.outcome.failure_of(failed, index)),
-        })
+        let outcome = self.outcome.as_ref()?;
+        let (told, index) = outcome.result.get()?.of(self.index)?;
+        Some(told_of(outcome, told, index).map(|at| at.metadata(Arc::clone(outcome), self.timestamp_ms)))
     }
 
-    fn metadata(&self, acknowledged: &Acknowledged, index: u32) -> RecordMetadata {
-        let offset = match acknowledged.base_offset {
+    /// The same, and the end of the ticket.
+    #[inline]
+    fn take(&mut self) -> Option<Result<RecordMetadata, Error>> {
+        let outcome = self.outcome.as_ref()?;
+        let (told, index) = outcome.result.get()?.of(self.index)?;
+        let at = told_of(outcome, told, index);
+        let outcome = self.outcome.take()?;
+        Some(at.map(|at| at.metadata(outcome, self.timestamp_ms)))
+    }
+}
+
+/// What a record's batch, or its part of it, tells this record.
+#[inline]
+fn told_of(outcome: &Outcome, told: &Told, index: u32) -> Result<At, Error> {
+    match told {
+        Ok(acknowledged) => Ok(At { acknowledged: *acknowledged, index }),
+        Err(failed) => Err(outcome.failure_of(failed, index)),
+    }
+}
+
+/// A record's place in what was acknowledged.
+struct At {
+    acknowledged: Acknowledged,
+    index: u32,
+}
+
+impl At {
+    #[inline]
+    fn metadata(self, outcome: Arc<Outcome>, timestamp_ms: i64) -> RecordMetadata {
+        let offset = match self.acknowledged.base_offset {
             -1 => -1,
-            base => base.saturating_add(i64::from(index)),
+            base => base.saturating_add(i64::from(self.index)),
         };
-        let timestamp_ms = match acknowledged.append_time_ms {
-            -1 => self.timestamp_ms,
+        let timestamp_ms = match self.acknowledged.append_time_ms {
+            -1 => timestamp_ms,
             log => log,
         };
-        RecordMetadata { outcome: Arc::clone(&self.outcome), offset, timestamp_ms }
+        RecordMetadata { outcome, offset, timestamp_ms }
     }
 }
 
@@ -191,21 +231,29 @@ impl Future for Ticket {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Some(result) = self.outcome() {
+        let ticket = self.get_mut();
+        if let Some(result) = ticket.take() {
             return Poll::Ready(result);
         }
-        let ticket = self.get_mut();
-        drop(ticket.outcome.enlist(&mut ticket.place, cx.waker().clone()));
-        ticket.outcome().map_or(Poll::Pending, Poll::Ready)
+        let Some(outcome) = &ticket.outcome else { return Poll::Ready(Err(polled_again())) };
+        drop(outcome.enlist(&mut ticket.seat, cx.waker().clone()));
+        ticket.take().map_or(Poll::Pending, Poll::Ready)
     }
+}
+
+#[cold]
+fn polled_again() -> Error {
+    Error::config("ticket", "it has resolved before: what it told was for whoever polled it then")
 }
 
 impl fmt::Debug for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ticket")
-            .field("topic", &self.outcome.topic)
-            .field("partition", &self.outcome.partition)
-            .field("resolved", &self.outcome.result.is_completed())
+        let mut ticket = f.debug_struct("Ticket");
+        let Some(outcome) = &self.outcome else { return ticket.field("resolved", &true).finish_non_exhaustive() };
+        ticket
+            .field("topic", &outcome.topic)
+            .field("partition", &outcome.partition)
+            .field("resolved", &outcome.result.is_completed())
             .finish()
     }
 }
@@ -292,6 +340,19 @@ mod tests {
         outcome.resolve(Ok(Acknowledged { base_offset: 40, append_time_ms: -1 }));
         let meta = ticket(&outcome, 2).outcome().expect("resolved").expect("acknowledged");
         assert_eq!((meta.topic(), meta.partition(), meta.offset(), meta.timestamp_ms()), ("t", 3, 42, 77));
+    }
+
+    /// What a ticket told went to whoever polled it first; who polls again is told so, and does not wait for ever.
+    #[test]
+    fn a_ticket_resolves_once() {
+        let outcome = Outcome::new("t".into(), 3);
+        let mut ticket = ticket(&outcome, 1);
+        let mut poll = || Pin::new(&mut ticket).poll(&mut Context::from_waker(Waker::noop()));
+        assert!(poll().is_pending());
+        outcome.resolve(Ok(Acknowledged { base_offset: 40, append_time_ms: -1 }));
+        assert!(matches!(poll(), Poll::Ready(Ok(meta)) if meta.offset() == 41));
+        assert!(matches!(poll(), Poll::Ready(Err(Error::Config { knob: "ticket", .. }))));
+        assert_eq!((ticket.partition(), ticket.outcome().is_none()), (-1, true));
     }
 
     /// Each part of a batch that was split counts from its own base, whatever became of the others.

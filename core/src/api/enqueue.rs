@@ -1,0 +1,196 @@
+//! A record on its way into the buffer, and one that was not taken.
+
+use alloc::boxed::Box;
+use core::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use super::{Record, client::too_many_waiters, producer::Producer};
+use crate::{
+    Error, Instant, Ticket,
+    error::Fate,
+    producer::{ProducerShared, Refusal},
+    waits::Place,
+};
+
+/// A record on its way into the buffer: [`Producer::enqueue`].
+///
+/// A type of its own rather than an `async fn`, which would copy the record once more.
+#[must_use = "a record is not taken into the buffer before this is awaited"]
+pub struct Enqueue<'p, 'r> {
+    producer: &'p Producer,
+    /// `None` once it was taken or has been given back.
+    record: Option<Record<'r>>,
+    wait: Option<Wait<'p>>,
+}
+
+impl<'r> Future for Enqueue<'_, 'r> {
+    type Output = Result<Ticket, Refused<'r>>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let mut refused = None;
+        if this.wait.is_none()
+            && let Some(record) = &this.record
+        {
+            match this.producer.append(record) {
+                Ok(ticket) => {
+                    this.record = None;
+                    return Poll::Ready(Ok(ticket));
+                }
+                Err(refusal) => refused = Some(refusal),
+            }
+        }
+        this.poll_wait(cx, refused)
+    }
+}
+
+impl<'p, 'r> Enqueue<'p, 'r> {
+    #[inline]
+    pub(super) fn new(producer: &'p Producer, record: Record<'r>) -> Self {
+        Enqueue { producer, record: Some(record), wait: None }
+    }
+
+    #[cold]
+    fn poll_wait(&mut self, cx: &mut Context<'_>, refused: Option<Refusal>) -> Poll<Result<Ticket, Refused<'r>>> {
+        let Some(record) = self.record.take() else {
+            return Poll::Ready(Err(Refused::new(Record::to(""), Error::config("record", "it was enqueued before"))));
+        };
+        let tried = match refused {
+            Some(Refusal::Error(error)) => Poll::Ready(Err(error)),
+            refused => self.try_enlisted(cx, &record, refused),
+        };
+        match tried {
+            Poll::Pending => {
+                self.record = Some(record);
+                Poll::Pending
+            }
+            Poll::Ready(result) => Poll::Ready(result.map_err(|error| Refused::new(record, error))),
+        }
+    }
+
+    /// Enlisted first, tried after: what happens in between is not missed.
+    fn try_enlisted(
+        &mut self,
+        cx: &mut Context<'_>,
+        record: &Record<'_>,
+        first: Option<Refusal>,
+    ) -> Poll<Result<Ticket, Error>> {
+        let producer = self.producer;
+        let shared = producer.shared();
+        let clock = &shared.client.clock;
+        let span = Duration::from_millis(u64::from(shared.config.max_block_ms));
+        let wait = self.wait.get_or_insert_with(|| Wait::new(shared, clock.now().after(span)));
+        if let Err(too_many) = wait.enlist(cx.waker()) {
+            return Poll::Ready(Err(match first {
+                Some(Refusal::Full { .. }) => producer.full(),
+                _ => too_many,
+            }));
+        }
+        let refusal = match producer.append(record) {
+            Ok(ticket) => return Poll::Ready(Ok(ticket)),
+            Err(Refusal::Error(error)) => return Poll::Ready(Err(error)),
+            Err(refusal) => refusal,
+        };
+        let reason = producer.reason(record, &refusal);
+        if let Some(error) = &reason
+            && !error.is_retriable()
+        {
+            return Poll::Ready(Err(error.clone()));
+        }
+        if clock.now() >= wait.until {
+            return Poll::Ready(Err(Error::TimedOut {
+                what: alloc::format!("taking a record to {} into the buffer", record.topic),
+                after: span,
+                knob: "max_block_ms",
+                fate: Fate::NotPersisted,
+                because: reason.map(Box::new),
+            }));
+        }
+        match refusal {
+            Refusal::Full { chunks } => shared.press(chunks),
+            // The driver arms its timer for this wait.
+            _ => shared.client.kick.drive(),
+        }
+        Poll::Pending
+    }
+}
+
+impl fmt::Debug for Enqueue<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Enqueue").field("record", &self.record).finish_non_exhaustive()
+    }
+}
+
+/// A place in the producer's list of waiting tasks, given up when the wait is cancelled.
+pub(super) struct Wait<'a> {
+    shared: &'a ProducerShared,
+    place: Place,
+    until: Instant,
+}
+
+impl<'a> Wait<'a> {
+    pub(super) fn new(shared: &'a ProducerShared, until: Instant) -> Self {
+        Wait { shared, place: Place::default(), until }
+    }
+
+    /// Leaves the task's waker. What is waited for must be looked at after this: what happens in between is not missed.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when too many tasks wait already.
+    pub(super) fn enlist(&mut self, waker: &Waker) -> Result<(), Error> {
+        let enlisted = self.shared.waits.enlist(&mut self.place, self.until, waker);
+        if enlisted { Ok(()) } else { Err(too_many_waiters(&self.shared.client)) }
+    }
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        self.shared.waits.leave(&mut self.place);
+    }
+}
+
+/// A record that was not taken, and why.
+#[derive(Debug)]
+pub struct Refused<'a>(Box<(Record<'a>, Error)>);
+
+impl<'a> Refused<'a> {
+    #[cold]
+    pub(super) fn new(record: Record<'a>, error: Error) -> Self {
+        Refused(Box::new((record, error)))
+    }
+
+    /// The record, to be tried again.
+    pub fn into_record(self) -> Record<'a> {
+        self.0.0
+    }
+
+    /// Why it was not taken.
+    pub fn error(&self) -> &Error {
+        &self.0.1
+    }
+
+    /// Why it was not taken, without the record.
+    pub fn into_error(self) -> Error {
+        self.0.1
+    }
+}
+
+impl fmt::Display for Refused<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error().fmt(f)
+    }
+}
+
+impl core::error::Error for Refused<'_> {}
+
+impl From<Refused<'_>> for Error {
+    fn from(refused: Refused<'_>) -> Error {
+        refused.into_error()
+    }
+}
