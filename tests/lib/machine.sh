@@ -32,6 +32,8 @@ need_java() {
   $cluster check 2>&1 && $cluster fetch 2>&1
 }
 
+need_c() { may_get "command -v cc && command -v c++ && command -v make" "apt_get gcc g++ libc6-dev make"; }
+
 need_fuzz() { may_get "cargo fuzz --version" "cargo install --locked cargo-fuzz"; }
 
 need_metal() { bare_way thumbv7em-none-eabihf; }

@@ -111,6 +111,12 @@ stage_java() {
   [ -z "$tests" ] || cargo test --no-fail-fast -p klamm-kafka-tests $tests -- --test-threads=2
 }
 
+# librdkafka is built too, which takes two minutes once; and what else needs a C compiler is tested here.
+stage_interop() {
+  cargo test --no-fail-fast --manifest-path tests/interop/Cargo.toml -- --test-threads=2
+  cargo test --no-fail-fast -p klamm-tokio --features zstd-native --lib codecs
+}
+
 stage_oracle() { cargo test --no-fail-fast -p klamm-oracle --test java -- --nocapture; }
 
 stage_peers() {

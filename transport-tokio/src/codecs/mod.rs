@@ -30,7 +30,7 @@ impl Codecs for FastCodecs {
             #[cfg(feature = "gzip")]
             Codec::Gzip => Ok(gzip::decompressor()),
             #[cfg(feature = "zstd-native")]
-            Codec::Zstd => zstd::decompressor(window_max),
+            Codec::Zstd => zstd::decompressor(),
             codec => BuiltIn.decompressor(codec, window_max),
         }
     }

@@ -1,18 +1,15 @@
 //! zstd by its own library.
 
-use klamm::compress::{Codec, CodecError, Compress, Decompress, Full, Room, Sink, claim, inflated_hint, window};
+use klamm::compress::{Codec, CodecError, Compress, Decompress, Full, Room, Sink, claim, inflated_hint};
 use zstd::bulk::Compressor;
-use zstd::stream::raw::{DParameter, Decoder as Inflater, Operation};
-use zstd::zstd_safe::{compress_bound, max_c_level, min_c_level};
+use zstd::zstd_safe::{DCtx, compress_bound, is_error_kind, max_c_level, min_c_level, zstd_sys::ZSTD_ErrorCode};
 
 /// The output grows at least by this.
 const STEP: usize = 128 * 1024;
 /// How often larger than its input an output is believed to be before any of it has come.
 const BELIEVED_RATIO: usize = 32;
-/// What the library holds to inflate, besides a window.
-const INFLATE_BYTES: usize = 512 * 1024;
-/// The largest exponent of a window that the library can have.
-const WINDOW_LOG_MAX: u32 = if usize::BITS > 32 { 31 } else { 30 };
+/// What the library holds to inflate, which is checked by a test below.
+const INFLATE_BYTES: usize = 192 * 1024;
 const CORRUPT: CodecError = CodecError::Corrupt(Codec::Zstd);
 
 fn exceeded(full: Full) -> CodecError {
@@ -26,18 +23,12 @@ pub(super) fn compressor(level: Option<i32>) -> Result<Box<dyn Compress>, CodecE
     Ok(Box::new(Encoder { level, compressor, input: Vec::new(), packed: Vec::new() }))
 }
 
-pub(super) fn decompressor(window_max: usize) -> Result<Box<dyn Decompress>, CodecError> {
-    let unsupported = |_| CodecError::Unsupported(Codec::Zstd);
-    let mut inflater = Inflater::new().map_err(unsupported)?;
-    // Each window is looked at beforehand, so this only must not be in the way.
-    inflater.set_parameter(DParameter::WindowLogMax(WINDOW_LOG_MAX)).map_err(unsupported)?;
-    Ok(Box::new(Decoder { inflater, window_max }))
+pub(super) fn decompressor() -> Result<Box<dyn Decompress>, CodecError> {
+    let context = DCtx::try_create().ok_or(CodecError::Unsupported(Codec::Zstd))?;
+    Ok(Box::new(Decoder(context)))
 }
 
-struct Decoder {
-    inflater: Inflater<'static>,
-    window_max: usize,
-}
+struct Decoder(DCtx<'static>);
 
 impl Decompress for Decoder {
     fn codec(&self) -> Codec {
@@ -45,18 +36,15 @@ impl Decompress for Decoder {
     }
 
     fn memory(&self) -> usize {
-        self.window_max.saturating_add(INFLATE_BYTES)
+        INFLATE_BYTES
     }
 
-    fn decompress(&mut self, mut src: &[u8], room: &mut dyn Room) -> Result<(), CodecError> {
-        let window = window(Codec::Zstd, src).ok_or(CORRUPT)?;
+    /// All at once, straight into the room, so that the window is the output itself: the library's stream would hold one
+    /// beside it, and Java's frames ask for 2 MiB. What becomes larger than it was believed to begins again.
+    fn decompress(&mut self, src: &[u8], room: &mut dyn Room) -> Result<(), CodecError> {
         if src.is_empty() {
             return Err(CORRUPT);
         }
-        if window > self.window_max as u64 {
-            return Err(CodecError::Window { codec: Codec::Zstd, window, window_max: self.window_max });
-        }
-        self.inflater.reinit().map_err(|_| CORRUPT)?;
         let believed = src.len().saturating_mul(BELIEVED_RATIO).max(STEP);
         let mut step = inflated_hint(Codec::Zstd, src).unwrap_or(STEP).min(believed);
         loop {
@@ -64,14 +52,15 @@ impl Decompress for Decoder {
             let out = room.out();
             let at = out.len();
             out.resize(at + claim.granted, 0);
-            let status = self.inflater.run_on_buffers(src, &mut out[at..]).map_err(|_| CORRUPT)?;
-            out.truncate(at + status.bytes_written);
-            src = &src[status.bytes_read..];
-            match claim.full {
-                _ if src.is_empty() && status.remaining == 0 => return Ok(()),
-                Some(full) if status.bytes_written == claim.granted => return Err(exceeded(full)),
-                _ if status.bytes_read == 0 && status.bytes_written == 0 => return Err(CORRUPT),
-                _ => step = out.len().max(STEP),
+            let result = self.0.decompress(&mut out[at..], src);
+            out.truncate(at + result.unwrap_or(0));
+            match (result, claim.full) {
+                (Ok(_), _) => return Ok(()),
+                (Err(code), _) if !is_error_kind(code, ZSTD_ErrorCode::ZSTD_error_dstSize_tooSmall) => {
+                    return Err(CORRUPT);
+                }
+                (Err(_), Some(full)) => return Err(exceeded(full)),
+                (Err(_), None) => step = step.max(STEP).saturating_mul(4),
             }
         }
     }
@@ -134,6 +123,38 @@ mod tests {
                     encoder.compressor.context_mut().sizeof() + encoder.input.capacity() + encoder.packed.capacity();
                 assert!(held <= encoder.memory(len), "level {level}, {len} bytes: {held} > {}", encoder.memory(len));
             }
+        }
+    }
+
+    /// Java's frames say nothing of their size and ask for a window of 2 MiB, whatever is in them. It is the output, so that
+    /// neither is memory held for it nor is one too large.
+    #[test]
+    fn a_window_costs_no_memory() {
+        let data: Vec<u8> = (0..3_000_000u32).map(|i| (i.wrapping_mul(0x9e37_79b9) >> 24) as u8 & 0x3f).collect();
+        for log in [21, 27] {
+            let mut stream = zstd::stream::Encoder::new(Vec::new(), 3).unwrap();
+            stream.set_parameter(zstd::zstd_safe::CParameter::WindowLog(log)).unwrap();
+            std::io::Write::write_all(&mut stream, &data).unwrap();
+            let packed = stream.finish().unwrap();
+            let mut decoder = Decoder(DCtx::try_create().unwrap());
+            let mut room = Whole(Vec::new());
+            decoder.decompress(&packed, &mut room).unwrap();
+            assert!(room.0 == data);
+            let held = decoder.0.sizeof();
+            assert!(held <= decoder.memory(), "{held} > {}", decoder.memory());
+        }
+    }
+
+    struct Whole(Vec<u8>);
+
+    impl Room for Whole {
+        fn out(&mut self) -> &mut Vec<u8> {
+            &mut self.0
+        }
+
+        fn want(&mut self, more: usize) -> Result<(), Full> {
+            self.0.reserve_exact(more);
+            Ok(())
         }
     }
 
