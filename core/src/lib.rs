@@ -70,5 +70,5 @@ pub use driver::{ByteStream, Driver, EmbeddedIo, Endpoint, Phase, Transport, Tra
 pub use error::{Error, Fate, PeerFault};
 pub use kick::Drive;
 pub use producer::{RecordMetadata, Ticket};
-pub use record::{RecordHeader, RecordView};
+pub use record::{RecordHeader, RecordView, TimestampType};
 pub use time::Instant;

@@ -214,12 +214,6 @@ pub fn inflated_hint(codec: Codec, src: &[u8]) -> Option<usize> {
     (format(codec).ok()?.hint)(src)
 }
 
-/// The largest window that a frame of `src` asks for besides its content, in bytes. `None` for a codec whose windows have
-/// one size, for data that is cut, and for a codec that is not part of this build.
-pub fn window(codec: Codec, src: &[u8]) -> Option<u64> {
-    (format(codec).ok()?.window)(src)
-}
-
 type MakeCompressor = fn(level: Option<i32>) -> Result<Box<dyn Compress>, CodecError>;
 
 /// What a codec of this build brings.
@@ -227,7 +221,6 @@ struct Format {
     compressor: MakeCompressor,
     decompressor: fn(window_max: usize) -> Box<dyn Decompress>,
     hint: fn(&[u8]) -> Option<usize>,
-    window: fn(&[u8]) -> Option<u64>,
 }
 
 const fn format(codec: Codec) -> Result<Format, CodecError> {

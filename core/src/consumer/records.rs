@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     compress::Codec,
-    record::{self, BatchError, BatchView, Batches, RecordView},
+    record::{self, BatchError, BatchView, Batches, RecordView, TimestampType},
     sync::Arc,
 };
 
@@ -251,6 +251,8 @@ pub struct OwnedRecord {
     pub offset: i64,
     /// Milliseconds since 1970-01-01 UTC; −1: unknown.
     pub timestamp_ms: i64,
+    /// Who gave that time: the record's producer, or the broker when it appended the record.
+    pub timestamp_type: TimestampType,
     /// The key.
     pub key: Option<Vec<u8>>,
     /// The value.
@@ -274,6 +276,7 @@ impl OwnedRecord {
         OwnedRecord {
             offset: record.offset(),
             timestamp_ms: record.timestamp(),
+            timestamp_type: record.timestamp_type(),
             key: record.key().map(<[u8]>::to_vec),
             value: record.value().map(<[u8]>::to_vec),
             headers: record

@@ -111,6 +111,10 @@ impl<'a> Records<'a> {
             key,
             value,
             headers: b,
+            timestamp_type: match self.delta_mask {
+                0 => TimestampType::LogAppendTime,
+                _ => TimestampType::CreateTime,
+            },
         })
     }
 }
@@ -146,6 +150,7 @@ pub struct RecordView<'a> {
     value: Option<&'a [u8]>,
     /// The count and what follows it.
     headers: &'a [u8],
+    timestamp_type: TimestampType,
 }
 
 impl<'a> RecordView<'a> {
@@ -159,6 +164,13 @@ impl<'a> RecordView<'a> {
     #[inline]
     pub const fn timestamp(&self) -> i64 {
         self.timestamp
+    }
+
+    /// Who gave that time: the record's producer, or the broker when it appended the record
+    /// (`message.timestamp.type`).
+    #[inline]
+    pub const fn timestamp_type(&self) -> TimestampType {
+        self.timestamp_type
     }
 
     /// The key. Null and empty differ.

@@ -266,6 +266,10 @@ fn log_append_time_is_the_batchs() {
     let view = only(golden!("log_append_time.bin"));
     assert_eq!(view.timestamp_type(), TimestampType::LogAppendTime);
     assert_eq!((view.header.base_offset, view.header.partition_leader_epoch, view.next_offset()), (1000, 5, 1003));
+    assert!(view.records().unwrap().all(|r| r.timestamp_type() == TimestampType::LogAppendTime));
+    assert!(
+        only(golden!("far_timestamps.bin")).records().unwrap().all(|r| r.timestamp_type() == TimestampType::CreateTime)
+    );
     let records: Vec<_> = view.records().unwrap().map(|r| (r.offset(), r.timestamp(), r.value().unwrap())).collect();
     assert_eq!(records, [(1000, T + 77, &b"a0"[..]), (1001, T + 77, b"a1"), (1002, T + 77, b"a2")]);
     assert_eq!(view.header.base_timestamp, T, "the deltas are still there, and not used");

@@ -84,7 +84,7 @@ impl Klamm {
                 all.push(Seen {
                     partition,
                     offset: record.offset(),
-                    kind: None,
+                    kind: Some(format!("{:?}", record.timestamp_type())),
                     timestamp_ms: record.timestamp(),
                     payload: payload(record.key(), record.value(), headers),
                 });

@@ -18,12 +18,8 @@ use super::{Codec, CodecError, Compress, Decompress, Format, Full, Room, Sink};
 #[cfg(test)]
 mod tests;
 
-pub(super) const FORMAT: Format = Format {
-    compressor,
-    decompressor: |_| Box::new(Decoder { inflater: Box::new(DecompressorOxide::new()) }),
-    hint,
-    window: |_| None,
-};
+pub(super) const FORMAT: Format =
+    Format { compressor, decompressor: |_| Box::new(Decoder { inflater: Box::new(DecompressorOxide::new()) }), hint };
 
 /// The magic number, deflate, no optional fields, no time, no hints, an unknown system.
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];

@@ -19,7 +19,7 @@ mod high;
 #[cfg(test)]
 mod tests;
 
-pub(super) const FORMAT: Format = Format { compressor, decompressor: |_| Box::new(Decoder), hint, window: |_| None };
+pub(super) const FORMAT: Format = Format { compressor, decompressor: |_| Box::new(Decoder), hint };
 
 const MAGIC: u32 = 0x184d_2204;
 /// Magic numbers of frames that are to be skipped, but for their last four bits.

@@ -15,7 +15,7 @@ mod inflate;
 #[cfg(test)]
 mod tests;
 
-pub(super) const FORMAT: Format = Format { compressor, decompressor: |_| Box::new(Decoder), hint, window: |_| None };
+pub(super) const FORMAT: Format = Format { compressor, decompressor: |_| Box::new(Decoder), hint };
 
 /// The first eight bytes of snappy-java's streams.
 const MAGIC: [u8; 8] = *b"\x82SNAPPY\0";

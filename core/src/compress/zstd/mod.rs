@@ -26,7 +26,7 @@ mod tests;
 
 use frame::{Frame, next_frame};
 
-pub(super) const FORMAT: Format = Format { compressor, decompressor, hint, window };
+pub(super) const FORMAT: Format = Format { compressor, decompressor, hint };
 
 const LEAST_LEVEL: i32 = -7;
 const MOST_LEVEL: i32 = 4;
@@ -64,14 +64,6 @@ fn hint(mut src: &[u8]) -> Option<usize> {
         sum = sum.saturating_add(frame.most);
     }
     Some(sum.saturating_add(SLACK))
-}
-
-fn window(mut src: &[u8]) -> Option<u64> {
-    let mut window = 0;
-    while let Some(frame) = next_frame(&mut src).ok()? {
-        window = frame.window.max(window);
-    }
-    Some(window)
 }
 
 struct Decoder {
