@@ -3,17 +3,18 @@
 //! Each record is enqueued singly and each outcome is looked at; consumed records are checked (CRC) and their keys and
 //! values touched. One JSON object a run, on the last line.
 
-mod args;
-mod payloads;
-mod report;
-
 use std::{
     collections::VecDeque,
     hint::black_box,
-    time::{Duration, Instant},
+    sync::Arc,
+    time::Instant,
 };
 
-use args::{Args, Operation};
+use klamm_bench::{
+    args::{Args, Operation},
+    payloads::payloads,
+    report::{Outcome, print},
+};
 use klamm_tokio::{Acks, Client, Config, Error, Producer, Record, StartAt, Ticket};
 
 fn main() -> std::process::ExitCode {
@@ -64,25 +65,22 @@ async fn run(args: Args) -> Result<(), Error> {
         Operation::Produce => produce(&client, &args).await,
         Operation::Consume => consume(&client, &args).await,
         Operation::Latency => latency(&client, &args).await,
+        Operation::Tasks => tasks(&client, &args).await,
     }
 }
 
 fn producer(client: &Client, args: &Args) -> Result<Producer, Error> {
     let builder = client.producer().acks(args.acks).batch_bytes(args.batch_bytes).compression(args.codec);
-    let builder = match args.operation {
-        Operation::Latency => builder,
-        _ => builder.linger(Duration::from_millis(args.linger_ms)),
-    };
-    builder.idempotence(args.idempotent && args.acks == Acks::All).build()
+    builder.linger(args.linger()).idempotence(args.idempotent && args.acks == Acks::All).build()
 }
 
 async fn produce(client: &Client, args: &Args) -> Result<(), Error> {
     let producer = producer(client, args)?;
-    let data = payloads::payloads(args.size);
+    let data = payloads(args.size);
     let start = Instant::now();
     let mut errors = 0;
     // A window of tickets, so that every outcome is looked at and memory stays bounded.
-    let window = (4 * args.batch_bytes / args.size.max(1) * args.partitions as usize).max(1);
+    let window = args.window();
     let mut open: VecDeque<Ticket> = VecDeque::with_capacity(window + 1);
     for i in 0..args.records {
         if open.len() >= window
@@ -90,29 +88,63 @@ async fn produce(client: &Client, args: &Args) -> Result<(), Error> {
         {
             errors += usize::from(oldest.await.is_err());
         }
-        let partition = (i / 64 % args.partitions as usize) as i32;
-        let record = Record::to(&args.topic).partition(partition).value(&data[i & 1023]);
+        let record = Record::to(&args.topic).partition(args.partition_of(i)).value(&data[i & 1023]);
         open.push_back(producer.enqueue(record).await?);
     }
     producer.flush().await?;
     for ticket in open {
         errors += usize::from(ticket.await.is_err());
     }
-    report::print(args, args.records * args.size, errors, start.elapsed(), Vec::new());
+    let bytes = args.records * args.size;
+    print("klamm", args, Outcome { bytes, errors, wall: start.elapsed(), latencies_ms: Vec::new() });
     Ok(())
 }
 
 async fn latency(client: &Client, args: &Args) -> Result<(), Error> {
     let producer = producer(client, args)?;
-    let data = payloads::payloads(args.size);
-    let mut latencies = Vec::with_capacity(args.records);
+    let data = payloads(args.size);
+    let mut latencies_ms = Vec::with_capacity(args.records);
     let start = Instant::now();
     for i in 0..args.records {
         let sent = Instant::now();
         producer.send(Record::to(&args.topic).partition(0).value(&data[i & 1023])).await?;
-        latencies.push(sent.elapsed().as_secs_f64() * 1e3);
+        latencies_ms.push(sent.elapsed().as_secs_f64() * 1e3);
     }
-    report::print(args, args.records * args.size, 0, start.elapsed(), latencies);
+    let bytes = args.records * args.size;
+    print("klamm", args, Outcome { bytes, errors: 0, wall: start.elapsed(), latencies_ms });
+    Ok(())
+}
+
+/// Each task sends its own records, one by one, as the handlers of a server do.
+async fn tasks(client: &Client, args: &Args) -> Result<(), Error> {
+    let producer = producer(client, args)?;
+    let data = Arc::new(payloads(args.size));
+    let start = Instant::now();
+    let tasks: Vec<_> = (0..args.tasks)
+        .map(|task| {
+            let (producer, args, data) = (producer.clone(), args.clone(), Arc::clone(&data));
+            tokio::spawn(async move {
+                let mut latencies_ms = Vec::new();
+                for i in (task..args.records).step_by(args.tasks) {
+                    let sent = Instant::now();
+                    let partition = (i % args.partitions) as i32;
+                    producer.send(Record::to(&args.topic).partition(partition).value(&data[i & 1023])).await?;
+                    latencies_ms.push(sent.elapsed().as_secs_f64() * 1e3);
+                }
+                Ok::<_, Error>(latencies_ms)
+            })
+        })
+        .collect();
+    let mut outcome = Outcome { bytes: args.records * args.size, ..Outcome::default() };
+    for task in tasks {
+        let latencies = task.await.unwrap_or_else(|e| panic!("a task ended: {e}"));
+        match latencies {
+            Ok(latencies) => outcome.latencies_ms.extend(latencies),
+            Err(_) => outcome.errors += 1,
+        }
+    }
+    outcome.wall = start.elapsed();
+    print("klamm", args, outcome);
     Ok(())
 }
 
@@ -128,6 +160,6 @@ async fn consume(client: &Client, args: &Args) -> Result<(), Error> {
             count += 1;
         }
     }
-    report::print(args, bytes, 0, start.elapsed(), Vec::new());
+    print("klamm", args, Outcome { bytes, errors: 0, wall: start.elapsed(), latencies_ms: Vec::new() });
     Ok(())
 }

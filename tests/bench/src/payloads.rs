@@ -1,7 +1,7 @@
 //! What is sent: text that looks like events, the same for every client that is measured.
 
 /// 1,024 payloads of `size` bytes, about 4 : 1 under lz4.
-pub(crate) fn payloads(size: usize) -> Vec<Vec<u8>> {
+pub fn payloads(size: usize) -> Vec<Vec<u8>> {
     let mut seed = 0x9e37_79b9_7f4a_7c15u64;
     let mut payload = |i: usize| {
         let mut bytes = Vec::with_capacity(size + 64);

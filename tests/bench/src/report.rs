@@ -2,12 +2,29 @@
 
 use std::time::Duration;
 
-use klamm_tokio::{Acks, Codec};
+use nix::sys::{
+    resource::{UsageWho, getrusage},
+    time::TimeValLike,
+};
 
 use crate::args::Args;
 
-/// Prints it. `wall` covers the records only, CPU time and memory the whole process.
-pub(crate) fn print(args: &Args, bytes: usize, errors: usize, wall: Duration, mut latencies_ms: Vec<f64>) {
+/// What a run came to.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Bytes of the records' values.
+    pub bytes: usize,
+    /// Records that failed.
+    pub errors: usize,
+    /// From the first record to the last outcome.
+    pub wall: Duration,
+    /// Each record's time to its acknowledgement, where that was measured.
+    pub latencies_ms: Vec<f64>,
+}
+
+/// Prints it as one JSON object. CPU time and memory are those of the whole process so far.
+pub fn print(client: &str, args: &Args, outcome: Outcome) {
+    let Outcome { bytes, errors, wall, mut latencies_ms } = outcome;
     let (user, sys) = cpu_seconds();
     let wall = wall.as_secs_f64();
     latencies_ms.sort_by(f64::total_cmp);
@@ -15,23 +32,16 @@ pub(crate) fn print(args: &Args, bytes: usize, errors: usize, wall: Duration, mu
         0 => -1.0,
         n => latencies_ms[((n - 1) as f64 * q) as usize],
     };
-    let acks = match args.acks {
-        Acks::None => "0",
-        Acks::Leader => "1",
-        Acks::All => "all",
-    };
-    let codec = match args.codec {
-        Codec::None => "none",
-        other => other.name(),
-    };
     let records = args.records as f64;
     println!(
-        "{{\"client\":\"klamm\",\"op\":\"{}\",\"records\":{},\"bytes\":{bytes},\"codec\":\"{codec}\",\"acks\":\"{acks}\",\
+        "{{\"client\":\"{client}\",\"op\":\"{}\",\"records\":{},\"bytes\":{bytes},\"codec\":\"{}\",\"acks\":\"{}\",\
          \"errors\":{errors},\"wall_s\":{wall:.3},\"records_per_s\":{:.0},\"mib_per_s\":{:.1},\"user_s\":{user:.3},\
          \"sys_s\":{sys:.3},\"cpu_us_per_record\":{:.3},\"peak_mib\":{:.1},\"p50_ms\":{:.3},\"p99_ms\":{:.3},\
          \"max_ms\":{:.3}}}",
         args.operation.name(),
         args.records,
+        args.codec_name(),
+        args.acks_name(),
         records / wall,
         bytes as f64 / wall / 1_048_576.0,
         (user + sys) * 1e6 / records,
@@ -42,13 +52,11 @@ pub(crate) fn print(args: &Args, bytes: usize, errors: usize, wall: Duration, mu
     );
 }
 
-/// User and system time of this process so far, from the kernel's account of it (in ticks of 10 ms).
+/// User and system time of this process so far.
 fn cpu_seconds() -> (f64, f64) {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // The second field is the program's name in parentheses and may hold anything.
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |i: usize| fields.get(i).and_then(|f| f.parse::<f64>().ok()).unwrap_or(0.0);
-    (ticks(11) / 100.0, ticks(12) / 100.0)
+    let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else { return (0.0, 0.0) };
+    let seconds = |time: nix::sys::time::TimeVal| time.num_microseconds() as f64 / 1e6;
+    (seconds(usage.user_time()), seconds(usage.system_time()))
 }
 
 /// The most memory that was ever resident, in MiB.

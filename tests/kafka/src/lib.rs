@@ -45,6 +45,11 @@ impl Cluster {
         Self::start_with(&["--version", version], brokers, settings)
     }
 
+    /// One broker with the flags of Kafka's own start script, for measuring; it may live two hours.
+    pub fn start_to_measure() -> Cluster {
+        Self::start_with(&["--bench", "--ttl", "7200"], 1, &[])
+    }
+
     fn start_with(options: &[&str], brokers: usize, settings: &[(&str, &str)]) -> Cluster {
         let mut command = script();
         // The script's guard ends the brokers when this process is gone, however it went.

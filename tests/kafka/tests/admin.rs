@@ -3,7 +3,7 @@
 use std::{sync::OnceLock, time::Duration};
 
 use klamm_kafka_tests::{Cluster, connect, poll_until, within};
-use klamm_tokio::{AdminError, Config, CreatedTopic, Error, ErrorCode, NewTopic, OffsetSpec, Record};
+use klamm_tokio::{AdminError, Config, CreatedTopic, Error, ErrorCode, NewTopic, OffsetSpec, PeerFault, Record};
 
 fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
@@ -121,18 +121,31 @@ async fn offsets_of_every_kind() {
     }
     let look_up = async |spec| {
         let wanted = (0..3).map(|partition| ("places", partition, spec));
-        let listed = within("ListOffsets", client.admin().list_offsets(wanted)).await.expect("listed");
+        let listed = within("ListOffsets", client.admin().list_offsets(wanted)).await?;
         assert_eq!(listed.len(), 3);
         assert!(listed.iter().all(|l| (l.offset, l.timestamp_ms) == (listed[0].offset, listed[0].timestamp_ms)));
-        (listed[0].offset, listed[0].timestamp_ms)
+        Ok::<_, AdminError<_>>((listed[0].offset, listed[0].timestamp_ms))
     };
-    assert_eq!(look_up(OffsetSpec::Earliest).await, (Some(0), None));
-    assert_eq!(look_up(OffsetSpec::Latest).await, (Some(3), None));
-    assert_eq!(look_up(OffsetSpec::Timestamp(1_001)).await, (Some(1), Some(3_000)));
-    assert_eq!(look_up(OffsetSpec::Timestamp(3_001)).await, (None, None));
-    assert_eq!(look_up(OffsetSpec::MaxTimestamp).await, (Some(1), Some(3_000)));
-    assert_eq!(look_up(OffsetSpec::EarliestLocal).await, (Some(0), None));
-    assert_eq!(look_up(OffsetSpec::LatestTiered).await.0, None);
+    assert_eq!(look_up(OffsetSpec::Earliest).await, Ok((Some(0), None)));
+    assert_eq!(look_up(OffsetSpec::Latest).await, Ok((Some(3), None)));
+    assert_eq!(look_up(OffsetSpec::Timestamp(1_001)).await, Ok((Some(1), Some(3_000))));
+    assert_eq!(look_up(OffsetSpec::Timestamp(3_001)).await, Ok((None, None)));
+    // KIP-734 came with 3.0, KIP-405 with 3.4 and KIP-1005 with 3.9: a broker of before cannot be asked.
+    let later = [
+        (OffsetSpec::MaxTimestamp, (3, 0), (Some(1), Some(3_000))),
+        (OffsetSpec::EarliestLocal, (3, 4), (Some(0), None)),
+        (OffsetSpec::LatestTiered, (3, 9), (None, None)),
+    ];
+    for (spec, (major, minor), place) in later {
+        let found = look_up(spec).await;
+        if cluster().is_at_least(major, minor) {
+            assert_eq!(found, Ok(place), "{spec:?}");
+            continue;
+        }
+        let refused = found.expect_err("this broker is older than that");
+        let is_named = |error: &Error| matches!(error, Error::Peer { fault: PeerFault::NoCommonVersion { .. }, .. });
+        assert!(refused.failed.iter().all(|(_, error)| is_named(error)), "{refused}");
+    }
 }
 
 /// Records are deleted up to an offset, or all of them, and a reader begins behind them; what cannot be is named.
