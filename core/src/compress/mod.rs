@@ -18,8 +18,8 @@
 //! On servers `klamm-tokio`'s `FastCodecs` has zlib-rs for gzip (590 / 400 / 250 and 1460 / 1030 / 740 at level 1,
 //! 114 / 112 / 53 at level 6), and under a feature the zstd library, with levels up to 22.
 //!
-//! `tests/peers` holds each to a part of a peer's time on the same batches: zstd to 1.43 of the zstd library's at level 1
-//! to compress and 1.34 to inflate, snappy, gzip and lz4 to 1.1 or so of `snap`'s, `flate2`'s with `miniz_oxide`, and
+//! `tests/peers` holds each to a part of a peer's time on the same batches: zstd at level 1 to 1.43 of the zstd library's to
+//! compress and 1.34 to inflate, snappy to 1.15 of `snap`'s, gzip to 1.1 of `flate2`'s with `miniz_oxide`, lz4 to that of
 //! `lz4_flex`'s frames.
 #![cfg_attr(
     not(test),

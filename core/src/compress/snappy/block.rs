@@ -41,7 +41,7 @@ pub(super) fn compress(block: &[u8], table: &mut Vec<u16>, packed: &mut Vec<u8>)
     table.fill(0);
     let rest = if block.len() <= MARGIN {
         0
-    } else if let Some(largest) = table.first_chunk_mut::<MOST_TABLE>() {
+    } else if let Ok(largest) = <&mut [u16; MOST_TABLE]>::try_from(&mut *table) {
         matches(block, largest, &mut to)
     } else {
         let shift = 32u32.wrapping_sub(table.len().trailing_zeros());
@@ -165,12 +165,12 @@ impl Packed<'_> {
     fn literal(&mut self, src: &[u8], from: usize, end: usize) {
         let len = end.wrapping_sub(from);
         let Some(less) = len.checked_sub(1) else { return };
-        if len <= 16
-            && let Some(bytes) = src.get(from..from.wrapping_add(16))
-            && let Some([tag, place @ ..]) = self.bytes.get_mut(self.at..self.at.wrapping_add(17))
+        if len <= 32
+            && let Some(bytes) = src.get(from..from.wrapping_add(32))
+            && let Some([tag, place @ ..]) = self.bytes.get_mut(self.at..self.at.wrapping_add(33))
         {
             *tag = (less << 2) as u8;
-            // A fixed length, although less may count, because that is one instruction.
+            // A fixed length, although less may count, because that is two instructions.
             place.copy_from_slice(bytes);
             self.at = self.at.wrapping_add(len).wrapping_add(1);
             return;
