@@ -28,6 +28,7 @@ stage_clippy() {
 
 stage_unit() {
   cargo test --no-fail-fast -p klamm -p klamm-codegen -p klamm-tokio -p klamm-wasi
+  cargo test --no-fail-fast -p klamm --features simd --lib -- crc32c zstd
   cargo test --no-fail-fast -p klamm-oracle --test reference --test damage
 }
 stage_tidy() { cargo test --no-fail-fast -p klamm-tidy; }

@@ -2,21 +2,25 @@
 //! header stays plain.
 //!
 //! Every codec is a feature, works without std, and has neither C nor unsafe code here or in the crates that it stands on
-//! (`crc32fast`, `miniz_oxide`, `lz4_flex`, `twox-hash`, `zrip`: the first has some for the CPU's instructions, under std
-//! only). Measured on batches of 1 MiB, JSON / log lines / Protobuf, on two shared cores with
-//! `cargo run --release -p klamm-bench --bin codecs`, where each is beside other implementations:
+//! (`crc32fast`, `miniz_oxide`, `lz4_flex`, `twox-hash`, `zrip`: the first, and `fearless_simd` below the last, have some
+//! for the CPU's instructions, under std only). Measured on batches of 1 MiB, JSON / log lines / Protobuf, on two shared
+//! cores with `cargo run --release -p klamm-bench --bin codecs`, where each is beside other implementations:
 //!
 //! | codec | levels | usual | ratio | MiB/s to compress | MiB/s to inflate |
 //! |---|---|---|---|---|---|
-//! | lz4 | 1 and 2 fast, 3 to 17 high | 1 | 3.9 / 2.6 / 1.4 | 870 / 670 / 510 | 3200 / 3100 / 3000 |
-//! | lz4, level 9 | | | 4.8 / 3.1 / 1.8 | 36 / 29 / 20 | 3400 / 2500 / 2600 |
-//! | snappy | none | | 3.6 / 2.5 / 1.5 | 830 / 590 / 450 | 2200 / 1650 / 1150 |
-//! | gzip, level 1 | −1, 0 to 9 | 6 | 5.1 / 3.6 / 1.8 | 290 / 210 / 120 | 570 / 400 / 290 |
-//! | gzip, level 6 | | | 7.0 / 4.4 / 2.1 | 38 / 29 / 14 | 800 / 520 / 390 |
-//! | zstd | −7 to 4 | 1 | 6.5 / 4.3 / 1.7 | 470 / 360 / 230 | 1300 / 1170 / 760 |
+//! | lz4 | 1 and 2 fast, 3 to 17 high | 1 | 3.9 / 2.6 / 1.4 | 1020 / 820 / 610 | 3300 / 3100 / 3500 |
+//! | lz4, level 9 | | | 4.8 / 3.1 / 1.8 | 46 / 36 / 24 | 3400 / 2500 / 3100 |
+//! | snappy | none | | 3.6 / 2.5 / 1.5 | 1030 / 730 / 560 | 2700 / 2000 / 1430 |
+//! | gzip, level 1 | −1, 0 to 9 | 6 | 5.1 / 3.6 / 1.8 | 380 / 270 / 160 | 720 / 500 / 360 |
+//! | gzip, level 6 | | | 7.0 / 4.4 / 2.1 | 48 / 37 / 17 | 1010 / 660 / 490 |
+//! | zstd | −7 to 4 | 1 | 6.5 / 4.3 / 1.7 | 590 / 460 / 320 | 1800 / 1570 / 1000 |
 //!
-//! On servers `klamm-tokio`'s `FastCodecs` has zlib-rs for gzip (460 / 300 / 180 and 1200 / 860 / 610 at level 1,
-//! 87 / 87 / 41 at level 6), and under a feature the zstd library, with levels up to 22.
+//! On servers `klamm-tokio`'s `FastCodecs` has zlib-rs for gzip (590 / 400 / 250 and 1460 / 1030 / 740 at level 1,
+//! 114 / 112 / 53 at level 6), and under a feature the zstd library, with levels up to 22.
+//!
+//! `tests/peers` holds each to a part of a peer's time on the same batches: zstd at level 1 to 1.43 of the zstd library's to
+//! compress and 1.34 to inflate, snappy to 1.15 of `snap`'s, gzip to 1.1 of `flate2`'s with `miniz_oxide`, lz4 to that of
+//! `lz4_flex`'s frames.
 #![cfg_attr(
     not(test),
     deny(

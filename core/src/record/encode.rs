@@ -70,25 +70,40 @@ pub fn encode_record_pieces(parts: &RecordParts<'_>, put: &mut dyn FnMut(&[u8]))
 trait Sink {
     /// A few numbers, gathered in a register.
     fn word(&mut self, word: Word);
+    /// Two of them, of which the first is not empty.
+    fn words(&mut self, first: Word, second: Word);
     /// A key, a value or a header's name.
     fn bytes(&mut self, bytes: &[u8]);
 }
 
 struct Contiguous<'a>(&'a mut Vec<u8>);
 
-impl Sink for Contiguous<'_> {
+impl Contiguous<'_> {
+    /// Appends the first `len` of `bytes`.
     #[inline(always)]
-    fn word(&mut self, word: Word) {
-        // A copy of a fixed size is one store; one of a size that varies is a call. So all eight bytes are written
-        // where there is room for them, and those that are too many are taken back.
-        let (bytes, len) = (word.bytes.to_le_bytes(), word.len());
-        if self.0.capacity().wrapping_sub(self.0.len()) >= bytes.len() {
+    fn front<const N: usize>(&mut self, bytes: [u8; N], len: usize) {
+        // A copy of a fixed size is a store or two; one of a size that varies is a call. So all bytes are written where
+        // there is room for them, and those that are too many are taken back.
+        if self.0.capacity().wrapping_sub(self.0.len()) >= N {
             let end = self.0.len().wrapping_add(len);
             self.0.extend_from_slice(&bytes);
             self.0.truncate(end);
         } else {
             self.0.extend_from_slice(bytes.get(..len).unwrap_or_default());
         }
+    }
+}
+
+impl Sink for Contiguous<'_> {
+    #[inline(always)]
+    fn word(&mut self, word: Word) {
+        self.front(word.bytes.to_le_bytes(), word.len());
+    }
+
+    #[inline(always)]
+    fn words(&mut self, first: Word, second: Word) {
+        let bytes = u128::from(first.bytes) | u128::from(second.bytes).wrapping_shl(first.bits);
+        self.front(bytes.to_le_bytes(), first.len().wrapping_add(second.len()));
     }
 
     #[inline(always)]
@@ -102,6 +117,11 @@ struct Pieces<'a>(&'a mut dyn FnMut(&[u8]));
 impl Sink for Pieces<'_> {
     fn word(&mut self, word: Word) {
         (self.0)(word.bytes.to_le_bytes().get(..word.len()).unwrap_or_default());
+    }
+
+    fn words(&mut self, first: Word, second: Word) {
+        self.word(first);
+        self.word(second);
     }
 
     fn bytes(&mut self, bytes: &[u8]) {
@@ -201,7 +221,7 @@ fn encode(sink: &mut impl Sink, parts: &RecordParts<'_>) {
     // Timestamp and value's length take at most three bytes, the others four; so each word below has at most eight. The
     // record's length stays under 2²⁷, because key, headers and value stay under 2²⁵, 2²⁶ and 2²⁰.
     if (offset | raw_key | headers) >> 26 != 0 || (timestamp | raw_value) >> 21 != 0 {
-        return encode_large(sink, parts);
+        return encode_large(sink, *parts);
     }
     let timestamp = Word::number(timestamp as u32);
     let offset = Word::number(offset as u32);
@@ -210,22 +230,24 @@ fn encode(sink: &mut impl Sink, parts: &RecordParts<'_>) {
     let numbers = timestamp.len().wrapping_add(offset.len()).wrapping_add(raw_key.len()).wrapping_add(raw_value.len());
     let length =
         numbers.wrapping_add(1).wrapping_add(key.len()).wrapping_add(value.len()).wrapping_add(headers as usize);
-    sink.word(Word::number((length as u32) << 1).then(ATTRIBUTES).then(timestamp));
+    let first = Word::number((length as u32) << 1).then(ATTRIBUTES).then(timestamp);
     if parts.key.is_some() {
-        sink.word(offset.then(raw_key));
+        sink.words(first, offset.then(raw_key));
         sink.bytes(key);
         sink.word(raw_value);
     } else {
-        sink.word(offset.then(raw_key).then(raw_value));
+        sink.words(first, offset.then(raw_key).then(raw_value));
     }
     sink.bytes(value);
     if parts.headers.is_empty() { sink.bytes(&[0]) } else { encode_headers(sink, parts.headers) }
 }
 
-/// A record with a number of more than the usual bits. Kept apart so that the usual one stays small enough to inline.
+/// A record with a number of more than the usual bits. Kept apart so that the usual one stays small enough to inline; it
+/// takes the parts as a copy so that the usual one need not have them in memory.
+#[cold]
 #[inline(never)]
-fn encode_large(sink: &mut impl Sink, parts: &RecordParts<'_>) {
-    encode_number(sink, body_size(parts) << 1);
+fn encode_large(sink: &mut impl Sink, parts: RecordParts<'_>) {
+    encode_number(sink, body_size(&parts) << 1);
     sink.word(ATTRIBUTES);
     encode_number(sink, zigzag(parts.timestamp_delta));
     encode_number(sink, u64::from(parts.offset_delta) << 1);

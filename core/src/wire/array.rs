@@ -12,8 +12,12 @@ pub trait View<'a>: Sized {
     /// Reads one. For strings and bytes `version` is 1 in a flexible version of the message and 0 otherwise.
     fn read(r: &mut Reader<'a>, version: i16) -> Result<Self, WireError>;
 
-    /// Checks `n` of them and moves behind them.
+    /// Checks `n` of them and moves behind them. The count is a peer's word, so it is first held against the bytes there
+    /// are.
     fn walk(r: &mut Reader<'a>, n: usize, version: i16) -> Result<(), WireError> {
+        if n > r.remaining().checked_div(Self::MIN_LEN).unwrap_or(0) {
+            return Err(too_many(n));
+        }
         // A reader of its own can live in registers.
         let mut own = *r;
         for _ in 0..n {
@@ -22,6 +26,11 @@ pub trait View<'a>: Sized {
         *r = own;
         Ok(())
     }
+}
+
+/// A count that the bytes there are cannot hold.
+const fn too_many(n: usize) -> WireError {
+    WireError::Length { what: "an array", len: n as i64 }
 }
 
 macro_rules! fixed {
@@ -34,7 +43,8 @@ macro_rules! fixed {
             }
             #[inline]
             fn walk(r: &mut Reader<'a>, n: usize, _version: i16) -> Result<(), WireError> {
-                r.take(n.saturating_mul($len)).map(|_| ())
+                // Their bytes are all there is to check.
+                r.take(n.saturating_mul($len)).map(|_| ()).map_err(|_| too_many(n))
             }
         }
     )*};
@@ -77,13 +87,9 @@ pub struct Array<'a, T> {
 }
 
 impl<'a, T: View<'a>> Array<'a, T> {
-    /// Checks the next `count` elements. The count is a peer's word, so it is first held against the bytes there are.
+    /// Checks the next `count` elements.
     #[inline]
     pub(super) fn read(r: &mut Reader<'a>, count: usize, version: i16) -> Result<Self, WireError> {
-        let most = r.remaining().checked_div(T::MIN_LEN).unwrap_or(0);
-        if count > most {
-            return Err(WireError::Length { what: "an array", len: i64::try_from(count).unwrap_or(i64::MAX) });
-        }
         let before = r.rest();
         T::walk(r, count, version)?;
         let bytes = before.get(..before.len().saturating_sub(r.remaining())).unwrap_or_default();

@@ -39,17 +39,63 @@ pub(super) fn compress(block: &[u8], table: &mut Vec<u16>, packed: &mut Vec<u8>)
     to.length(block.len());
     let table = table.get_mut(..entries).unwrap_or_default();
     table.fill(0);
-    let rest = if block.len() > MARGIN { matches(block, table, &mut to) } else { 0 };
+    let rest = if block.len() <= MARGIN {
+        0
+    } else if let Ok(largest) = <&mut [u16; MOST_TABLE]>::try_from(&mut *table) {
+        matches(block, largest, &mut to)
+    } else {
+        let shift = 32u32.wrapping_sub(table.len().trailing_zeros());
+        matches(block, &mut Smaller { table, shift }, &mut to)
+    };
     to.literal(block, rest, block.len());
     to.at
 }
 
+/// Where four bytes stood last.
+trait Table {
+    /// The position that it had for them; now it has `at`.
+    fn swap(&mut self, bytes: u32, at: usize) -> usize;
+}
+
+/// The hash of four bytes, in its highest bits.
+#[inline(always)]
+const fn hash(bytes: u32) -> u32 {
+    bytes.wrapping_mul(0x1e35_a7bd)
+}
+
+/// Nearly all blocks have the largest table, and of its length the compiler knows that every hash is within.
+impl Table for [u16; MOST_TABLE] {
+    #[inline(always)]
+    fn swap(&mut self, bytes: u32, at: usize) -> usize {
+        const SHIFT: u32 = 32 - MOST_TABLE.trailing_zeros();
+        swap(self, hash(bytes) >> SHIFT, at)
+    }
+}
+
+struct Smaller<'a> {
+    table: &'a mut [u16],
+    shift: u32,
+}
+
+impl Table for Smaller<'_> {
+    #[inline(always)]
+    fn swap(&mut self, bytes: u32, at: usize) -> usize {
+        swap(self.table, hash(bytes).wrapping_shr(self.shift), at)
+    }
+}
+
+#[inline(always)]
+fn swap(table: &mut [u16], entry: u32, at: usize) -> usize {
+    match table.get_mut(entry as usize) {
+        Some(place) => usize::from(core::mem::replace(place, at as u16)),
+        None => 0,
+    }
+}
+
 /// Writes every match and the literals before it: where the last literal begins.
 #[inline(always)]
-fn matches(src: &[u8], table: &mut [u16], to: &mut Packed<'_>) -> usize {
+fn matches(src: &[u8], table: &mut impl Table, to: &mut Packed<'_>) -> usize {
     let last = src.len().wrapping_sub(MARGIN);
-    let shift = 32u32.wrapping_sub(table.len().trailing_zeros());
-    let hash = |bytes: u32| (bytes.wrapping_mul(0x1e35_a7bd).wrapping_shr(shift)) as usize;
     let (mut emitted, mut at) = (0usize, 1usize);
     let mut bytes = load_u32(src, at);
     loop {
@@ -61,7 +107,7 @@ fn matches(src: &[u8], table: &mut [u16], to: &mut Packed<'_>) -> usize {
             if next > last {
                 return emitted;
             }
-            candidate = swap(table, hash(bytes), at);
+            candidate = table.swap(bytes, at);
             if load_u32(src, candidate) == bytes {
                 break;
             }
@@ -79,24 +125,15 @@ fn matches(src: &[u8], table: &mut [u16], to: &mut Packed<'_>) -> usize {
             }
             // One read for the position before, this one and the next.
             let eight = load_u64(src, at.wrapping_sub(1));
-            swap(table, hash(eight as u32), at.wrapping_sub(1));
+            table.swap(eight as u32, at.wrapping_sub(1));
             bytes = (eight >> 8) as u32;
-            candidate = swap(table, hash(bytes), at);
+            candidate = table.swap(bytes, at);
             if load_u32(src, candidate) != bytes {
                 bytes = (eight >> 16) as u32;
                 at = at.wrapping_add(1);
                 break;
             }
         }
-    }
-}
-
-/// The position that the table had there; now it has `at`.
-#[inline(always)]
-fn swap(table: &mut [u16], entry: usize, at: usize) -> usize {
-    match table.get_mut(entry) {
-        Some(place) => usize::from(core::mem::replace(place, at as u16)),
-        None => 0,
     }
 }
 
@@ -128,12 +165,12 @@ impl Packed<'_> {
     fn literal(&mut self, src: &[u8], from: usize, end: usize) {
         let len = end.wrapping_sub(from);
         let Some(less) = len.checked_sub(1) else { return };
-        if len <= 16
-            && let Some(bytes) = src.get(from..from.wrapping_add(16))
-            && let Some([tag, place @ ..]) = self.bytes.get_mut(self.at..self.at.wrapping_add(17))
+        if len <= 32
+            && let Some(bytes) = src.get(from..from.wrapping_add(32))
+            && let Some([tag, place @ ..]) = self.bytes.get_mut(self.at..self.at.wrapping_add(33))
         {
             *tag = (less << 2) as u8;
-            // A fixed length, although less may count, because that is one instruction.
+            // A fixed length, although less may count, because that is two instructions.
             place.copy_from_slice(bytes);
             self.at = self.at.wrapping_add(len).wrapping_add(1);
             return;
@@ -171,6 +208,9 @@ impl Packed<'_> {
 
     #[inline(always)]
     fn copy2(&mut self, offset: usize, len: usize) {
-        self.put([(len.wrapping_sub(1) << 2 | 2) as u8, offset as u8, (offset >> 8) as u8]);
+        let tag = len.wrapping_sub(1) << 2 | 2;
+        // One store of four bytes instead of two, the last of them to be overwritten.
+        self.put((tag as u32 | (offset as u32) << 8).to_le_bytes());
+        self.at = self.at.wrapping_sub(1);
     }
 }
