@@ -265,18 +265,9 @@ impl Producer {
                 _ => return Err(Refusal::Error(no_partition(topic, p, partitions))),
             },
         };
-        let appending = Appending {
-            key,
-            value: record.value.as_ref().map(|v| v.bytes()),
-            headers: &record.headers,
-            timestamp_ms: record.timestamp_ms,
-            sticky,
-        };
-        let appended = shared.append(topic, partition, &appending)?;
-        if appended.kick {
-            shared.client.kick.drive();
-        }
-        Ok(Ticket::new(appended.outcome, appended.index, appended.timestamp_ms))
+        let value = record.value.as_ref().map(|v| v.bytes());
+        let appending = Appending::new(key, value, &record.headers);
+        shared.append(topic, partition, Appending { timestamp_ms: record.timestamp_ms, sticky, ..appending })
     }
 
     pub(super) fn reason(&self, record: &Record<'_>, refusal: &Refusal) -> Option<Error> {

@@ -101,24 +101,21 @@ impl<'a> Record<'a> {
 
     /// The partition. Without it the key decides, as in Java's producer, and without a key records spread by bytes
     /// (KIP-794).
-    #[inline]
-    pub fn partition(mut self, partition: i32) -> Self {
-        self.partition = Some(partition);
-        self
+    #[inline(always)]
+    pub fn partition(self, partition: i32) -> Self {
+        Record { partition: Some(partition), ..self }
     }
 
     /// The key. Without this it is null, which is not the same as empty.
-    #[inline]
-    pub fn key(mut self, key: impl Into<Payload<'a>>) -> Self {
-        self.key = Some(key.into());
-        self
+    #[inline(always)]
+    pub fn key(self, key: impl Into<Payload<'a>>) -> Self {
+        Record { key: Some(key.into()), ..self }
     }
 
     /// The value. Without this it is null: a tombstone in a compacted topic.
-    #[inline]
-    pub fn value(mut self, value: impl Into<Payload<'a>>) -> Self {
-        self.value = Some(value.into());
-        self
+    #[inline(always)]
+    pub fn value(self, value: impl Into<Payload<'a>>) -> Self {
+        Record { value: Some(value.into()), ..self }
     }
 
     /// One more header. Order and duplicates are kept.
@@ -138,10 +135,9 @@ impl<'a> Record<'a> {
 
     /// When it was made, in milliseconds since 1970-01-01 UTC. Without this the client's clock tells; without a clock
     /// it is −1.
-    #[inline]
-    pub fn timestamp_ms(mut self, timestamp_ms: i64) -> Self {
-        self.timestamp_ms = Some(timestamp_ms);
-        self
+    #[inline(always)]
+    pub fn timestamp_ms(self, timestamp_ms: i64) -> Self {
+        Record { timestamp_ms: Some(timestamp_ms), ..self }
     }
 
     /// The topic.

@@ -4,7 +4,7 @@ use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
 
 use super::{
     batch::OpenBatch,
-    outcome::Outcome,
+    outcome::{Outcome, Ticket},
     shared::{Place, ProducerShared, Refusal, Topic},
 };
 use crate::{
@@ -36,32 +36,31 @@ struct Slot {
 
 /// A record to append, all borrowed.
 pub(crate) struct Appending<'a> {
-    pub(crate) key: Option<&'a [u8]>,
-    pub(crate) value: Option<&'a [u8]>,
-    pub(crate) headers: &'a [Header<'a>],
+    /// Its place in the batch is filled in where the batch is known.
+    pub(crate) parts: RecordParts<'a>,
     pub(crate) timestamp_ms: Option<i64>,
     /// Whether the partition was chosen because the record has no key.
     pub(crate) sticky: bool,
 }
 
-/// Where a record went.
-pub(crate) struct Appended {
-    pub(crate) outcome: Arc<Outcome>,
-    pub(crate) index: u32,
-    pub(crate) timestamp_ms: i64,
-    /// A batch was opened or sealed: the driver must know.
-    pub(crate) kick: bool,
+impl<'a> Appending<'a> {
+    #[inline]
+    pub(crate) fn new(key: Option<&'a [u8]>, value: Option<&'a [u8]>, headers: &'a [Header<'a>]) -> Self {
+        let parts = RecordParts { timestamp_delta: 0, offset_delta: 0, key, value, headers };
+        Appending { parts, timestamp_ms: None, sticky: false }
+    }
 }
 
 impl ProducerShared {
-    /// Takes a record into the open batch of its partition.
+    /// Takes a record into the open batch of its partition. The driver is told if that was opened or sealed.
     #[inline]
-    pub(crate) fn append(&self, topic: &Topic, partition: u32, record: &Appending<'_>) -> Result<Appended, Refusal> {
+    pub(crate) fn append(&self, topic: &Topic, partition: u32, mut record: Appending<'_>) -> Result<Ticket, Refusal> {
+        let parts = &mut record.parts;
         let size_max =
-            record_size_max(record.key.map_or(0, <[u8]>::len), record.value.map_or(0, <[u8]>::len), record.headers);
+            record_size_max(parts.key.map_or(0, <[u8]>::len), parts.value.map_or(0, <[u8]>::len), parts.headers);
         let batch_max = self.config.batch_bytes - BATCH_HEADER_LEN;
         if size_max > batch_max {
-            self.check_size(topic, record)?;
+            self.check_size(topic, parts)?;
         }
         let mut spare: Vec<Chunk> = Vec::new(); // dropped after the lock: a chunk's drop may wake somebody
         let mut guard = lock_slot(topic, partition);
@@ -96,18 +95,12 @@ impl ProducerShared {
             }
         };
         let timestamp_ms = record.timestamp_ms.unwrap_or_else(|| self.client.coarse_unix_ms(open));
-        let parts = RecordParts {
-            timestamp_delta: timestamp_ms.wrapping_sub(open.base_timestamp_ms),
-            offset_delta: open.count,
-            key: record.key,
-            value: record.value,
-            headers: record.headers,
-        };
+        parts.timestamp_delta = timestamp_ms.wrapping_sub(open.base_timestamp_ms);
+        parts.offset_delta = open.count;
         // Counted before the record is written: the processor would have to wait for all of that to reach memory first.
-        let outcome = Arc::clone(&open.outcome);
-        encode(open, &parts, size_max, &mut spare);
+        let ticket = Ticket::new(Arc::clone(&open.outcome), open.count, timestamp_ms);
+        encode(open, parts, size_max, &mut spare);
         open.max_timestamp_ms = open.max_timestamp_ms.max(timestamp_ms);
-        let index = open.count;
         open.count += 1;
         if record.sticky {
             slot.sticky_bytes += size_max;
@@ -116,7 +109,11 @@ impl ProducerShared {
                 topic.move_on(partition);
             }
         }
-        Ok(Appended { outcome, index, timestamp_ms, kick })
+        drop(guard);
+        if kick {
+            self.client.kick.drive();
+        }
+        Ok(ticket)
     }
 
     /// Opens a batch. The clock is read here and, coarsely, for the records that follow.
@@ -177,15 +174,8 @@ impl ProducerShared {
 
     /// A record near the limit is measured to the byte, as the first of its batch, which it then is.
     #[cold]
-    fn check_size(&self, topic: &Topic, record: &Appending<'_>) -> Result<(), Refusal> {
-        let parts = RecordParts {
-            timestamp_delta: 0,
-            offset_delta: 0,
-            key: record.key,
-            value: record.value,
-            headers: record.headers,
-        };
-        let needed = record_size(&parts).map_or(usize::MAX, |size| size + BATCH_HEADER_LEN);
+    fn check_size(&self, topic: &Topic, parts: &RecordParts<'_>) -> Result<(), Refusal> {
+        let needed = record_size(parts).map_or(usize::MAX, |size| size + BATCH_HEADER_LEN);
         if needed <= self.config.batch_bytes { Ok(()) } else { Err(Refusal::Error(self.too_large(topic, needed))) }
     }
 

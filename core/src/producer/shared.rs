@@ -262,10 +262,10 @@ mod tests {
         let client = Shared::new(Arc::new(Config::new("a:1")), Arc::new(Stopped), Kick::new(), budget);
         let producer = ProducerShared::new(client, ProducerConfig::default(), Packer::default());
         let topic = producer.topic("t").expect("room");
-        let record = || Appending { key: None, value: None, headers: &[], timestamp_ms: None, sticky: false };
-        assert!(producer.append(&topic, 0, &record()).is_ok());
+        let record = || Appending::new(None, None, &[]);
+        assert!(producer.append(&topic, 0, record()).is_ok());
         producer.shut();
-        assert!(matches!(producer.append(&topic, 0, &record()), Err(Refusal::Error(Error::Closed { .. }))));
+        assert!(matches!(producer.append(&topic, 0, record()), Err(Refusal::Error(Error::Closed { .. }))));
     }
 
     /// Threads that meet a topic at the same moment get the same one, and the driver gets topics in their order: a

@@ -3,12 +3,7 @@
 //! Each record is enqueued singly and each outcome is looked at; consumed records are checked (CRC) and their keys and
 //! values touched. One JSON object a run, on the last line.
 
-use std::{
-    collections::VecDeque,
-    hint::black_box,
-    sync::Arc,
-    time::Instant,
-};
+use std::{collections::VecDeque, hint::black_box, sync::Arc, time::Instant};
 
 use klamm_bench::{
     args::{Args, Operation},
