@@ -2,18 +2,16 @@
 //! prints the medians side by side.
 //!
 //! ```text
-//! compare [--rounds 5] [--partitions 1] [--case OP:SIZE:RECORDS:CODEC[:FLAG]…]… [--json FILE] [NAME=COMMAND…]
-//! compare --case tasks:100:200000:none:--tasks:1000 --partitions 6
+//! compare [--rounds 5] [--partitions 1] [--case OP:SIZE:RECORDS:CODEC[:FLAG]…]… [--json FILE] NAME=COMMAND…
 //! ```
-//! Without a command: `klamm-bench` of the same build, and the programs rdkafka and rskafka beside this one. Every produce
-//! gets a fresh topic; all consume the same one. A run counts only if it reports no errors and, where it produced, if
-//! Java's get-offsets finds every record afterwards. The ratio is that of CPU to the first client's.
+//! Every produce gets a fresh topic; all consume the same one, which the first client fills. A run counts only if it
+//! reports no errors and, where it produced, if Java's get-offsets finds every record afterwards. The ratio is that of CPU
+//! to the first client's.
 
 use std::{
     collections::BTreeMap,
     fs::OpenOptions,
     io::Write as _,
-    path::Path,
     process::{Command, ExitCode, Stdio},
 };
 
@@ -93,7 +91,7 @@ impl Plan {
             plan.cases = CASES.iter().map(|case| Case::parse(case)).collect::<Result<_, _>>()?;
         }
         if plan.clients.is_empty() {
-            plan.clients = own_clients()?;
+            return Err("no client is named; tests/clients/run names three".into());
         }
         Ok(plan)
     }
@@ -194,14 +192,6 @@ impl Plan {
             );
         }
     }
-}
-
-/// Those that the same build has.
-fn own_clients() -> Result<Vec<(String, Vec<String>)>, String> {
-    let own = std::env::current_exe().map_err(|error| error.to_string())?;
-    let beside = own.parent().unwrap_or(Path::new("."));
-    let client = |name: &str, program: &str| (name.to_owned(), vec![beside.join(program).display().to_string()]);
-    Ok(vec![client("klamm", "klamm-bench"), client("rdkafka", "rdkafka"), client("rskafka", "rskafka")])
 }
 
 /// Whether the broker's own end offsets add up to the records that were sent.

@@ -50,7 +50,6 @@ fn compression(args: &Args) -> Compression {
         Codec::Snappy => Compression::Snappy,
         Codec::Lz4 => Compression::Lz4,
         Codec::Zstd => Compression::Zstd,
-        other => panic!("rskafka has no {}", other.name()),
     }
 }
 
