@@ -34,6 +34,8 @@ need_java() {
 
 need_c() { may_get "command -v cc && command -v c++ && command -v make" "apt_get gcc g++ libc6-dev make"; }
 
+need_valgrind() { may_get "command -v valgrind" "apt_get valgrind"; }
+
 need_fuzz() { may_get "cargo fuzz --version" "cargo install --locked cargo-fuzz"; }
 
 need_metal() { bare_way thumbv7em-none-eabihf; }

@@ -164,4 +164,6 @@ stage_bench-smoke() {
   done
 }
 
+stage_counts() { tests/lib/counts; }
+
 stage_plants() { tests/lib/plants; }

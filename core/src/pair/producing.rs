@@ -1,6 +1,6 @@
 //! Records into batches, batches into requests, answers into tickets.
 
-use alloc::{format, string::String, vec::Vec};
+use alloc::{format, string::String, vec, vec::Vec};
 use core::{pin::pin, task::Poll};
 
 use super::{Pair, failure, id, offset};
@@ -36,6 +36,50 @@ pub(crate) fn begun() -> (Pair, crate::Producer) {
     pair.acknowledge(&request, 0);
     assert_eq!(offset(&ticket), 0);
     (pair, producer)
+}
+
+/// While a leader has a request to answer, records to any of its partitions gather, and go together: with the answer, or
+/// after 5 ms. Another leader's do not wait.
+#[test]
+fn what_gathers_behind_a_request_goes_together() {
+    let mut pair = Pair::new();
+    pair.topic("t").leaders = vec![(1, 5), (1, 5), (1, 5), (2, 5)];
+    let producer = pair.client().producer().build().expect("builds");
+    let partitions = |request: &super::Request| -> Vec<i32> {
+        let body: ProduceRequest<'_> = request.read();
+        body.topic_data.iter().flat_map(|t| t.partition_data.iter().map(|p| p.index)).collect()
+    };
+    let mut send = |pair: &mut Pair, p| pair.enqueue(&producer, Record::to("t").partition(p).value("r"));
+    // The sequences of all begin.
+    for p in 0..4 {
+        let ticket = send(&mut pair, p);
+        let request = pair.expect(api::PRODUCE);
+        pair.acknowledge(&request, 0);
+        assert_eq!(offset(&ticket), 0);
+    }
+    for early in [true, false] {
+        let lone = send(&mut pair, 0);
+        let first = pair.expect(api::PRODUCE);
+        let asked = pair.count(api::PRODUCE);
+        let gathered = [send(&mut pair, 1), send(&mut pair, 2), send(&mut pair, 1)];
+        assert_eq!(pair.count(api::PRODUCE), asked, "the leader has something to answer");
+        let elsewhere = send(&mut pair, 3);
+        let other = pair.expect(api::PRODUCE);
+        assert_eq!((partitions(&first), partitions(&other)), (vec![0], vec![3]));
+        if early {
+            pair.acknowledge(&first, 1);
+        } else {
+            pair.advance_ms(4);
+            assert_eq!(pair.count(api::PRODUCE), asked + 1, "only the other leader's");
+            pair.advance_ms(1);
+        }
+        let together = pair.expect(api::PRODUCE);
+        assert_eq!(partitions(&together), [1, 2]);
+        for request in [&first, &other, &together].into_iter().skip(usize::from(early)) {
+            pair.acknowledge(request, 1);
+        }
+        assert!(gathered.iter().chain([&lone, &elsewhere]).all(|ticket| offset(ticket) >= 1));
+    }
 }
 
 /// Trap 13: a broker that speaks the versions with topic ids but has given none gets the newest one with names.

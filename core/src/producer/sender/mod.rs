@@ -224,20 +224,23 @@ impl Sender {
         self.shared.waits.wake_all();
     }
 
-    /// Seals open batches whose time has come. A batch that is due but not full waits while its partition has
-    /// something in flight, for at most [`GATHER_MAX`] or the linger: tasks that each await their own record then fill
-    /// batches by themselves, and a lone record never waits. Without a link that takes it nothing is sealed either.
+    /// Seals open batches whose time has come. A batch that is due but not full waits while its leader has a request of
+    /// this producer to answer, for at most [`GATHER_MAX`] or the linger: tasks that each await their own record then fill
+    /// batches by themselves, those of all partitions share a request, and a lone record never waits. Nothing is lost by it,
+    /// because a broker takes up a connection's next request when it has answered the one before. Without a link that takes
+    /// it nothing is sealed either.
     fn seal_due(&mut self, now: Instant, cluster: &mut Cluster) {
         let linger_ms = if self.pressed > 0 { 0 } else { self.shared.config.linger_ms };
         let linger = Duration::from_millis(u64::from(linger_ms));
         let in_flight_max = self.in_flight_max();
         let places: Vec<Place> = self.active.iter().copied().collect();
+        let crowded = self.leaders_at_work(cluster, &places);
         for place in places {
             let leader = self.leader(cluster, place);
             let Some(queue) = self.queue(place) else { continue };
             let Some(since) = queue.open_since else { continue };
             let due = since.after(linger);
-            let busy = !queue.queue.is_empty() || !queue.in_flight.is_empty();
+            let busy = !queue.queue.is_empty() || !queue.in_flight.is_empty() || crowded.contains(&leader);
             let ripe = if busy { since.after(linger.max(GATHER_MAX)) } else { due };
             let room = queue.queue.is_empty() && queue.in_flight.len() < in_flight_max;
             let ready =
@@ -253,6 +256,18 @@ impl Sender {
             }
         }
         self.forced = false;
+    }
+
+    /// Brokers that have something of this producer to answer.
+    fn leaders_at_work(&mut self, cluster: &Cluster, places: &[Place]) -> Vec<i32> {
+        let mut nodes = Vec::new();
+        for place in places {
+            let leader = self.leader(cluster, *place);
+            if self.queue(*place).is_some_and(|queue| !queue.in_flight.is_empty()) && !nodes.contains(&leader) {
+                nodes.push(leader);
+            }
+        }
+        nodes
     }
 
     fn leader(&self, cluster: &Cluster, place: Place) -> i32 {
