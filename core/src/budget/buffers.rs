@@ -166,6 +166,11 @@ impl Budget {
         self.chunks_free() >= count
     }
 
+    /// Takes one chunk, if there is one.
+    pub(crate) fn take_chunk(self: &Arc<Self>) -> Option<Chunk> {
+        if self.has_chunks(1) { self.chunk() } else { None }
+    }
+
     /// Takes so many chunks, or none of them: what is taken and put back again looks like room to whoever waits.
     #[cold]
     pub(crate) fn take_chunks(self: &Arc<Self>, count: usize, into: &mut Vec<Chunk>) -> bool {

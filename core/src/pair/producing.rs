@@ -49,7 +49,7 @@ fn what_gathers_behind_a_request_goes_together() {
         let body: ProduceRequest<'_> = request.read();
         body.topic_data.iter().flat_map(|t| t.partition_data.iter().map(|p| p.index)).collect()
     };
-    let mut send = |pair: &mut Pair, p| pair.enqueue(&producer, Record::to("t").partition(p).value("r"));
+    let send = |pair: &mut Pair, p| pair.enqueue(&producer, Record::to("t").partition(p).value("r"));
     // The sequences of all begin.
     for p in 0..4 {
         let ticket = send(&mut pair, p);

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     Error,
     api::whole_ms,
-    budget::{Chunk, Class},
+    budget::{Budget, Chunk, Class},
     error::Fate,
     record::{
         BATCH_HEADER_LEN, Header, RecordParts, encode_record, encode_record_pieces, record_size, record_size_max,
@@ -62,7 +62,7 @@ impl ProducerShared {
         if size_max > batch_max {
             self.check_size(topic, parts)?;
         }
-        let mut spare: Vec<Chunk> = Vec::new(); // dropped after the lock: a chunk's drop may wake somebody
+        let mut spare = Spare::default(); // dropped after the lock: a chunk's drop may wake somebody
         let mut guard = lock_slot(topic, partition);
         if self.is_closed() {
             // Looked at under the lock: whoever ends the producer goes through all of them once more after closing it.
@@ -79,7 +79,7 @@ impl ProducerShared {
         if room < size_max {
             let budget = &self.client.budget;
             let chunks = (size_max - room).div_ceil(budget.chunk_bytes());
-            if !budget.take_chunks(chunks, &mut spare) {
+            if !spare.take(budget, chunks) {
                 drop(guard);
                 if kick {
                     self.client.kick.drive();
@@ -186,9 +186,32 @@ impl ProducerShared {
     }
 }
 
+/// Chunks for one record: mostly one, for which no list is made.
+#[derive(Default)]
+struct Spare {
+    one: Option<Chunk>,
+    more: Vec<Chunk>,
+}
+
+impl Spare {
+    /// Takes so many, or none of them.
+    #[cold]
+    fn take(&mut self, budget: &Arc<Budget>, count: usize) -> bool {
+        if count > 1 {
+            return budget.take_chunks(count, &mut self.more);
+        }
+        self.one = budget.take_chunk();
+        self.one.is_some()
+    }
+
+    fn next(&mut self) -> Option<Chunk> {
+        self.one.take().or_else(|| self.more.pop())
+    }
+}
+
 /// Encodes into the last chunk, or on into `more`, which have room enough for the record's largest size.
 #[inline]
-fn encode(open: &mut OpenBatch, parts: &RecordParts<'_>, size_max: usize, more: &mut Vec<Chunk>) {
+fn encode(open: &mut OpenBatch, parts: &RecordParts<'_>, size_max: usize, more: &mut Spare) {
     if let Some(chunk) = open.chunks.last_mut()
         && chunk.room() >= size_max
     {
@@ -201,7 +224,7 @@ fn encode(open: &mut OpenBatch, parts: &RecordParts<'_>, size_max: usize, more: 
 }
 
 #[cold]
-fn encode_over(open: &mut OpenBatch, parts: &RecordParts<'_>, more: &mut Vec<Chunk>) {
+fn encode_over(open: &mut OpenBatch, parts: &RecordParts<'_>, more: &mut Spare) {
     let chunks = &mut open.chunks;
     let mut len = 0;
     encode_record_pieces(parts, &mut |mut piece: &[u8]| {
@@ -209,7 +232,7 @@ fn encode_over(open: &mut OpenBatch, parts: &RecordParts<'_>, more: &mut Vec<Chu
         while !piece.is_empty() {
             let space = chunks.last().map_or(0, Chunk::room);
             if space == 0 {
-                let Some(chunk) = more.pop() else { return };
+                let Some(chunk) = more.next() else { return };
                 chunks.push(chunk);
                 continue;
             }

@@ -78,8 +78,16 @@ pub(crate) struct Sender {
     /// when there is as much. 0: nobody.
     pressed: usize,
     closing: bool,
+    /// Lists of a turn, kept for their memory.
+    places: Vec<Place>,
+    nodes: Vec<i32>,
     /// When something must be looked at again, as far as the last turn could tell.
     next: Instant,
+}
+
+/// What is being done, for errors.
+fn delivery_to(topic: Option<&str>, place: Place) -> String {
+    alloc::format!("delivery to {}-{}", topic.unwrap_or("?"), place.partition)
 }
 
 impl Sender {
@@ -103,6 +111,8 @@ impl Sender {
             forced: false,
             pressed: 0,
             closing: false,
+            places: Vec::new(),
+            nodes: Vec::new(),
             next: Instant::FAR,
         }
     }
@@ -113,6 +123,14 @@ impl Sender {
 
     fn in_flight_max(&self) -> usize {
         if self.identification == Identification::Off { 1 } else { IN_FLIGHT_IDEMPOTENT }
+    }
+
+    /// The partitions that have something to do, in a list that `self.places` is to get back.
+    fn places(&mut self) -> Vec<Place> {
+        let mut places = core::mem::take(&mut self.places);
+        places.clear();
+        places.extend(&self.active);
+        places
     }
 
     fn queue(&mut self, place: Place) -> Option<&mut PartitionQueue> {
@@ -233,9 +251,9 @@ impl Sender {
         let linger_ms = if self.pressed > 0 { 0 } else { self.shared.config.linger_ms };
         let linger = Duration::from_millis(u64::from(linger_ms));
         let in_flight_max = self.in_flight_max();
-        let places: Vec<Place> = self.active.iter().copied().collect();
+        let places = self.places();
         let crowded = self.leaders_at_work(cluster, &places);
-        for place in places {
+        for &place in &places {
             let leader = self.leader(cluster, place);
             let Some(queue) = self.queue(place) else { continue };
             let Some(since) = queue.open_since else { continue };
@@ -256,11 +274,13 @@ impl Sender {
             }
         }
         self.forced = false;
+        (self.places, self.nodes) = (places, crowded);
     }
 
     /// Brokers that have something of this producer to answer.
     fn leaders_at_work(&mut self, cluster: &Cluster, places: &[Place]) -> Vec<i32> {
-        let mut nodes = Vec::new();
+        let mut nodes = core::mem::take(&mut self.nodes);
+        nodes.clear();
         for place in places {
             let leader = self.leader(cluster, *place);
             if self.queue(*place).is_some_and(|queue| !queue.in_flight.is_empty()) && !nodes.contains(&leader) {
@@ -299,15 +319,15 @@ impl Sender {
     /// connection may still be writing it.
     fn expire(&mut self, now: Instant, cluster: &Cluster) {
         let delivery = self.delivery();
-        let places: Vec<Place> = self.active.iter().copied().collect();
-        for place in places {
-            let name = self.name(place);
-            let Some(queue) = self.queue(place) else { continue };
-            let expires = queue.expires(delivery);
+        let places = self.places();
+        for &place in &places {
+            let expires = self.queue(place).map_or(Instant::FAR, |queue| queue.expires(delivery));
             if expires > now {
                 self.next = self.next.min(expires);
                 continue;
             }
+            let name = self.name(place);
+            let Some(queue) = self.queue(place) else { continue };
             let late = |b: &Batch| !b.expired && b.opened.after(delivery) <= now;
             // What was never sent has no failure of its own to tell.
             let why = || cluster.has_failures().then(|| cluster.unreachable());
@@ -338,6 +358,7 @@ impl Sender {
             over.into_iter().for_each(|number| self.flushes.settled(number));
             self.expire_open(place, now, delivery);
         }
+        self.places = places;
     }
 
     /// An open batch whose time is over while nothing could be sent is sealed, so that the next turn ends it.
@@ -352,8 +373,7 @@ impl Sender {
     }
 
     fn name(&self, place: Place) -> String {
-        let topic = self.topics.get(place.topic as usize).map_or("?", |t| &t.topic.name);
-        alloc::format!("delivery to {topic}-{}", place.partition)
+        delivery_to(self.topics.get(place.topic as usize).map(|t| &*t.topic.name), place)
     }
 
     /// The client ends: every record that is not settled gets its fate.

@@ -1,6 +1,6 @@
 //! What a broker says of each batch, and what follows from it.
 
-use alloc::{boxed::Box, string::String, vec::Vec};
+use alloc::{string::String, vec::Vec};
 
 use super::Sender;
 use crate::{
@@ -9,6 +9,7 @@ use crate::{
     code::ErrorCode,
     link::LinkId,
     producer::{batch::Batch, outcome::Failed, shared::Place},
+    sync::Arc,
     wire::{
         Decode, Reader,
         api::PRODUCE,
@@ -80,8 +81,10 @@ impl Sender {
         number: u64,
         answer: &PartitionProduceResponse<'_>,
     ) {
-        let name = self.name(place);
-        let index = self.topics.get(place.topic as usize).and_then(|t| t.index.as_ref().ok().copied());
+        let topic = self.topics.get(place.topic as usize);
+        let index = topic.and_then(|t| t.index.as_ref().ok().copied());
+        let topic = topic.map(|t| Arc::clone(&t.topic.name));
+        let name = || super::delivery_to(topic.as_deref(), place);
         let Some(queue) = self.queue(place) else { return };
         let first = queue.is_first(number);
         let Some(mut batch) = queue.settle(number) else { return };
@@ -99,7 +102,7 @@ impl Sender {
                 return self.settled(place, batch, more);
             }
             Verdict::TooLarge if batch.count() > 1 && !batch.expired => {
-                batch.because = Some(Error::broker(code, name, answer.error_message));
+                batch.because = Some(Error::broker(code, name(), answer.error_message));
                 batch.halve_later();
                 return self.work_later(place, batch);
             }
@@ -108,12 +111,12 @@ impl Sender {
                 queue.restart(number);
             }
             Verdict::Failed | Verdict::TooLarge | Verdict::Restamp => {
-                let failed = failed(code, &name, answer, &batch);
+                let failed = failed(code, &name(), answer, &batch);
                 return self.refuse(place, batch, failed);
             }
             Verdict::Retry { applied } => batch.unsure |= applied,
         }
-        batch.because = Some(Error::broker(code, name, answer.error_message));
+        batch.because = Some(Error::broker(code, name(), answer.error_message));
         let hint = &answer.current_leader;
         let hinted = index.is_some_and(|i| cluster.hint_leader(i, place.partition, hint.leader_id, hint.leader_epoch));
         if is_stale_metadata(code) && !hinted {
@@ -123,7 +126,7 @@ impl Sender {
     }
 
     /// What was sent of a batch is settled. If it was only a part, the next one is first in its partition now.
-    fn settled(&mut self, place: Place, batch: Box<Batch>, more: bool) {
+    fn settled(&mut self, place: Place, batch: Batch, more: bool) {
         if more {
             return self.work_later(place, batch);
         }
@@ -133,7 +136,7 @@ impl Sender {
 
     /// What was sent of a batch is refused for good. The broker used none of its numbers, so what follows must not go on
     /// from them.
-    pub(super) fn refuse(&mut self, place: Place, mut batch: Box<Batch>, failed: Failed) {
+    pub(super) fn refuse(&mut self, place: Place, mut batch: Batch, failed: Failed) {
         let more = batch.refuse(failed);
         let Some(queue) = self.queue(place) else { return };
         if more {
@@ -170,14 +173,7 @@ impl Sender {
     }
 
     /// Sends a batch again: at once if the broker told who leads now, else after a pause.
-    pub(super) fn retry(
-        &mut self,
-        now: Instant,
-        cluster: &mut Cluster,
-        place: Place,
-        mut batch: Box<Batch>,
-        at_once: bool,
-    ) {
+    pub(super) fn retry(&mut self, now: Instant, cluster: &mut Cluster, place: Place, mut batch: Batch, at_once: bool) {
         let Some(queue) = self.queue(place) else { return };
         if batch.expired {
             let number = batch.number;

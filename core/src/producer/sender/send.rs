@@ -46,10 +46,11 @@ fn least_version(codec: Codec) -> i16 {
 impl Sender {
     /// Sends what can be sent: as many partitions a request as fit, each broker at its own pace.
     pub(super) fn send(&mut self, now: Instant, cluster: &mut Cluster) {
-        let mut nodes: Vec<i32> = Vec::new();
+        let mut nodes = core::mem::take(&mut self.nodes);
+        nodes.clear();
         let in_flight_max = self.in_flight_max();
-        let places: Vec<Place> = self.active.iter().copied().collect();
-        for place in places {
+        let places = self.places();
+        for &place in &places {
             let leader = self.leader(cluster, place);
             let Some(queue) = self.queue(place) else { continue };
             if queue.queue.is_empty() {
@@ -64,13 +65,15 @@ impl Sender {
                 nodes.push(leader);
             }
         }
-        for node in nodes {
+        self.places = places;
+        for &node in &nodes {
             while let Some(link) = cluster.ready_link(now, node, Use::Produce, REQUESTS_MAX) {
                 if !self.send_request(now, cluster, link, node) {
                     break;
                 }
             }
         }
+        self.nodes = nodes;
     }
 
     /// A partition that nobody leads, or whose topic is gone: metadata may know more soon, unless the topic can never
@@ -100,7 +103,8 @@ impl Sender {
         let cap = if known_by_id { PRODUCE.max } else { NAMES_TOPICS };
         match cluster.version(link, PRODUCE, cap) {
             Ok(version) => {
-                let (picked, refused) = picked.into_iter().partition(|p| version >= least_version(p.codec));
+                let mut picked = picked;
+                let refused = picked.extract_if(.., |p| version < least_version(p.codec)).collect();
                 self.refuse_codec(now, cluster, link, refused);
                 self.send_picked(now, cluster, link, version, picked);
             }
@@ -121,12 +125,12 @@ impl Sender {
     fn pick(&mut self, now: Instant, cluster: &Cluster, node: i32) -> Vec<Picked> {
         let in_flight_max = self.in_flight_max();
         let from = self.rotation;
-        let later = self.active.iter().copied().filter(|p| from.is_some_and(|f| *p > f));
-        let sooner = self.active.iter().copied().filter(|p| from.is_none_or(|f| *p <= f));
-        let places: Vec<Place> = later.chain(sooner).collect();
+        let mut places = self.places();
+        let sooner = from.map_or(0, |from| places.partition_point(|p| *p <= from));
+        places.rotate_left(sooner);
         let mut picked = Vec::new();
         let mut bytes = 0;
-        for place in places {
+        for &place in &places {
             let Some(topic) = self.topics.get_mut(place.topic as usize) else { continue };
             let Ok(index) = topic.index else { continue };
             if cluster.leader(index, place.partition).node != node {
@@ -159,6 +163,7 @@ impl Sender {
             picked.push(Picked { place, index, number: batch.number, len, codec: batch.codec(), body });
             queue.in_flight.push_back(batch);
         }
+        self.places = places;
         picked.sort_by_key(|p| p.place);
         picked
     }
