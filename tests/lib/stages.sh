@@ -27,7 +27,7 @@ stage_clippy() {
 }
 
 stage_unit() {
-  cargo test --no-fail-fast -p klamm -p klamm-codegen -p klamm-tokio -p klamm-wasi
+  cargo test --no-fail-fast -p klamm -p klamm-codegen -p klamm-tokio -p klamm-wasi --features klamm/futures,klamm-tokio/futures
   cargo test --no-fail-fast -p klamm-oracle --test reference --test damage
 }
 stage_tidy() { cargo test --no-fail-fast -p klamm-tidy; }
