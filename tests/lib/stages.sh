@@ -145,6 +145,11 @@ stage_examples() {
   fits hello-producer "$bytes"
 }
 
+stage_ingest() {
+  cargo clippy --manifest-path examples/ingest/Cargo.toml --all-targets -- -D warnings
+  cargo test --no-fail-fast --manifest-path examples/ingest/Cargo.toml -- --test-threads=2
+}
+
 stage_bench-smoke() {
   local dir op args bootstrap owner=$BASHPID
   cargo build --release -p klamm-bench

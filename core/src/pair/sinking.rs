@@ -110,11 +110,18 @@ fn a_record_is_kept_until_there_is_room() {
     assert_eq!((failed.record, failed.failed), (2, 1));
     assert!(matches!(failed.error, Error::TimedOut { knob: "max_block_ms", fate: Fate::NotPersisted, .. }), "{failed}");
     assert_eq!(flush(&pair, &mut sink), Poll::Ready(Ok(())), "a failure is told once");
+
+    // One that finds no room while one before it is under way, which then fails too: the one before is named.
     hand(&mut sink, record(0));
+    hand(&mut sink, record(1));
     assert!(flush(&pair, &mut sink).is_pending());
     let third = pair.expect(api::PRODUCE);
-    pair.acknowledge(&third, 5);
-    assert_eq!(flush(&pair, &mut sink), Poll::Ready(Ok(())));
+    pair.advance_ms(501);
+    assert!(flush(&pair, &mut sink).is_pending());
+    pair.refuse(&third, ErrorCode::INVALID_RECORD);
+    let Poll::Ready(Err(failed)) = flush(&pair, &mut sink) else { panic!("both have failed") };
+    assert_eq!((failed.record, failed.failed), (3, 2));
+    assert!(matches!(failed.error, Error::Broker { code: ErrorCode::INVALID_RECORD, .. }), "{failed}");
     drop(sink);
     assert_eq!(pair.client().budget().leased(Class::Produce), 0);
 }
