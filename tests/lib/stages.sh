@@ -31,7 +31,7 @@ stage_unit() {
   cargo test --no-fail-fast -p klamm-oracle --test reference --test damage
 }
 stage_tidy() { cargo test --no-fail-fast -p klamm-tidy; }
-stage_doc() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps; }
+stage_doc() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --features klamm/futures,klamm-tokio/futures; }
 stage_broker() { cargo test --no-fail-fast -p klamm-broker; }
 # Optimised, because it moves enough records to fill every budget several times.
 stage_memory() { cargo test --no-fail-fast --release -p klamm-bench; }

@@ -19,14 +19,16 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use klamm_tokio::{Budget, Client, Error, Fate, Producer, Record, RecordMetadata, Refused, Ticket};
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::json;
 use tokio::{
     sync::mpsc::{self, Permit, error::SendError},
     task::JoinHandle,
 };
 
-use crate::metrics::{Metrics, Reason};
+use crate::{
+    metrics::{Metrics, Reason},
+    object::check,
+};
 
 /// Events under way whose client does not wait, or no longer. Beyond, the buffer counts as full.
 const UNWATCHED_MAX: usize = 100_000;
@@ -80,9 +82,7 @@ impl Ingest {
             StatusCode::PAYLOAD_TOO_LARGE => Failure::refused(Reason::TooLarge, rejection.body_text()),
             _ => Failure::refused(Reason::BadJson, rejection.body_text()),
         })?;
-        // Parsing skips over strings without looking whether they are UTF-8.
-        let text = std::str::from_utf8(&body).map_err(|error| Failure::refused(Reason::BadJson, error))?;
-        serde_json::from_str::<Object>(text).map_err(|error| Failure::refused(Reason::BadJson, error))?;
+        let text = check(&body).map_err(|error| Failure::refused(Reason::BadJson, error))?;
         let full = |_| Failure::refused(Reason::BufferFull, "too many events are under way");
         let permit = self.unwatched.try_reserve().map_err(full)?;
         let record = Record::to(&self.topic).value(text).header("event_id", id);
@@ -213,27 +213,5 @@ fn is_full(error: &Error) -> bool {
         Error::Budget { .. } => true,
         Error::TimedOut { because: Some(because), .. } => matches!(**because, Error::Budget { .. }),
         _ => false,
-    }
-}
-
-/// Any JSON object; nothing of it is kept.
-struct Object;
-
-impl<'de> Deserialize<'de> for Object {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_map(Object)
-    }
-}
-
-impl<'de> Visitor<'de> for Object {
-    type Value = Object;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Object)
     }
 }

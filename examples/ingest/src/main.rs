@@ -18,6 +18,7 @@
 
 mod events;
 mod metrics;
+mod object;
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
