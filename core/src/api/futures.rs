@@ -80,7 +80,7 @@ impl fmt::Display for Others<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             1 => Ok(()),
-            failed => write!(f, " (and {} others)", failed - 1),
+            failed => write!(f, ", the first of {failed} that failed"),
         }
     }
 }

@@ -143,7 +143,7 @@ fn the_first_failure_is_told() {
     let Poll::Ready(Err(failed)) = flush(&pair, &mut sink) else { panic!("two have failed") };
     assert_eq!((failed.record, failed.failed), (1, 2));
     assert!(matches!(failed.error, Error::Broker { code: ErrorCode::INVALID_RECORD, .. }), "{failed}");
-    assert!(format!("{failed}").contains("record 1 of the sink (and 1 others)"), "{failed}");
+    assert!(format!("{failed}").contains("record 1 of the sink, the first of 2 that failed: "), "{failed}");
 
     hand(&mut sink, to(0));
     let request = pair.expect(api::PRODUCE);

@@ -10,7 +10,9 @@ fn main() -> Result<(), klamm_tokio::Error> {
     println!("partition {}, offset {}", meta.partition(), meta.offset());
     let mut consumer = client.consumer().topics(["greetings"]).from(StartAt::Earliest).build()?;
     if let Some(records) = consumer.next().wait()? {
-        records.iter().for_each(|record| println!("{}: {:?}", record.offset(), record.value()));
+        for record in &records {
+            println!("{}: {}", record.offset(), String::from_utf8_lossy(record.value().unwrap_or_default()));
+        }
     }
     Ok(())
 }
