@@ -51,6 +51,11 @@ impl Server {
 
     /// Waits for its end; what it said last: accepted, acknowledged.
     fn ended(&mut self) -> (u64, u64) {
+        let waiting = Instant::now();
+        while self.child.try_wait().expect("it is ours").is_none() {
+            assert!(waiting.elapsed() < Duration::from_secs(30), "it does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
         let line = self.said.next().expect("it says what came of it").expect("readable");
         let status = self.child.wait().expect("it is ours");
         assert!(status.success(), "{status}: {line}");
