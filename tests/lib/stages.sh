@@ -115,6 +115,7 @@ stage_java() {
 stage_interop() {
   cargo test --no-fail-fast --manifest-path tests/interop/Cargo.toml -- --test-threads=2
   cargo test --no-fail-fast -p klamm-tokio --features zstd-native --lib codecs
+  cargo clippy --manifest-path tests/ingest-rdkafka/Cargo.toml -- -D warnings
 }
 
 stage_oracle() { cargo test --no-fail-fast -p klamm-oracle --test java -- --nocapture; }
