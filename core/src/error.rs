@@ -242,6 +242,11 @@ impl Error {
         }
     }
 
+    /// For transports: the host failed at something that the client cannot be without, `what`.
+    pub fn of_host(what: impl Into<String>, error: TransportError) -> Error {
+        Error::Transport { tried: alloc::vec![(what.into(), error)] }
+    }
+
     pub(crate) fn config(knob: &'static str, why: impl Into<String>) -> Error {
         Error::Config { knob, why: why.into() }
     }

@@ -60,6 +60,10 @@ pub use api::{
     DeletedRecords, Enqueue, ListedOffset, NewTopic, OffsetSpec, Payload, Producer, ProducerBuilder, Record, Refused,
     new,
 };
+#[cfg(feature = "futures")]
+pub use api::{RecordSink, SinkError};
+#[cfg(feature = "std")]
+pub use api::{Wait, check_waits_with};
 pub use budget::{Budget, Class, Memory, MemoryLine, MemoryPlan};
 pub use clock::Clock;
 pub use code::ErrorCode;

@@ -191,7 +191,11 @@ impl Machine {
             match command {
                 Command::Produce(shared) => {
                     let slot = self.number();
-                    self.senders.insert(slot, Sender::new(slot, shared));
+                    let sender = Sender::new(slot, shared);
+                    if self.close_by.is_some() {
+                        sender.close();
+                    }
+                    self.senders.insert(slot, sender);
                 }
                 Command::Consume(shared) => {
                     let slot = self.number();
@@ -245,13 +249,22 @@ impl Machine {
         }
     }
 
-    /// When the last handle is gone, what is in the buffers has `close_timeout_ms`; then everything ends.
+    /// When the last handle is gone, or somebody said so, what is in the buffers has `close_timeout_ms`; then everything
+    /// ends.
     fn close(&mut self, now: Instant) {
-        if self.shared.has_handles() {
+        if !self.shared.is_ending() {
             return;
         }
         let span = Duration::from_millis(u64::from(self.shared.config.close_timeout_ms));
-        let by = *self.close_by.get_or_insert(now.after(span));
+        let by = match self.close_by {
+            Some(by) => by,
+            None => {
+                // Where there still are handles, their producers would take records for ever.
+                self.senders.values().for_each(Sender::close);
+                self.settled = false;
+                *self.close_by.insert(now.after(span))
+            }
+        };
         let idle = self.senders.is_empty();
         if idle || by <= now {
             self.end(now);

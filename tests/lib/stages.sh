@@ -27,12 +27,12 @@ stage_clippy() {
 }
 
 stage_unit() {
-  cargo test --no-fail-fast -p klamm -p klamm-codegen -p klamm-tokio -p klamm-wasi
+  cargo test --no-fail-fast -p klamm -p klamm-codegen -p klamm-tokio -p klamm-wasi --features klamm/futures,klamm-tokio/futures
   cargo test --no-fail-fast -p klamm --features simd --lib -- crc32c zstd
   cargo test --no-fail-fast -p klamm-oracle --test reference --test damage
 }
 stage_tidy() { cargo test --no-fail-fast -p klamm-tidy; }
-stage_doc() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps; }
+stage_doc() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --features klamm/futures,klamm-tokio/futures; }
 stage_broker() { cargo test --no-fail-fast -p klamm-broker; }
 # Optimised, because it moves enough records to fill every budget several times.
 stage_memory() { cargo test --no-fail-fast --release -p klamm-bench; }
@@ -116,6 +116,7 @@ stage_java() {
 stage_interop() {
   cargo test --no-fail-fast --manifest-path tests/interop/Cargo.toml -- --test-threads=2
   cargo test --no-fail-fast -p klamm-tokio --features zstd-native --lib codecs
+  cargo clippy --manifest-path tests/ingest-rdkafka/Cargo.toml -- -D warnings
 }
 
 stage_oracle() { cargo test --no-fail-fast -p klamm-oracle --test java -- --nocapture; }
@@ -144,6 +145,11 @@ stage_examples() {
   read -r bytes _ < <(loaded "$target/release/hello_producer")
   echo "note: a producer's program of $bytes bytes"
   fits hello-producer "$bytes"
+}
+
+stage_ingest() {
+  cargo clippy --manifest-path examples/ingest/Cargo.toml --all-targets -- -D warnings
+  cargo test --no-fail-fast --manifest-path examples/ingest/Cargo.toml -- --test-threads=2
 }
 
 stage_bench-smoke() {

@@ -29,16 +29,16 @@ pub async fn connect(bootstrap: impl Into<String>) -> Result<Client, Error> {
 /// # Errors
 /// [`Error::Config`] at once; when `connect_timeout_ms` is over, the reason, with every address that was tried.
 pub async fn connect_with(config: Config) -> Result<Client, Error> {
-    let (client, driver) = build(config)?;
+    let (client, driver) = build(config, Tokio::current())?;
     tokio::spawn(async move { poll_fn(|cx| driver.poll(cx)).await });
     client.connected().await?;
     Ok(client)
 }
 
 /// A client, and its driver where the client's handles find it.
-fn build(mut config: Config) -> Result<(Client, Arc<Inline>), Error> {
+pub(crate) fn build(mut config: Config, transport: Tokio) -> Result<(Client, Arc<Inline>), Error> {
     config.codecs.get_or_insert_with(|| Arc::new(FastCodecs));
-    let (client, driver) = klamm::new(config, Tokio::current())?;
+    let (client, driver) = klamm::new(config, transport)?;
     let driver = Arc::new(Inline(Mutex::new(Some(driver))));
     let weak: Weak<dyn Drive> = Arc::downgrade(&driver) as Weak<dyn Drive>;
     client.drive_inline(weak);
@@ -46,11 +46,11 @@ fn build(mut config: Config) -> Result<(Client, Arc<Inline>), Error> {
 }
 
 /// A driver behind a lock, so that a handle that finds it idle may poll it where it stands.
-struct Inline(Mutex<Option<Driver<Tokio>>>);
+pub(crate) struct Inline(Mutex<Option<Driver<Tokio>>>);
 
 impl Inline {
     /// The driver's own task.
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut place = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(driver) = place.as_mut() else { return Poll::Ready(()) };
         if driver.poll(cx).is_pending() {
@@ -105,7 +105,7 @@ mod tests {
         let _inside = runtime.enter();
         let cluster = serve(ClusterConfig::default()).expect("ports on loopback");
         cluster.cluster().create_topic("held", 1, 1);
-        let (client, driver) = build(Config::new(cluster.bootstrap())).expect("a client");
+        let (client, driver) = build(Config::new(cluster.bootstrap()), Tokio::current()).expect("a client");
         let task = Arc::clone(&driver);
         let task = runtime.spawn(async move { poll_fn(|cx| task.poll(cx)).await });
         let producer = client.producer().build().expect("a producer");

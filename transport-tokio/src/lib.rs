@@ -23,8 +23,11 @@
 //!
 //! The driver runs as a task of the runtime that [`connect`] is called in. A handle that finds it idle drives it in its
 //! own thread, which halves what a lone record costs; handles may be used in any thread, also outside the runtime.
+//!
+//! Programs without async: see [`blocking`]. Streams and sinks: the feature `futures`.
 #![forbid(unsafe_code)]
 
+pub mod blocking;
 mod codecs;
 mod connect;
 mod dial;

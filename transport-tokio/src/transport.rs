@@ -40,6 +40,7 @@ impl Timer {
 impl Tokio {
     /// A transport on this runtime.
     pub fn new(runtime: Handle) -> Self {
+        klamm::check_waits_with(refuse_to_wait_in_tasks);
         Tokio { runtime, clock: Arc::new(HostClock { start: std::time::Instant::now() }), timer: None }
     }
 
@@ -49,6 +50,13 @@ impl Tokio {
     /// Outside a tokio runtime, as [`Handle::current`] does.
     pub fn current() -> Self {
         Tokio::new(Handle::current())
+    }
+}
+
+/// Panics in a thread that runs async tasks: tokio itself knows which do, and says it only in this way.
+fn refuse_to_wait_in_tasks() {
+    if let Ok(runtime) = Handle::try_current() {
+        runtime.block_on(std::future::ready(()));
     }
 }
 

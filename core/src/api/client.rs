@@ -98,6 +98,14 @@ impl Client {
         &self.shared().budget
     }
 
+    /// Ends the client although there are handles of it, and returns at once. Producers refuse further records; what is in
+    /// their buffers is sent without lingering, for at most `close_timeout_ms`. Then the driver ends: records that are not
+    /// settled fail with [`Error::Closed`] and their fate, consumers answer `None` once what was fetched is taken, and
+    /// whoever waits is told. Doing it again changes nothing.
+    pub fn shut_down(&self) {
+        self.shared().shut_down();
+    }
+
     /// Lets handles poll the driver in their own thread when it is idle. For transports that keep their driver behind a
     /// lock; see [`Drive`].
     pub fn drive_inline(&self, driver: Weak<dyn Drive>) {

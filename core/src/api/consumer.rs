@@ -4,7 +4,12 @@ use alloc::{
     string::{String, ToString},
     vec::Vec,
 };
-use core::{fmt, future::poll_fn, time::Duration};
+use core::{
+    fmt,
+    future::poll_fn,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use super::{Command, Held, Shared};
 use crate::{
@@ -117,8 +122,11 @@ impl Consumer {
     /// passes it. Other partitions go on; calling again goes on with them. Temporary errors are not told, but
     /// mended.
     pub async fn next(&mut self) -> Result<Option<Records>, Error> {
-        let (shared, inflater) = (&self.shared, self.inflater.get_mut());
-        poll_fn(|cx| shared.poll_next(inflater, cx.waker())).await
+        poll_fn(|cx| self.poll_records(cx)).await
+    }
+
+    pub(super) fn poll_records(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Records>, Error>> {
+        self.shared.poll_next(self.inflater.get_mut(), cx.waker())
     }
 
     /// Reads a partition from somewhere else. What was fetched before is not handed out any more.

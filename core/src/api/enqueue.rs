@@ -74,39 +74,51 @@ impl<'p, 'r> Enqueue<'p, 'r> {
         }
     }
 
-    /// Enlisted first, tried after: what happens in between is not missed.
     fn try_enlisted(
         &mut self,
         cx: &mut Context<'_>,
         record: &Record<'_>,
         first: Option<Refusal>,
     ) -> Poll<Result<Ticket, Error>> {
-        let producer = self.producer;
-        let shared = producer.shared();
-        let clock = &shared.client.clock;
-        let span = Duration::from_millis(u64::from(shared.config.max_block_ms));
-        let wait = self.wait.get_or_insert_with(|| Wait::new(shared, clock.now().after(span)));
-        if let Err(too_many) = wait.enlist(cx.waker()) {
+        let shared = self.producer.shared();
+        let wait = self.wait.get_or_insert_with(|| Wait::new(shared, shared.blocked_until()));
+        self.producer.poll_append(cx.waker(), record, &mut wait.place, wait.until, first)
+    }
+}
+
+impl Producer {
+    /// Tries until a moment to take a record, and leaves the waker in the meantime. Enlisted first, tried after: what
+    /// happens in between is not missed. `first` is why it was not taken before, if it was tried.
+    pub(super) fn poll_append(
+        &self,
+        waker: &Waker,
+        record: &Record<'_>,
+        place: &mut Place,
+        until: Instant,
+        first: Option<Refusal>,
+    ) -> Poll<Result<Ticket, Error>> {
+        let shared = self.shared();
+        if !shared.waits.enlist(place, until, waker) {
             return Poll::Ready(Err(match first {
-                Some(Refusal::Full { .. }) => producer.full(),
-                _ => too_many,
+                Some(Refusal::Full { .. }) => self.full(),
+                _ => too_many_waiters(&shared.client),
             }));
         }
-        let refusal = match producer.append(record) {
+        let refusal = match self.append(record) {
             Ok(ticket) => return Poll::Ready(Ok(ticket)),
             Err(Refusal::Error(error)) => return Poll::Ready(Err(error)),
             Err(refusal) => refusal,
         };
-        let reason = producer.reason(record, &refusal);
+        let reason = self.reason(record, &refusal);
         if let Some(error) = &reason
             && !error.is_retriable()
         {
             return Poll::Ready(Err(error.clone()));
         }
-        if clock.now() >= wait.until {
+        if shared.client.clock.now() >= until {
             return Poll::Ready(Err(Error::TimedOut {
                 what: alloc::format!("taking a record to {} into the buffer", record.topic),
-                after: span,
+                after: Duration::from_millis(u64::from(shared.config.max_block_ms)),
                 knob: "max_block_ms",
                 fate: Fate::NotPersisted,
                 because: reason.map(Box::new),

@@ -4,9 +4,13 @@ mod admin;
 mod client;
 mod consumer;
 mod enqueue;
+#[cfg(feature = "futures")]
+mod futures;
 mod producer;
 mod record;
 mod shared;
+#[cfg(feature = "std")]
+mod wait;
 
 pub use admin::{
     Admin, AdminError, BrokerDescription, ClusterDescription, CreatedTopic, DeletedRecords, ListedOffset, NewTopic,
@@ -17,6 +21,10 @@ pub(crate) use client::client_of;
 pub use client::{Client, new};
 pub use consumer::{Consumer, ConsumerBuilder};
 pub use enqueue::{Enqueue, Refused};
+#[cfg(feature = "futures")]
+pub use futures::{RecordSink, SinkError};
 pub use producer::{Producer, ProducerBuilder};
 pub use record::{Payload, Record};
 pub(crate) use shared::{Command, Contact, Held, Shared, whole_ms};
+#[cfg(feature = "std")]
+pub use wait::{Wait, check_waits_with};

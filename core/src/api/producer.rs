@@ -194,6 +194,13 @@ impl Producer {
         }
     }
 
+    /// The producer as a [`Sink`](futures_sink::Sink) of records, which keeps at most 10,000 of them unsettled. Several
+    /// sinks of one producer share its buffer; each tells of its own records.
+    #[cfg(feature = "futures")]
+    pub fn sink<'r>(&self) -> super::RecordSink<'r> {
+        super::RecordSink::new(self.clone())
+    }
+
     /// Waits until every record that is in the buffer now is settled, one way or the other. Records are sent without
     /// lingering.
     ///

@@ -1,7 +1,7 @@
 //! What all handles of a client share with its driver.
 
 use alloc::{boxed::Box, collections::VecDeque};
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::{
     Clock, Error, Instant,
@@ -36,6 +36,8 @@ pub(crate) struct Shared {
     coarse_ms: AtomicUsize,
     /// Live handles of every kind. At zero the client ends.
     handles: AtomicUsize,
+    /// The client ends although there are handles.
+    shut_down: AtomicBool,
     /// Producers and consumers whose slot the driver has not freed.
     slots: AtomicUsize,
     inner: Lock<Inner>,
@@ -63,6 +65,7 @@ impl Shared {
             waits,
             coarse_ms: AtomicUsize::new(0),
             handles: AtomicUsize::new(0),
+            shut_down: AtomicBool::new(false),
             slots: AtomicUsize::new(0),
             inner: Lock::new(Inner::default()),
         })
@@ -92,11 +95,11 @@ impl Shared {
     /// Hands a command to the driver; one that it cannot take comes back.
     ///
     /// # Errors
-    /// [`Error::Closed`] when the driver is gone; [`Error::Config`] when too much waits for it.
+    /// [`Error::Closed`] when the client ends or its driver is gone; [`Error::Config`] when too much waits for it.
     pub(crate) fn command(&self, command: Command) -> Result<(), (Error, Command)> {
         {
             let mut inner = self.inner.lock();
-            if inner.ended {
+            if inner.ended || self.shut_down.load(Ordering::SeqCst) {
                 return Err((Error::Closed { fate: crate::Fate::NotPersisted }, command));
             }
             if inner.commands.len() >= COMMANDS_MAX + self.config.max_handles {
@@ -140,8 +143,15 @@ impl Shared {
         }
     }
 
-    pub(crate) fn has_handles(&self) -> bool {
-        self.handles.load(Ordering::SeqCst) > 0
+    /// Ends the client although there are handles.
+    pub(crate) fn shut_down(&self) {
+        self.shut_down.store(true, Ordering::SeqCst);
+        self.kick.wake();
+    }
+
+    /// Whether the client is to end: nobody can use it any more, or it was told to.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.shut_down.load(Ordering::SeqCst) || self.handles.load(Ordering::SeqCst) == 0
     }
 
     /// The driver tells how the first contact goes.

@@ -99,6 +99,36 @@ fn dropping_the_last_handle_sends_what_is_in_the_buffer() {
     assert_eq!(tickets.iter().map(offset).collect::<Vec<_>>(), [1, 2]);
 }
 
+/// A client that is shut down sends what is in its buffers at once, though it would linger, takes nothing more, and ends
+/// although there are handles; those that wait are told.
+#[test]
+fn a_client_that_is_shut_down_ends_with_its_handles() {
+    let mut pair = Pair::new();
+    let producer = pair.client().producer().linger(core::time::Duration::from_secs(5)).build().expect("builds");
+    let ticket = pair.enqueue(&producer, Record::to("t").partition(0).value("a"));
+    let mut consumer = pair.client().consumer().assign([("t", 0)]).from(StartAt::Offset(0)).build().expect("builds");
+    pair.turn();
+    assert!(pair.take(api::PRODUCE).is_none(), "it lingers");
+    assert!(fetching::next(&pair, &mut consumer).is_pending());
+    let unseen = pair.client().producer().build().expect("builds");
+    pair.client().shut_down();
+    pair.client().shut_down();
+    let late = pair.client().producer().build().expect_err("it ends");
+    assert_eq!(late, Error::Closed { fate: Fate::NotPersisted });
+    let request = pair.expect(api::PRODUCE);
+    let refused = producer.try_enqueue(Record::to("t").partition(0).value("late")).expect_err("it ends");
+    assert!(matches!(refused.error(), Error::Closed { fate: Fate::NotPersisted }));
+    assert!(!pair.ended);
+    let woken = pair.woken.count();
+    pair.acknowledge(&request, 4);
+    pair.turn();
+    assert!(pair.ended);
+    assert_eq!(offset(&ticket), 4);
+    assert!(pair.woken.count() > woken, "the consumer's task waits on");
+    assert!(matches!(fetching::next(&pair, &mut consumer), Poll::Ready(Ok(None))));
+    drop(unseen);
+}
+
 /// Trap 108: a client that cannot send what it holds ends all the same, in its close timeout.
 #[test]
 fn closing_is_bounded() {

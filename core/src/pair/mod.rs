@@ -14,6 +14,8 @@ mod metadata;
 mod packing;
 mod producing;
 mod retrying;
+#[cfg(feature = "futures")]
+mod sinking;
 mod splitting;
 
 pub(crate) use codec::Rle;

@@ -185,6 +185,12 @@ impl Ticket {
         Some(told_of(outcome, told, index).map(|at| at.metadata(Arc::clone(outcome), self.timestamp_ms)))
     }
 
+    /// Whether polling it resolves it. It does, too, once it has resolved.
+    #[cfg(feature = "futures")]
+    pub(crate) fn is_settled(&self) -> bool {
+        self.outcome.as_ref().is_none_or(|outcome| outcome.result.is_completed())
+    }
+
     /// The same, and the end of the ticket.
     #[inline]
     fn take(&mut self) -> Option<Result<RecordMetadata, Error>> {

@@ -5,7 +5,10 @@ use alloc::{
     collections::{BTreeMap, VecDeque},
     vec::Vec,
 };
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::{
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
+    time::Duration,
+};
 
 use super::{
     accumulator::{SHARDS, Shard},
@@ -13,7 +16,7 @@ use super::{
     packer::Packer,
 };
 use crate::{
-    Error,
+    Error, Instant,
     api::Shared,
     config::ProducerConfig,
     sync::{Arc, Lock},
@@ -183,6 +186,11 @@ impl ProducerShared {
         Ok(topic)
     }
 
+    /// How long a record that is handed over now may wait for metadata or room.
+    pub(crate) fn blocked_until(&self) -> Instant {
+        self.client.clock.now().after(Duration::from_millis(u64::from(self.config.max_block_ms)))
+    }
+
     /// Somebody waits for room of so many chunks: open batches must be sent though they are neither full nor due.
     pub(crate) fn press(&self, chunks: usize) {
         {
@@ -240,7 +248,7 @@ pub(super) fn least(a: usize, b: usize) -> usize {
 mod tests {
     use super::*;
     use crate::producer::accumulator::Appending;
-    use crate::{Budget, Clock, Config, Instant, budget::Memory, kick::Kick};
+    use crate::{Budget, Clock, Config, budget::Memory, kick::Kick};
 
     struct Stopped;
 

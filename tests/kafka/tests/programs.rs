@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use klamm_kafka_tests::Cluster;
-use klamm_tokio::{NewTopic, Record, StartAt::Earliest};
+use klamm_tokio::{NewTopic, Record, StartAt::Earliest, Wait, blocking};
 
 type Result = std::result::Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
@@ -96,5 +96,33 @@ async fn the_first_program_runs_on_one_thread() -> Result {
             next += 1;
         }
     }
+    Ok(())
+}
+
+/// Without async, from the main thread and from others; what is only in the buffer is sent as the client is dropped.
+#[test]
+fn a_program_without_async_runs() -> Result {
+    let cluster = Cluster::start(1, &[]);
+    let client = blocking::connect(cluster.bootstrap())?;
+    client.admin().create_topics([NewTopic::new("plain", 1, 1)]).wait()?;
+    let producer = client.producer().linger(Duration::from_secs(60)).build()?;
+    let ticket = producer.enqueue(Record::to("plain").value("0")).wait()?;
+    producer.flush().wait()?;
+    assert_eq!(ticket.wait()?.offset(), 0);
+    let mut consumer = client.consumer().topics(["plain"]).from(Earliest).build()?;
+    let first = consumer.next().wait()?.ok_or("closed")?.len();
+    let reading = std::thread::spawn(move || -> std::result::Result<usize, klamm_tokio::Error> {
+        let mut seen = first;
+        while let Some(records) = consumer.next().wait()? {
+            seen += records.len();
+        }
+        Ok(seen)
+    });
+    for i in 1..1_000 {
+        drop(producer.enqueue(Record::to("plain").value(format!("{i}"))).wait()?);
+    }
+    drop(client); // though there still are a producer and a consumer
+    assert!((1..=1_000).contains(&reading.join().expect("no panic")?), "it ended with the client");
+    assert_eq!(cluster.tool(&["get-offsets", "--topic", "plain"]).trim(), "plain:0:1000");
     Ok(())
 }

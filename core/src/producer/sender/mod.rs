@@ -177,6 +177,13 @@ impl Sender {
         self.next
     }
 
+    /// Takes no more records from the handles.
+    pub(crate) fn close(&self) {
+        if !self.shared.is_closed() {
+            self.shared.close();
+        }
+    }
+
     /// Closed and settled: nothing is left to do.
     pub(crate) fn is_done(&self) -> bool {
         self.closing && self.active.is_empty()

@@ -1,0 +1,81 @@
+//! `POST /events` as `examples/ingest` has it, over librdkafka's producer: the same web server, the same check, the same
+//! header and the same answer. What is not measured (metrics, the page, a shutdown) is not here.
+
+#[path = "../../../examples/ingest/src/object.rs"]
+mod object;
+
+use std::{
+    env,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::IntoResponse,
+    routing::post,
+};
+use rdkafka::{
+    ClientConfig,
+    message::{Header, OwnedHeaders},
+    producer::{FutureProducer, FutureRecord},
+};
+use serde_json::json;
+
+struct Ingest {
+    producer: FutureProducer,
+    topic: String,
+    process: u64,
+    next: AtomicU64,
+}
+
+#[tokio::main]
+async fn main() {
+    // As examples/ingest does it.
+    tokio::spawn(run()).await.expect("no panic");
+}
+
+async fn run() {
+    let setting = |name: &str| env::var(name).unwrap_or_else(|_| panic!("{name} is not set"));
+    let mut config = ClientConfig::new();
+    // As Klamm's defaults: idempotent, and so acknowledged by all replicas. What librdkafka lingers is said from outside.
+    config.set("bootstrap.servers", setting("KAFKA_BOOTSTRAP")).set("enable.idempotence", "true");
+    config.set("linger.ms", setting("LINGER_MS"));
+    let producer = config.create().expect("a producer");
+    let process = getrandom::u64().expect("randomness");
+    let ingest = Arc::new(Ingest { producer, topic: setting("TOPIC"), process, next: AtomicU64::new(0) });
+    let listener = tokio::net::TcpListener::bind(setting("LISTEN")).await.expect("the address is free");
+    println!("listening on http://{}", listener.local_addr().expect("an address"));
+    let app = Router::new().route("/events", post(take)).with_state(ingest);
+    axum::serve(listener, app).await.expect("it serves for ever");
+}
+
+async fn take(State(ingest): State<Arc<Ingest>>, body: Bytes) -> impl IntoResponse {
+    let id = format!("{:016x}{:016x}", ingest.process, ingest.next.fetch_add(1, Ordering::Relaxed));
+    let (status, body) = match object::check(&body) {
+        Err(error) => (StatusCode::BAD_REQUEST, json!({ "event_id": id, "error": error })),
+        Ok(text) => {
+            let headers = OwnedHeaders::new_with_capacity(1).insert(Header { key: "event_id", value: Some(&id) });
+            let record = FutureRecord::<(), _>::to(&ingest.topic).payload(text).headers(headers);
+            match ingest.producer.send_result(record) {
+                Err((error, _)) => {
+                    (StatusCode::TOO_MANY_REQUESTS, json!({ "event_id": id, "error": error.to_string() }))
+                }
+                Ok(told) => match told.await.expect("the producer lives") {
+                    Ok(at) => {
+                        (StatusCode::OK, json!({ "event_id": id, "partition": at.partition, "offset": at.offset }))
+                    }
+                    Err((error, _)) => {
+                        (StatusCode::SERVICE_UNAVAILABLE, json!({ "event_id": id, "error": error.to_string() }))
+                    }
+                },
+            }
+        }
+    };
+    (status, [(CONTENT_TYPE, "application/json")], body.to_string())
+}
