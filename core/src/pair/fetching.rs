@@ -8,7 +8,7 @@ use crate::{
     Class, Config, Consumer, Error, ErrorCode, Memory, PeerFault, Records, ResetPolicy, StartAt,
     broker_role::{
         fetch_request::FetchRequest,
-        fetch_response::{LeaderIdAndEpoch, PartitionData},
+        fetch_response::{FetchResponse, FetchableTopicResponse, LeaderIdAndEpoch, PartitionData},
     },
     record::BatchError,
     wire::{Uuid, api},
@@ -244,6 +244,39 @@ fn a_new_topic_id_ends_the_session_that_knew_the_old_one() {
     pair.topic("t").id = Uuid([9; 16]);
     pair.bring(&request, 78, 0, &batch_of(3, &["b"]));
     assert_eq!(values(&records(&pair, &mut consumer)), ["b"]);
+}
+
+/// A broker whose session has something that nobody asked for tells of it at once, each time: the session begins anew, and
+/// if that does not help, a pause follows. What was asked for is taken all the same. Found by fuzzing.
+#[test]
+fn a_session_with_strangers_begins_anew() {
+    let mut pair = Pair::new();
+    let mut consumer = pair.client().consumer().assign([("t", 0)]).from(StartAt::Offset(0)).build().expect("builds");
+    let request = pair.expect(api::FETCH);
+    pair.answer_fetch(&request, 77, 0, &[]);
+    let strange = |pair: &mut Pair, request: &Request| {
+        let partitions = [PartitionData {
+            partition_index: 0,
+            error_code: ErrorCode::UNKNOWN_TOPIC_ID.0,
+            high_watermark: -1,
+            ..Default::default()
+        }];
+        let topic = FetchableTopicResponse { topic_id: Uuid([8; 16]), partitions: &partitions, ..Default::default() };
+        let body = FetchResponse { session_id: 77, responses: &[topic], ..Default::default() };
+        pair.answer(request, &body);
+    };
+    let request = pair.expect(api::FETCH);
+    assert_eq!(pair.session(&request), (77, 1));
+    strange(&mut pair, &request);
+    let request = pair.expect(api::FETCH);
+    assert_eq!((pair.session(&request), pair.wanted(&request).len()), ((0, 0), 1));
+    strange(&mut pair, &request);
+    pair.turn();
+    assert!(pair.take(api::FETCH).is_none(), "asked again at once");
+    let request = pair.await_request(api::FETCH, 2_000);
+    assert_eq!(pair.session(&request), (0, 0));
+    pair.bring(&request, 78, 0, &batch_of(0, &["a"]));
+    assert_eq!(values(&records(&pair, &mut consumer)), ["a"]);
 }
 
 /// Trap 78: some brokers never answer a fetch that may not wait at all; so none is sent, not even one that should be

@@ -48,11 +48,14 @@ impl Fetcher {
         if !code.is_ok() {
             return self.session_refused(now, cluster, &fetching, code);
         }
+        let agrees = self.is_asked_for(cluster, &fetching, &response);
         if fetching.alone.is_none()
             && let Some(session) = self.sessions.get_mut(&fetching.node)
         {
-            session.failures = 0;
             session.advance(response.session_id);
+            if agrees {
+                session.failures = 0;
+            }
         }
         for node in response.node_endpoints.iter().take(cluster.config.max_brokers) {
             cluster.hint_broker(now, node.node_id, node.host, node.port);
@@ -93,6 +96,23 @@ impl Fetcher {
         } else {
             self.shared.deliver(pieces.into_iter());
         }
+        if !agrees {
+            self.session_refused(now, cluster, &fetching, ErrorCode::INVALID_FETCH_SESSION_EPOCH);
+        }
+    }
+
+    /// Whether an answer tells of nothing but what was asked for. A broker that tells of more has another idea of the
+    /// session, and would do so at once each time it is asked: as in Java's client, the session begins anew.
+    fn is_asked_for(&self, cluster: &Cluster, fetching: &Fetching, response: &FetchResponse<'_>) -> bool {
+        response.responses.iter().all(|topic| {
+            topic_of(cluster, &topic).is_some_and(|index| {
+                topic.partitions.iter().all(|answer| {
+                    let place = u32::try_from(answer.partition_index).ok().map(|partition| (index, partition));
+                    let at = place.and_then(|place| self.by_place.get(&place));
+                    at.is_some_and(|at| fetching.parts.contains_key(at))
+                })
+            })
+        })
     }
 
     fn landed(&mut self, fetching: &Fetching) {
