@@ -479,7 +479,7 @@ impl Shortage {
 }
 
 /// The names of all kinds, by their numbers.
-const NAMES: [&str; 30] = [
+pub(crate) const NAMES: [&str; 30] = [
     "connecting",
     "connected",
     "connect_failed",
