@@ -83,7 +83,7 @@ use crate::{Acks, Class, ErrorCode, Fate, ResetPolicy};
 /// Takes a client's events.
 ///
 /// Called by whoever drives the client, in the middle of a turn, under no lock of Klamm's: it may use the client's handles, but
-/// everything that the client does waits for it. It must not panic.
+/// everything that the client does waits for it. It must not panic, and a handle that it owns keeps the client open.
 pub trait Observe: Send + Sync {
     /// Something happened.
     fn observe(&self, event: &Event<'_>);
