@@ -60,7 +60,7 @@ impl Events {
     /// Tells what happened. No lock may be held.
     pub(crate) fn tell<'a>(&self, make: impl FnOnce() -> Event<'a>) {
         if let Some(told) = &self.0 {
-            told.tell(&make());
+            told.make(make);
         }
     }
 
@@ -73,6 +73,14 @@ impl Events {
 }
 
 impl Told {
+    /// Apart from the code that it is called from: an event takes no room on the stack where there is none.
+    #[cold]
+    #[inline(never)]
+    fn make<'a>(&self, make: impl FnOnce() -> Event<'a>) {
+        self.tell(&make());
+    }
+
+    #[inline(never)]
     fn tell(&self, event: &Event<'_>) {
         let Some(cell) = self.gates.get(event.number()) else { return };
         let now = self.now.get();
