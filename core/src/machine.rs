@@ -188,9 +188,10 @@ impl Machine {
         if !cluster.events.is_on() {
             return;
         }
+        let inflate = fetchers.values().map(Fetcher::starving).chain(senders.values().map(Sender::split_wants));
         let needs = Needs {
             fetch,
-            inflate: fetchers.values().map(Fetcher::starving).max().unwrap_or(0),
+            inflate: inflate.max().unwrap_or(0),
             produce: senders.values().map(Sender::starving).max().unwrap_or(0),
             refused: senders.values().map(Sender::take_refused).sum::<usize>() + shared.waits.take_refused(),
             max_waiters: shared.config.max_waiters,

@@ -204,7 +204,7 @@ fn client(f: &mut Printable<'_, '_>, event: &Event<'_>) -> fmt::Result {
 
 fn kept(f: &mut Printable<'_, '_>, shortage: &Shortage) -> fmt::Result {
     let Shortage { class, limit, wanted, lasted, held, queued, standing, promised } = shortage;
-    let what = if *class == Class::Fetch { "a fetch has" } else { "next() has" };
+    let what = if *class == Class::Fetch { "a fetch has" } else { "next(), or a batch that is to be split, has" };
     write!(
         f,
         "{what} waited for {wanted} bytes of {class} memory for {lasted:?}: of {limit} bytes ({}) ",

@@ -42,7 +42,7 @@ impl Lasting {
 pub(crate) struct Needs {
     /// Bytes of the Fetch class for a fetch.
     pub(crate) fetch: usize,
-    /// Bytes of the Inflate class for a task that waits in `next()`.
+    /// Bytes of the Inflate class for a task that waits in `next()`, or for a batch that is to be split.
     pub(crate) inflate: usize,
     /// Bytes of the Produce class for a record.
     pub(crate) produce: usize,

@@ -73,6 +73,8 @@ pub(crate) struct Sender {
     work: VecDeque<(Place, u64)>,
     /// Something is to be split that there was no room for; before then there is no use in trying again.
     split_at: Instant,
+    /// Bytes of the first batch that waits for that; 0: none does.
+    split_wants: usize,
     /// Seal everything now.
     forced: bool,
     /// Somebody waits for room of so many chunks, the fewest if there are several: nothing lingers, and they are told
@@ -101,6 +103,7 @@ impl Sender {
             packer,
             work: VecDeque::new(),
             split_at: Instant::ZERO,
+            split_wants: 0,
             forced: false,
             pressed: 0,
             closing: false,
@@ -158,6 +161,11 @@ impl Sender {
     /// Bytes that somebody waits for and cannot have; 0: nobody.
     pub(crate) fn starving(&self) -> usize {
         self.pressed.saturating_mul(self.shared.client.budget.chunk_bytes())
+    }
+
+    /// Bytes of the Inflate class that a batch waits for, to be split there; 0: none does.
+    pub(crate) fn split_wants(&self) -> usize {
+        self.split_wants
     }
 
     /// Tasks that were refused since this was last asked, because too many wait.

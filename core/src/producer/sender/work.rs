@@ -49,7 +49,10 @@ impl Sender {
                 }
             }
         }
-        if !waiting.is_empty() {
+        self.split_wants = 0;
+        if let Some((place, number)) = waiting.first().copied() {
+            let batch = self.queue(place).and_then(|q| q.queue.iter().find(|b| b.number == number));
+            self.split_wants = batch.map_or(0, |b| b.body().len());
             if self.split_at <= now {
                 self.split_at = now.after(STARVED_AGAIN);
             }
