@@ -39,6 +39,7 @@ mod config;
 mod consumer;
 mod driver;
 pub mod error;
+pub mod event;
 #[cfg(feature = "unstable-fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -72,6 +73,7 @@ pub use config::{Acks, Config, ConsumerConfig, ProducerConfig, ResetPolicy, Star
 pub use consumer::{OwnedHeader, OwnedRecord, Records, RecordsIter};
 pub use driver::{ByteStream, Driver, EmbeddedIo, Endpoint, Phase, Transport, TransportError};
 pub use error::{Error, Fate, PeerFault};
+pub use event::{Event, Level, Observe};
 pub use kick::Drive;
 pub use producer::{RecordMetadata, Ticket};
 pub use record::{RecordHeader, RecordView, TimestampType};

@@ -20,6 +20,7 @@ use crate::{
     cluster::{self, Cluster, other_protocol},
     consumer::{FetchRoom, Fetcher, Fetching, OffsetsAsked},
     error::{Fate, PeerFault},
+    event::{Event, Needs, Watch},
     link::{Incoming, LinkId, Pending, Room, State, Unanswered, Use},
     producer::{Produced, Sender},
     rng::Rng,
@@ -72,6 +73,7 @@ pub(crate) struct Machine {
     /// Whose turn to fetch it is.
     first_fetcher: usize,
     admin: AdminCalls,
+    watch: Watch,
     /// Whether everything was done that could be, since the last thing came in.
     settled: bool,
     /// Set when the last handle is gone: the buffers have until then.
@@ -93,6 +95,7 @@ impl Machine {
             next_number: 0,
             first_fetcher: 0,
             admin: AdminCalls::default(),
+            watch: Watch::default(),
             settled: false,
             close_by: None,
             ended: false,
@@ -106,6 +109,7 @@ impl Machine {
     /// A turn of the driver begins.
     pub(crate) fn begin(&mut self, now: Instant) {
         self.shared.set_coarse(now);
+        self.cluster.events.begin(now);
         self.settled = false;
     }
 
@@ -139,7 +143,8 @@ impl Machine {
         for sender in self.senders.values_mut() {
             sender.run(now, &mut self.cluster);
         }
-        self.fetch(now);
+        let wanted = self.fetch(now);
+        self.watch(now, wanted);
         self.admin.run(now, &mut self.cluster);
         // Whoever ran may have found metadata out of date.
         self.cluster.run(now);
@@ -153,13 +158,15 @@ impl Machine {
 
     /// Consumers take turns, from the one on that found no room last time: others would take what comes back as soon as
     /// it does.
-    fn fetch(&mut self, now: Instant) {
+    /// Answers how many bytes were wanted for which there was no room.
+    fn fetch(&mut self, now: Instant) -> usize {
         let streams = self.streams();
         let (budget, kick) = (Arc::clone(&self.shared.budget), Arc::clone(&self.shared.kick));
         if self.fetchers.is_empty() {
-            return budget.has_asked(&kick, false);
+            budget.has_asked(&kick, false);
+            return 0;
         }
-        let mut room = FetchRoom { streams, is_short: !budget.may_fetch(&kick), refused: false };
+        let mut room = FetchRoom { streams, is_short: !budget.may_fetch(&kick), refused: false, wanted: 0 };
         let first = self.first_fetcher;
         let (sooner, later): (Vec<_>, Vec<_>) = self.fetchers.iter_mut().partition(|(number, _)| **number < first);
         for (number, fetcher) in later.into_iter().chain(sooner) {
@@ -172,6 +179,25 @@ impl Machine {
         budget.has_asked(&kick, room.refused);
         // Shares were counted by the turn before: once more, by this one's.
         self.settled &= self.streams() == streams;
+        room.wanted
+    }
+
+    /// Tells who keeps what others wait for.
+    fn watch(&mut self, now: Instant, fetch: usize) {
+        let Machine { shared, cluster, senders, fetchers, watch, .. } = self;
+        if !cluster.events.is_on() {
+            return;
+        }
+        let inflate = fetchers.values().map(Fetcher::starving).chain(senders.values().map(Sender::split_wants));
+        let needs = Needs {
+            fetch,
+            inflate: inflate.max().unwrap_or(0),
+            produce: senders.values().map(Sender::starving).max().unwrap_or(0),
+            refused: senders.values().map(Sender::take_refused).sum::<usize>() + shared.waits.take_refused(),
+            max_waiters: shared.config.max_waiters,
+        };
+        let queued = || fetchers.values().map(Fetcher::queued).sum();
+        watch.look(now, &needs, queued, &shared.budget, &cluster.events);
     }
 
     fn streams(&self) -> usize {
@@ -191,6 +217,10 @@ impl Machine {
             match command {
                 Command::Produce(shared) => {
                     let slot = self.number();
+                    let acks = shared.config.acks;
+                    if shared.config.idempotence.is_none() && !shared.config.idempotent() {
+                        self.cluster.events.tell(|| Event::NotIdempotent { acks });
+                    }
                     let sender = Sender::new(slot, shared);
                     if self.close_by.is_some() {
                         sender.close();
@@ -259,6 +289,7 @@ impl Machine {
         let by = match self.close_by {
             Some(by) => by,
             None => {
+                self.cluster.events.tell(|| Event::Closing { within: span });
                 // Where there still are handles, their producers would take records for ever.
                 self.senders.values().for_each(Sender::close);
                 self.settled = false;
@@ -276,24 +307,29 @@ impl Machine {
         if core::mem::replace(&mut self.ended, true) {
             return;
         }
+        // What ends now ends with the client: one event says so.
+        let events = core::mem::take(&mut self.cluster.events);
         self.cluster.close_all(now);
         while let Some(lost) = self.cluster.next_lost() {
             self.on_lost(now, lost);
         }
+        let mut unsettled = 0;
         let left = self.shared.end();
         for command in left {
             match command {
-                Command::Produce(shared) => Sender::new(0, shared).abandon(),
+                Command::Produce(shared) => unsettled += Sender::new(0, shared).abandon(),
                 Command::Consume(shared) => Fetcher::new(0, shared).abandon(),
                 Command::Admin(operation) => self.admin.add(operation),
             }
         }
-        self.senders.values_mut().for_each(Sender::abandon);
+        unsettled += self.senders.values_mut().map(Sender::abandon).sum::<usize>();
         self.fetchers.values_mut().for_each(Fetcher::abandon);
         self.admin.abandon(&Error::Closed { fate: Fate::NotPersisted });
         self.senders.clear();
         self.fetchers.clear();
         self.shared.budget.has_asked(&self.shared.kick, false);
+        events.end();
+        events.tell(|| Event::Closed { unsettled });
     }
 
     /// The transport opened a connection.

@@ -1,7 +1,10 @@
 //! Tasks that wait for something the driver will bring about: room, metadata, a flush, an answer.
 
 use alloc::collections::BTreeMap;
-use core::task::Waker;
+use core::{
+    sync::atomic::{AtomicUsize, Ordering},
+    task::Waker,
+};
 
 use crate::{Instant, sync::Lock};
 
@@ -11,6 +14,8 @@ use crate::{Instant, sync::Lock};
 pub(crate) struct Waits {
     list: Lock<List>,
     max: usize,
+    /// How many were refused because the list was full.
+    refused: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -26,7 +31,12 @@ pub(crate) struct Place(Option<u64>);
 
 impl Waits {
     pub(crate) fn new(max: usize) -> Self {
-        Waits { list: Lock::new(List::default()), max }
+        Waits { list: Lock::new(List::default()), max, refused: AtomicUsize::new(0) }
+    }
+
+    /// How many were refused since this was last asked, because the list was full.
+    pub(crate) fn take_refused(&self) -> usize {
+        if self.refused.load(Ordering::Relaxed) == 0 { 0 } else { self.refused.swap(0, Ordering::Relaxed) }
     }
 
     /// Puts a task on the list, or renews its waker. `false`: the list is full.
@@ -43,6 +53,7 @@ impl Waits {
             return true;
         }
         if list.waiting.len() >= self.max {
+            self.refused.fetch_add(1, Ordering::Relaxed);
             return false;
         }
         let id = list.next;

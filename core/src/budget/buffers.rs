@@ -288,7 +288,6 @@ impl Budget {
     }
 
     /// Bytes of the Fetch class that are promised to answers on their way.
-    #[cfg(test)]
     pub(crate) fn promised(&self) -> usize {
         self.promised.load(Ordering::SeqCst)
     }

@@ -2,10 +2,11 @@
 
 use core::time::Duration;
 
-use super::{Broker, Cluster, LINK_BYTES, Output};
+use super::{Broker, Cluster, End, LINK_BYTES, Output, purpose};
 use crate::{
     Endpoint, Instant,
     budget::Class,
+    event::{Event, WhyClosed},
     link::{Link, LinkId, State, Use},
 };
 
@@ -57,6 +58,7 @@ impl Cluster {
         self.links.insert(id, Link::new(id, node, usage, ready_by, stage, memory));
         self.by_use.insert((node, usage), id);
         self.outputs.push_back(Output::Connect { link: id, to });
+        self.events.tell(|| Event::Connecting { peer: self.peer(node), purpose: purpose(usage) });
     }
 
     /// Opens a link to any broker: known ones and those of the bootstrap list in turn, so that a cluster whose every
@@ -106,8 +108,8 @@ impl Cluster {
         let known: alloc::vec::Vec<i32> = self.brokers.keys().copied().filter(|id| *id >= 0).collect();
         for id in known {
             if !list.clone().any(|(node, ..)| node == id) {
-                self.brokers.remove(&id);
                 self.drop_links_of(now, id);
+                self.brokers.remove(&id);
             }
         }
         for (node, host, port) in list {
@@ -131,7 +133,7 @@ impl Cluster {
         let gone: alloc::vec::Vec<LinkId> = self.links.values().filter(|l| l.node == node).map(|l| l.id).collect();
         for id in gone {
             self.outputs.push_back(Output::Close { link: id });
-            self.end_link(now, id, None);
+            self.end_link(now, id, End::Closed(WhyClosed::Moved));
         }
     }
 }

@@ -1,14 +1,17 @@
 //! The first exchange on a connection: which versions does this broker speak (KIP-35, KIP-511)?
 
-use super::{Cluster, Failure, Sending};
+use super::{Cluster, End, Failure, Sending, purpose};
 use crate::{
     Error, Instant, TransportError,
     code::ErrorCode,
     error::PeerFault,
+    event::Event,
     link::{LinkId, State},
     machine::Context,
     wire::{
-        Decode, Reader, WireError, api::API_VERSIONS, api_versions_request::ApiVersionsRequest,
+        Decode, Reader, WireError,
+        api::{API_VERSIONS, FETCH, PRODUCE},
+        api_versions_request::ApiVersionsRequest,
         api_versions_response::ApiVersionsResponse,
     },
 };
@@ -59,7 +62,14 @@ impl Cluster {
                 let Some(link) = self.links.get_mut(&id) else { return };
                 link.versions.learn(response.api_keys.iter().map(|k| (k.api_key, k.min_version, k.max_version)));
                 link.state = State::Ready;
-                let node = link.node;
+                let (node, usage) = (link.node, link.usage);
+                let (produce, fetch) = (link.versions.range(PRODUCE).1, link.versions.range(FETCH).1);
+                self.events.tell(|| Event::Connected {
+                    peer: self.peer(node),
+                    purpose: purpose(usage),
+                    produce,
+                    fetch,
+                });
                 self.throttle(now, id, response.throttle_time_ms);
                 if let Some(broker) = self.brokers.get_mut(&node) {
                     broker.dial.worked();
@@ -71,7 +81,7 @@ impl Cluster {
                 let what = alloc::format!("ApiVersions at {}", self.node_address(id));
                 let error = Error::broker(ErrorCode(response.error_code), what, None);
                 self.outputs.push_back(super::Output::Close { link: id });
-                self.end_link(now, id, Some(Failure::Other(error)));
+                self.end_link(now, id, End::Failed(Failure::Other(error)));
             }
             Err(error) => self.on_fault(now, id, PeerFault::Malformed { api: API_VERSIONS.name, error }),
         }

@@ -12,6 +12,7 @@ use crate::{
     Error, Instant,
     code::ErrorCode,
     error::PeerFault,
+    event::{Event, TopicPartition},
     link::LinkId,
     machine::Context,
     sync::Arc,
@@ -185,13 +186,16 @@ impl Cluster {
     /// A broker names a partition's new leader in its refusal (KIP-951). Older epochs than the known one, and no
     /// leader at all, are not believed (trap 47).
     pub(crate) fn hint_leader(&mut self, topic: TopicIndex, partition: u32, node: i32, epoch: i32) -> bool {
-        let known =
-            self.metadata.topics.get_mut(topic.0 as usize).and_then(|t| t.partitions.get_mut(partition as usize));
-        let Some(leader) = known else { return false };
+        let Some(topic) = self.metadata.topics.get_mut(topic.0 as usize) else { return false };
+        let Some(leader) = topic.partitions.get_mut(partition as usize) else { return false };
         if node < 0 || epoch <= leader.epoch || !self.brokers.contains_key(&node) {
             return false;
         }
-        *leader = Leader { node, epoch };
+        let from = core::mem::replace(leader, Leader { node, epoch }).node;
+        if from != node {
+            let place = TopicPartition::new(&topic.name, partition);
+            self.events.tell(|| Event::LeaderChanged { place, from, to: node, epoch });
+        }
         self.metadata.changes = self.metadata.changes.wrapping_add(1);
         true
     }
@@ -272,7 +276,13 @@ impl Cluster {
     pub(crate) fn on_metadata_lost(&mut self, now: Instant) {
         self.metadata.asked = None;
         self.metadata.wanted = true;
+        self.nobody_told(now, None);
+    }
+
+    fn nobody_told(&mut self, now: Instant, code: Option<ErrorCode>) {
         self.metadata_failed(now);
+        let again_after = self.metadata.not_before.since(now);
+        self.events.tell(|| Event::MetadataFailed { code, again_after });
     }
 
     fn metadata_failed(&mut self, now: Instant) {
@@ -287,7 +297,7 @@ impl Cluster {
             Ok(response) => response,
             Err(error) => {
                 self.metadata.wanted = true;
-                self.metadata_failed(now);
+                self.nobody_told(now, None);
                 let fault = PeerFault::Malformed { api: METADATA.name, error };
                 return self.on_fault(now, link, fault);
             }
@@ -297,7 +307,7 @@ impl Cluster {
         if !code.is_ok() || response.brokers.is_empty() {
             // A broker that does not know the cluster yet says so, or names no broker: others are asked before it again.
             self.metadata.wanted = true;
-            self.metadata_failed(now);
+            self.nobody_told(now, (!code.is_ok()).then_some(code));
             return match code.is_ok() {
                 true => self.on_fault(now, link, PeerFault::NoBrokers),
                 false => self.on_refusal(now, link, Error::broker(code, METADATA.name, None)),
@@ -327,6 +337,12 @@ impl Cluster {
         if self.metadata.new_topic {
             self.metadata.not_before = Instant::ZERO;
         }
+        self.events.tell(|| Event::MetadataRenewed {
+            brokers: self.brokers_len(),
+            topics: self.metadata.topics.len(),
+            partitions: self.metadata.topics.iter().map(|t| t.partitions.len()).sum(),
+            complete,
+        });
     }
 
     /// Takes in one topic; `false` if something is missing in it that a later answer may have.
@@ -353,6 +369,7 @@ impl Cluster {
                 // Deleted and made anew: leader epochs begin at 0 again (trap 72).
                 topic.former = old;
                 topic.partitions.clear();
+                self.events.tell(|| Event::TopicReplaced { topic: &topic.name });
             }
             if !answer.topic_id.is_zero() {
                 self.metadata.by_id.insert(answer.topic_id, index);
@@ -366,7 +383,15 @@ impl Cluster {
         for partition in answer.partitions.iter() {
             let epoch = if epochs { partition.leader_epoch } else { -1 };
             let leader = Leader { node: partition.leader_id, epoch };
-            complete &= learn_partition(&mut topic.partitions, room, partition.partition_index, leader);
+            let index = partition.partition_index;
+            let before = known(&topic.partitions, index);
+            complete &= learn_partition(&mut topic.partitions, room, index, leader);
+            let after = known(&topic.partitions, index);
+            if before.node != after.node && before != NO_LEADER {
+                let place = TopicPartition { topic: &topic.name, partition: index };
+                let (from, to, epoch) = (before.node, after.node, after.epoch);
+                self.events.tell(|| Event::LeaderChanged { place, from, to, epoch });
+            }
         }
         complete
     }
@@ -385,6 +410,10 @@ impl Cluster {
         }
         (!topic.error.is_ok()).then(|| Error::broker(topic.error, alloc::format!("topic {}", topic.name), None))
     }
+}
+
+fn known(partitions: &[Leader], partition: i32) -> Leader {
+    usize::try_from(partition).ok().and_then(|at| partitions.get(at)).copied().unwrap_or(NO_LEADER)
 }
 
 /// Takes in one partition; `false` if it has no leader. Older leader epochs than the known one are not believed, and

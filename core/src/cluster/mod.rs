@@ -28,6 +28,7 @@ use crate::{
     compress::Codec,
     config::Config,
     error::PeerFault,
+    event::{Cause, Event, Events, Peer, Purpose, WhyClosed},
     link::{Body, IN_FLIGHT_MAX, Link, LinkId, Outgoing, State, Unanswered, Use},
     machine::Context,
     rng::Rng,
@@ -72,6 +73,7 @@ pub(crate) struct Cluster {
     pub(crate) config: Arc<Config>,
     pub(crate) budget: Arc<Budget>,
     pub(crate) rng: Rng,
+    pub(crate) events: Events,
     brokers: BTreeMap<i32, Broker>,
     links: BTreeMap<LinkId, Link<Context>>,
     by_use: BTreeMap<(i32, Use), LinkId>,
@@ -93,6 +95,22 @@ pub(crate) enum Failure {
     Other(Error),
 }
 
+impl<'a> From<&'a Failure> for Cause<'a> {
+    fn from(failure: &'a Failure) -> Self {
+        match failure {
+            Failure::Transport(error) => error.into(),
+            Failure::Other(error) => error.into(),
+        }
+    }
+}
+
+/// Why a link ends.
+enum End {
+    Failed(Failure),
+    /// Nothing is wrong.
+    Closed(WhyClosed),
+}
+
 /// What a link costs beside its read-ahead: its queues at their usual depth, and its place in the maps.
 pub(crate) const LINK_BYTES: usize = 2_048;
 
@@ -102,11 +120,12 @@ impl Cluster {
         for (i, e) in bootstrap.into_iter().enumerate() {
             brokers.insert(bootstrap_id(i), Broker { host: e.host.into(), port: e.port, dial: Dial::default() });
         }
-        let metadata = Metadata::new();
+        let (metadata, events) = (Metadata::new(), Events::of(&config));
         Cluster {
             config,
             budget,
             rng,
+            events,
             brokers,
             links: BTreeMap::new(),
             by_use: BTreeMap::new(),
@@ -211,7 +230,10 @@ impl Cluster {
     /// never counts as a missing answer (trap 81).
     pub(crate) fn throttle(&mut self, now: Instant, link: LinkId, throttle_time_ms: i32) {
         if let (Some(l), Ok(ms @ 1..)) = (self.links.get_mut(&link), u64::try_from(throttle_time_ms)) {
-            l.pause(now, Duration::from_millis(ms.min(THROTTLE_MAX_MS)));
+            let pause = Duration::from_millis(ms.min(THROTTLE_MAX_MS));
+            l.pause(now, pause);
+            let (node, usage) = (l.node, l.usage);
+            self.events.tell(|| Event::Throttled { peer: self.peer(node), purpose: purpose(usage), pause });
         }
     }
 
@@ -248,7 +270,7 @@ impl Cluster {
         while let Some(id) = self.links.values().find(|l| l.deadline() <= now).map(|l| l.id) {
             let error = self.late(id);
             self.outputs.push_back(Output::Close { link: id });
-            self.end_link(now, id, Some(error));
+            self.end_link(now, id, End::Failed(error));
         }
     }
 
@@ -272,40 +294,58 @@ impl Cluster {
         })
     }
 
-    /// A link is gone. Its open requests go back to their owners; `failure` is why, unless it was an idle close.
-    fn end_link(&mut self, now: Instant, id: LinkId, failure: Option<Failure>) {
+    /// A link is gone. Its open requests go back to their owners.
+    fn end_link(&mut self, now: Instant, id: LinkId, end: End) {
         let Some(link) = self.links.remove(&id) else { return };
         self.by_use.remove(&(link.node, link.usage));
-        if let Some(failure) = failure {
-            let backoff = self.backoff_span(self.brokers.get(&link.node).map_or(0, |b| b.dial.failures));
-            if let Some(broker) = self.brokers.get_mut(&link.node) {
-                broker.dial.failed(now, backoff);
-            }
-            let address = self.address(link.node);
-            if self.failures.len() < self.config.max_brokers || self.failures.contains_key(&address) {
-                self.failures.insert(address, failure);
-            }
-            self.metadata.suspect();
+        match end {
+            End::Failed(failure) => self.link_failed(now, &link, failure),
+            End::Closed(why) => self.events.tell(|| Event::ConnectionClosed {
+                peer: self.peer(link.node),
+                purpose: purpose(link.usage),
+                why,
+            }),
         }
         self.metadata.link_ended(id);
         self.lost.extend(link.end());
     }
 
+    fn link_failed(&mut self, now: Instant, link: &Link<Context>, failure: Failure) {
+        let again_after = self.backoff_span(self.brokers.get(&link.node).map_or(0, |b| b.dial.failures));
+        if let Some(broker) = self.brokers.get_mut(&link.node) {
+            broker.dial.failed(now, again_after);
+        }
+        self.events.tell(|| {
+            let (peer, purpose, why) = (self.peer(link.node), purpose(link.usage), Cause::from(&failure));
+            let failures = self.brokers.get(&link.node).map_or(1, |b| b.dial.failures);
+            let unanswered = link.open_requests();
+            match link.state {
+                State::Ready => Event::ConnectionLost { peer, purpose, why, unanswered, again_after },
+                _ => Event::ConnectFailed { peer, purpose, why, failures, again_after },
+            }
+        });
+        let address = self.address(link.node);
+        if self.failures.len() < self.config.max_brokers || self.failures.contains_key(&address) {
+            self.failures.insert(address, failure);
+        }
+        self.metadata.suspect();
+    }
+
     /// The transport could not open a connection, or lost it.
     pub(crate) fn on_transport_error(&mut self, now: Instant, id: LinkId, error: Option<TransportError>) {
         let Some(link) = self.links.get(&id) else { return };
-        let failure = match (link.state, error) {
+        let end = match (link.state, error) {
             // A broker closes connections that were idle for ten minutes: nothing is wrong (trap 105).
-            (State::Ready, None) if link.open_requests() == 0 && !link.has_output() => None,
-            (State::Greeting(_), end) => Some(self.greeting_refused(id, end)),
-            (_, Some(error)) => Some(Failure::Transport(error)),
-            (_, None) => Some(Failure::Transport(TransportError::new(
+            (State::Ready, None) if link.open_requests() == 0 && !link.has_output() => End::Closed(WhyClosed::Idle),
+            (State::Greeting(_), error) => End::Failed(self.greeting_refused(id, error)),
+            (_, Some(error)) => End::Failed(Failure::Transport(error)),
+            (_, None) => End::Failed(Failure::Transport(TransportError::new(
                 crate::Phase::Io,
                 embedded_io::ErrorKind::ConnectionReset,
                 "the broker closed the connection",
             ))),
         };
-        self.end_link(now, id, failure);
+        self.end_link(now, id, end);
     }
 
     /// A peer broke the protocol: the link is of no more use.
@@ -318,7 +358,7 @@ impl Cluster {
     /// A broker is of no use for now: its link ends, and its back-off begins.
     pub(super) fn on_refusal(&mut self, now: Instant, id: LinkId, error: Error) {
         self.outputs.push_back(Output::Close { link: id });
-        self.end_link(now, id, Some(Failure::Other(error)));
+        self.end_link(now, id, End::Failed(Failure::Other(error)));
     }
 
     /// Nobody waits any more for what is open on a broker's link of that use, and others must not wait behind it.
@@ -329,8 +369,14 @@ impl Cluster {
         }
         if let Some(id) = self.by_use.get(&(node, usage)).copied() {
             self.outputs.push_back(Output::Close { link: id });
-            self.end_link(now, id, None);
+            self.end_link(now, id, End::Closed(WhyClosed::Unused));
         }
+    }
+
+    /// A broker, for events.
+    pub(crate) fn peer(&self, node: i32) -> Peer<'_> {
+        let known = self.brokers.get(&node);
+        Peer { node, host: known.map_or("", |b| &b.host), port: known.map_or(0, |b| b.port) }
     }
 
     /// A broker's address, for errors.
@@ -372,7 +418,7 @@ impl Cluster {
         let all: Vec<LinkId> = self.links.keys().copied().collect();
         for link in all {
             self.outputs.push_back(Output::Close { link });
-            self.end_link(now, link, None);
+            self.end_link(now, link, End::Closed(WhyClosed::Unused));
         }
     }
 
@@ -385,6 +431,14 @@ impl Cluster {
     /// Brokers that fetches or produces may go to, known from metadata.
     pub(crate) fn brokers_len(&self) -> usize {
         self.brokers.keys().filter(|id| **id >= 0).count()
+    }
+}
+
+fn purpose(usage: Use) -> Purpose {
+    match usage {
+        Use::Control => Purpose::Control,
+        Use::Produce => Purpose::Produce,
+        Use::Fetch => Purpose::Fetch,
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     Budget, Endpoint, Error, MemoryPlan,
     budget::Memory,
     compress::{BuiltIn, Codecs},
+    event::Observe,
     sync::Arc,
 };
 
@@ -63,6 +64,9 @@ pub struct Config {
     /// What batches are compressed and decompressed with. `None`: the transport's codecs if it brings any, else those of
     /// this build.
     pub codecs: Option<Arc<dyn Codecs>>,
+    /// Who is told what happens beside the work: see [`event`](crate::event). `None`: the `log` facade if the feature `log` is
+    /// on, else nobody.
+    pub observer: Option<Arc<dyn Observe>>,
 }
 
 impl Config {
@@ -86,6 +90,7 @@ impl Config {
             memory: Memory::default(),
             budget: None,
             codecs: None,
+            observer: None,
         }
     }
 
@@ -139,6 +144,13 @@ impl Config {
     #[must_use]
     pub fn codecs(mut self, codecs: Arc<dyn Codecs>) -> Self {
         self.codecs = Some(codecs);
+        self
+    }
+
+    /// Who is told what happens beside the work: see [`event`](crate::event).
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn Observe>) -> Self {
+        self.observer = Some(observer);
         self
     }
 

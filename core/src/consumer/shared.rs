@@ -69,6 +69,8 @@ struct Part {
     target: Option<StartAt>,
     paused: bool,
     dirty: bool,
+    /// Records came damaged and are asked for again; the driver has not seen it yet.
+    refetched: bool,
 }
 
 /// What the driver must do about a partition.
@@ -78,6 +80,8 @@ pub(crate) struct Wish {
     pub(crate) generation: u32,
     pub(crate) target: Option<StartAt>,
     pub(crate) paused: bool,
+    /// Records came damaged.
+    pub(crate) refetched: bool,
 }
 
 /// Whole batches of a partition.
@@ -222,6 +226,11 @@ impl ConsumerShared {
         self.starving.load(Ordering::SeqCst)
     }
 
+    /// Bytes that were fetched, and that the application has not taken yet.
+    pub(super) fn queued(&self) -> usize {
+        self.state.lock().fetched.iter().map(|f| f.bytes.len()).sum()
+    }
+
     /// The driver has seen that there is room to inflate.
     pub(super) fn feed(&self) {
         self.starving.store(0, Ordering::SeqCst);
@@ -241,6 +250,7 @@ impl ConsumerShared {
             p.generation = p.generation.wrapping_add(1);
             p.position = Some(fetched.start);
             p.target = target;
+            p.refetched = target.is_some();
             mark(&mut state, fetched.part);
         }
         self.client.kick.wake();
@@ -341,6 +351,7 @@ impl ConsumerShared {
             target: Some(from),
             paused: false,
             dirty: false,
+            refetched: false,
         });
         state.by_name.insert(key, at);
         Some(at)
@@ -355,7 +366,9 @@ impl ConsumerShared {
             .map(|at| {
                 let part = &mut state.parts[at];
                 part.dirty = false;
-                Wish { part: at, generation: part.generation, target: part.target, paused: part.paused }
+                let refetched = core::mem::take(&mut part.refetched);
+                let Part { generation, target, paused, .. } = *part;
+                Wish { part: at, generation, target, paused, refetched }
             })
             .collect()
     }

@@ -7,6 +7,7 @@ mod broker;
 mod closing;
 mod codec;
 mod consuming;
+mod events;
 mod fetching;
 mod inflating;
 mod links;

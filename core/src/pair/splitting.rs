@@ -6,7 +6,7 @@ use alloc::{
     vec::Vec,
 };
 
-use super::{Pair, broker::Sent, codec::Rle, failure, offset, producing::begun};
+use super::{Pair, broker::Sent, codec::Rle, events::watched_with, failure, offset, producing::begun};
 use crate::{
     Acks, Class, Codec, Config, Error, ErrorCode, Fate, Memory, Producer, Record, StartAt, Ticket, sync::Arc, wire::api,
 };
@@ -202,9 +202,9 @@ fn compressed_batches_are_split_and_stay_compressed() {
 /// error names the knob.
 #[test]
 fn splitting_waits_for_room() {
-    let mut config = Config::new("one:9001").codecs(Arc::new(Rle { memory: 0 }));
-    config.memory = Memory { inflate_bytes: 8 << 10, ..config.memory };
-    let mut pair = Pair::with(config);
+    let config = Config::new("one:9001").codecs(Arc::new(Rle { memory: 0 }));
+    let memory = Memory { inflate_bytes: 8 << 10, ..config.memory };
+    let (mut pair, seen) = watched_with(Config { memory, ..config });
     let producer = pair.client().producer().build().expect("builds");
     let mut consumer = pair.client().consumer().assign([("t", 1)]).from(StartAt::Offset(0)).build().expect("builds");
     let fetch = pair.expect(api::FETCH);
@@ -214,8 +214,10 @@ fn splitting_waits_for_room() {
     let tickets = together(&mut pair, &producer, &values);
     let request = pair.await_request(api::PRODUCE, 100);
     pair.refuse(&request, ErrorCode::MESSAGE_TOO_LARGE);
-    pair.advance_ms(3_000);
+    pair.advance_ms(6_000);
     assert!(pair.take(api::PRODUCE).is_none(), "there is no room to split it");
+    let told = seen.one("records_kept");
+    assert!(told.contains("(memory.inflate_bytes)"), "{told}");
     drop(kept);
     let log = serve(&mut pair, 2_000, 0, (0, 0));
     check(&log, &tickets, &values);

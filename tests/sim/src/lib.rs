@@ -32,4 +32,4 @@ pub use run::{Report, replay, run};
 pub use sim::{Failure, Sim, op, sleep};
 pub use trace::Trace;
 pub use transport::{Shared, SimConnecting, SimStream, SimTransport};
-pub use world::{Change, Counts, Network, World};
+pub use world::{Change, Counts, Network, Told, World};

@@ -93,6 +93,12 @@ fn simulate(seed: u64, print: bool) -> Result<Report, Failure> {
     if let Some(first) = wrong.first() {
         return Err(Failure(format!("{first} ({} such)", wrong.len())));
     }
+    for client in 0..plan.clients.len() {
+        let last = world.told.iter().rfind(|told| told.client == client);
+        if last.is_none_or(|told| told.name != "closed") {
+            return Err(Failure(format!("the last that client {client} told is {last:?}")));
+        }
+    }
     let counts = packed(&plan, &world.cluster, world.counts.clone());
     let count = |is: fn(&Outcome) -> bool| ledger.entries.iter().filter(|e| is(&e.outcome)).count() as u64;
     Ok(Report {

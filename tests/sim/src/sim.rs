@@ -158,6 +158,9 @@ impl Sim {
     pub fn client(&mut self, mut config: Config) -> Result<Client, klamm::Error> {
         let budget = config.budget.get_or_insert_with(|| Budget::new(config.memory)).clone();
         let client = self.world.lock().add_client();
+        let world = self.world.clone();
+        let observer = move |event: &klamm::Event<'_>| world.lock().tell(client, event);
+        config.observer = Some(Arc::new(observer));
         let rng = Rng::stream(self.seed, &format!("entropy {client}"));
         let transport = SimTransport { world: self.world.clone(), client, rng };
         let (handle, driver) = klamm::new(config, transport)?;

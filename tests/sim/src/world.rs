@@ -106,6 +106,19 @@ impl Clock for SimClock {
     }
 }
 
+/// An event of a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// When, in ns.
+    pub at: u64,
+    /// Whose.
+    pub client: usize,
+    /// Its kind.
+    pub name: &'static str,
+    /// Its words, and what else is in it.
+    pub text: String,
+}
+
 /// What a test does to the world at some time.
 pub type Change = Box<dyn FnOnce(&mut World) + Send>;
 
@@ -150,7 +163,9 @@ pub struct World {
     pub(crate) rng: Rng,
     /// What has happened.
     pub trace: Trace,
-    /// How often each fault happened.
+    /// What clients said of themselves.
+    pub told: Vec<Told>,
+    /// How often each fault happened, and each event of a client.
     pub counts: Counts,
     /// Counted up by everything that a client does to the world, and by every operation that comes to an end.
     pub activity: u64,
@@ -180,6 +195,7 @@ impl World {
             on_answer: None,
             rng: Rng::stream(seed, "network"),
             trace: Trace::new(print),
+            told: Vec::new(),
             counts: Counts::default(),
             activity: 0,
         }
@@ -210,6 +226,14 @@ impl World {
         self.activity += 1;
         let now = self.now();
         self.trace.tell(now, what);
+    }
+
+    /// A client says what happened.
+    pub(crate) fn tell(&mut self, client: usize, event: &klamm::Event<'_>) {
+        let (at, name, text) = (self.now(), event.name(), format!("{event} {event:?}"));
+        self.trace.note(at, format_args!("client {client}: {} {name}: {event}", event.level()));
+        self.counts.add(name);
+        self.told.push(Told { at, client, name, text });
     }
 
     /// Changes the cluster, now.

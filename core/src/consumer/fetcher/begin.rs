@@ -8,6 +8,7 @@ use crate::{
     cluster::{Cluster, is_stale_metadata},
     code::ErrorCode,
     config::StartAt,
+    event::Event,
     link::{LinkId, Use},
     machine::Context,
     sync::Arc,
@@ -68,7 +69,7 @@ impl Fetcher {
             Ok(version) => version,
             Err(error) => {
                 for part in at {
-                    self.stop(part, error.clone());
+                    self.stop(cluster, part, error.clone());
                 }
                 return;
             }
@@ -108,7 +109,7 @@ impl Fetcher {
                     }
                 }
             }
-            Err(error) => at.into_iter().for_each(|part| self.stop(part, error.clone())),
+            Err(error) => at.into_iter().for_each(|part| self.stop(cluster, part, error.clone())),
         }
     }
 
@@ -159,6 +160,7 @@ impl Fetcher {
         }
         if code.is_ok() && offset >= 0 {
             part.stage = Stage::Fetch(offset);
+            cluster.events.tell(|| Event::PositionFound { place: part.place(), offset });
             return self.shared.found(at, generation, offset);
         }
         if let (true, StartAt::Timestamp(_)) = (code.is_ok(), from) {
@@ -176,10 +178,10 @@ impl Fetcher {
             if is_stale_metadata(code) {
                 cluster.refresh_metadata();
             }
-            self.rest(now, cluster, at);
+            self.refused(now, cluster, at, code);
         } else {
             let what = alloc::format!("the first offset of {}-{}", self.parts[at].name, self.parts[at].partition);
-            self.stop(at, Error::broker(code, what, None));
+            self.stop(cluster, at, Error::broker(code, what, None));
         }
     }
 

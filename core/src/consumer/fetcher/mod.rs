@@ -14,6 +14,7 @@ use crate::{
     cluster::{Cluster, Leader, TopicIndex, check_topic_name},
     code::ErrorCode,
     config::{ResetPolicy, StartAt},
+    event::{Cause, Event, TopicPartition},
     sync::Arc,
     wire::Uuid,
 };
@@ -47,6 +48,14 @@ struct Part {
     retry_at: Instant,
     /// Its next batch did not fit beside others: it is asked for alone, with this much room.
     alone: Option<usize>,
+    /// That was told.
+    told_alone: bool,
+}
+
+impl Part {
+    fn place(&self) -> TopicPartition<'_> {
+        TopicPartition::new(&self.name, self.partition)
+    }
 }
 
 /// One consumer's fetches.
@@ -107,7 +116,7 @@ impl Fetcher {
         self.next = Instant::FAR;
         self.subscribe(cluster);
         self.learn_metadata(cluster);
-        self.take_wishes();
+        self.take_wishes(cluster);
         self.ask_offsets(now, cluster);
         self.fetch(now, cluster, room);
         self.feed(now, cluster);
@@ -120,6 +129,16 @@ impl Fetcher {
             needed if cluster.budget.has_room(Class::Inflate, needed) => self.shared.feed(),
             _ => self.next = self.next.min(now.after(STARVED_AGAIN)),
         }
+    }
+
+    /// Bytes of the Inflate class that the application's task waits for and cannot have; 0: it does not.
+    pub(crate) fn starving(&self) -> usize {
+        self.shared.starving()
+    }
+
+    /// Bytes that were fetched, and that the application has not taken yet.
+    pub(crate) fn queued(&self) -> usize {
+        self.shared.queued()
     }
 
     /// How many brokers there are to be fetched from.
@@ -257,16 +276,24 @@ impl Fetcher {
             failures: 0,
             retry_at: Instant::ZERO,
             alone: None,
+            told_alone: false,
         });
     }
 
-    fn take_wishes(&mut self) {
+    fn take_wishes(&mut self, cluster: &Cluster) {
         for wish in self.shared.wishes() {
             let Some(part) = self.parts.get_mut(wish.part) else { continue };
             part.paused = wish.paused;
             if part.generation != wish.generation {
                 part.generation = wish.generation;
                 part.stage = wish.target.map_or(Stage::Stopped, stage_of);
+                match (wish.target, wish.refetched) {
+                    (Some(StartAt::Offset(offset)), true) => {
+                        cluster.events.tell(|| Event::BatchRefetched { place: part.place(), offset });
+                    }
+                    (None, _) => cluster.events.tell(|| Event::PartitionStopped { place: part.place(), why: None }),
+                    _ => {}
+                }
                 part.alone = None;
                 part.failures = 0;
                 part.retry_at = Instant::ZERO;
@@ -289,10 +316,20 @@ impl Fetcher {
         part.retry_at = now.after(span);
     }
 
+    /// The same for a broker's code, which is told.
+    fn refused(&mut self, now: Instant, cluster: &mut Cluster, at: usize, code: ErrorCode) {
+        self.rest(now, cluster, at);
+        let Some(part) = self.parts.get(at) else { return };
+        let again_after = part.retry_at.since(now);
+        cluster.events.tell(|| Event::FetchRetried { place: part.place(), code, again_after });
+    }
+
     /// An error that only the application can do something about.
-    fn stop(&mut self, at: usize, error: Error) {
+    fn stop(&mut self, cluster: &Cluster, at: usize, error: Error) {
         if let Some(part) = self.parts.get_mut(at) {
             part.stage = Stage::Stopped;
+            let why = Some(Cause::from(&error));
+            cluster.events.tell(|| Event::PartitionStopped { place: part.place(), why });
         }
         self.shared.report(error);
     }

@@ -61,6 +61,8 @@ pub(crate) struct FetchRoom {
     pub(crate) is_short: bool,
     /// A fetch that was wanted was not sent for that.
     pub(crate) refused: bool,
+    /// Bytes that it wanted.
+    pub(crate) wanted: usize,
 }
 
 /// A partition as a request has it.
@@ -100,12 +102,14 @@ impl Fetcher {
         // back empty would ask again at once and keep what it waits for.
         nodes.sort_unstable_by_key(|(asked, node, _)| (*asked, *node));
         for (_, node, parts) in nodes {
+            let wanted = parts.iter().find_map(|at| self.parts[*at].alone).unwrap_or(share);
             if let Some(link) = cluster.ready_link(now, node, Use::Fetch, usize::MAX)
                 && (room.is_short || !self.fetch_from(now, cluster, link, node, parts, share))
             {
                 self.scarce_until = now.after(SCARCE_FOR);
                 self.next = self.next.min(now.after(STARVED_AGAIN));
                 (room.is_short, room.refused) = (true, true);
+                room.wanted = room.wanted.max(wanted);
                 break;
             }
         }
@@ -142,13 +146,13 @@ impl Fetcher {
         let version = match cluster.version(link, FETCH, cap) {
             Ok(version) => version,
             Err(error) => {
-                parts.into_iter().for_each(|part| self.stop(part, error.clone()));
+                parts.into_iter().for_each(|part| self.stop(cluster, part, error.clone()));
                 return true;
             }
         };
         if let Err(error) = self.send_fetch(now, cluster, link, node, version, parts.clone(), alone, max_bytes, promise)
         {
-            parts.into_iter().for_each(|part| self.stop(part, error.clone()));
+            parts.into_iter().for_each(|part| self.stop(cluster, part, error.clone()));
         }
         true
     }

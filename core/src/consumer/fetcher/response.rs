@@ -13,6 +13,7 @@ use crate::{
     config::{FETCH_LEAST, ResetPolicy, StartAt},
     consumer::shared::Fetched,
     error::PeerFault,
+    event::Event,
     link::LinkId,
     machine::Frame,
     record::{BatchError, Batches},
@@ -82,22 +83,26 @@ impl Fetcher {
             }
         }
         if pieces.is_empty() {
-            // Only a batch that nothing else came with is too large for its fetch; one that was cut off behind others
-            // comes first another time.
-            for (at, offset, needed) in cut {
-                if fetching.alone.is_some() && needed <= fetching.max_bytes {
-                    // It was asked for alone, with room for all of it: to ask once more would go on for ever.
-                    let error = self.damaged(at, offset, BatchError::Truncated { needed, have: fetching.max_bytes });
-                    self.stop(at, error);
-                } else {
-                    self.ask_alone(at, offset, needed, cluster);
-                }
-            }
+            self.ask_again(cluster, &fetching, cut);
         } else {
             self.shared.deliver(pieces.into_iter());
         }
         if !agrees {
             self.session_refused(now, cluster, &fetching, ErrorCode::INVALID_FETCH_SESSION_EPOCH);
+        }
+    }
+
+    /// Batches of which not even one came whole. Only one that nothing else came with is too large for its fetch; one that
+    /// was cut off behind others comes first another time.
+    fn ask_again(&mut self, cluster: &Cluster, fetching: &Fetching, cut: Vec<(usize, i64, usize)>) {
+        for (at, offset, needed) in cut {
+            if fetching.alone.is_some() && needed <= fetching.max_bytes {
+                // It was asked for alone, with room for all of it: to ask once more would go on for ever.
+                let error = self.damaged(at, offset, BatchError::Truncated { needed, have: fetching.max_bytes });
+                self.stop(cluster, at, error);
+            } else {
+                self.ask_alone(at, offset, needed, cluster);
+            }
         }
     }
 
@@ -140,7 +145,7 @@ impl Fetcher {
         }
         cluster.refresh_metadata();
         for at in fetching.parts.keys() {
-            self.rest(now, cluster, *at);
+            self.refused(now, cluster, *at, code);
         }
     }
 
@@ -167,7 +172,7 @@ impl Fetcher {
             Ok(Whole::Partial { needed }) => return Brought::Cut { needed },
             Err(error) => {
                 let error = self.damaged(at, offset, error);
-                self.stop(at, error);
+                self.stop(cluster, at, error);
                 return Brought::Nothing;
             }
         };
@@ -221,12 +226,14 @@ impl Fetcher {
         let what = || alloc::format!("fetch of {}-{partition} at offset {offset}", self.parts[at].name);
         if code == ErrorCode::OFFSET_OUT_OF_RANGE {
             // Only this code resets, and only this partition (trap 68).
-            let to = match self.shared.config.reset_policy() {
+            let policy = self.shared.config.reset_policy();
+            cluster.events.tell(|| Event::OffsetOutOfRange { place: self.parts[at].place(), offset, policy });
+            let to = match policy {
                 ResetPolicy::Earliest => StartAt::Earliest,
                 ResetPolicy::Latest => StartAt::Latest,
                 ResetPolicy::Fail => {
                     let error = Error::broker(code, what(), None);
-                    return self.stop(at, error);
+                    return self.stop(cluster, at, error);
                 }
             };
             self.parts[at].stage = Stage::Begin(to);
@@ -243,7 +250,7 @@ impl Fetcher {
             let zstd = code == ErrorCode::UNSUPPORTED_COMPRESSION_TYPE;
             let why = zstd.then_some("records compressed with zstd need a broker that speaks Fetch 10");
             let error = Error::broker(code, what(), why);
-            return self.stop(at, error);
+            return self.stop(cluster, at, error);
         }
         let hint = &answer.current_leader;
         if cluster.hint_leader(topic, partition, hint.leader_id, hint.leader_epoch) {
@@ -252,7 +259,7 @@ impl Fetcher {
         if is_stale_metadata(code) {
             cluster.refresh_metadata();
         }
-        self.rest(now, cluster, at);
+        self.refused(now, cluster, at, code);
     }
 
     fn damaged(&self, at: usize, offset: i64, error: BatchError) -> Error {
@@ -267,13 +274,17 @@ impl Fetcher {
         let limit = cluster.budget.limit(Class::Fetch);
         let room = needed.saturating_add(ONE_PARTITION);
         if room <= limit {
-            self.parts[at].alone = Some(room);
+            let part = &mut self.parts[at];
+            part.alone = Some(room);
+            if !core::mem::replace(&mut part.told_alone, true) {
+                cluster.events.tell(|| Event::FetchedAlone { place: part.place(), offset, bytes: room });
+            }
             return;
         }
         let part = &self.parts[at];
         let what = alloc::format!("the batch of {}-{} at offset {offset}", part.name, part.partition);
         let error = Error::Budget { class: Class::Fetch, needed: room, limit, knob: Class::Fetch.knob() };
-        self.stop(at, Error::TooLarge { what, because: alloc::boxed::Box::new(error) });
+        self.stop(cluster, at, Error::TooLarge { what, because: alloc::boxed::Box::new(error) });
     }
 
     /// An answer for which there was no buffer: its partitions are asked for one by one.

@@ -1,10 +1,11 @@
 //! Asking for a producer id.
 
-use super::Sender;
+use super::{Sender, tell_failed};
 use crate::{
     Error, Instant,
     cluster::Cluster,
     code::ErrorCode,
+    event::{Event, TopicPartition},
     link::LinkId,
     machine::Context,
     producer::stamp::{Identification, Identity},
@@ -64,15 +65,17 @@ impl Sender {
                 let code = ErrorCode(response.error_code);
                 if code.is_ok() && (response.producer_id < 0 || response.producer_epoch < 0) {
                     // Batches that carry such would not be idempotent, and nobody would notice.
-                    self.again(now, cluster);
+                    self.again(now, cluster, None);
                 } else if code.is_ok() {
                     self.identify = Identify::default();
+                    let (producer_id, epoch) = (response.producer_id, response.producer_epoch);
+                    cluster.events.tell(|| Event::ProducerIdGiven { producer_id, epoch });
                     self.identification = Identification::Known(Identity {
                         producer_id: response.producer_id,
                         epoch: response.producer_epoch,
                     });
                 } else if code.is_retriable() {
-                    self.again(now, cluster);
+                    self.again(now, cluster, Some(code));
                 } else {
                     self.refused(now, cluster, Error::broker(code, "InitProducerId", None));
                 }
@@ -86,24 +89,29 @@ impl Sender {
 
     pub(crate) fn on_identity_lost(&mut self, now: Instant, cluster: &mut Cluster) {
         self.identification = Identification::Wanted;
-        self.again(now, cluster);
+        self.again(now, cluster, None);
     }
 
-    fn again(&mut self, now: Instant, cluster: &mut Cluster) {
-        self.identify.not_before = now.after(cluster.backoff_span(self.identify.failures));
+    fn again(&mut self, now: Instant, cluster: &mut Cluster, code: Option<ErrorCode>) {
+        let again_after = cluster.backoff_span(self.identify.failures);
+        cluster.events.tell(|| Event::ProducerIdFailed { code, again_after });
+        self.identify.not_before = now.after(again_after);
         self.identify.failures = self.identify.failures.saturating_add(1);
     }
 
     /// Nobody gives an id: whatever waits for one fails, and the next record asks again.
     fn refused(&mut self, now: Instant, cluster: &mut Cluster, error: Error) {
-        self.again(now, cluster);
+        let code = if let Error::Broker { code, .. } = &error { Some(*code) } else { None };
+        self.again(now, cluster, code);
         for topic in &mut self.topics {
-            for queue in &mut topic.queues {
+            for (partition, queue) in (0..).zip(&mut topic.queues) {
                 // Stamped batches come first: they are tried again under the id that they have.
                 while queue.queue.back().is_some_and(|b| b.stamp.is_none())
                     && let Some(batch) = queue.queue.pop_back()
                 {
                     self.flushes.settled(batch.number);
+                    let place = TopicPartition::new(&topic.topic.name, partition);
+                    tell_failed(cluster, place, &batch, batch.left(), &error);
                     batch.fail(error.clone());
                 }
             }

@@ -30,6 +30,7 @@ use crate::{
     cluster::{Cluster, TopicIndex},
     compress::Codec,
     error::Fate,
+    event::{Cause, Event, TopicPartition},
     link::Use,
     sync::Arc,
 };
@@ -72,6 +73,8 @@ pub(crate) struct Sender {
     work: VecDeque<(Place, u64)>,
     /// Something is to be split that there was no room for; before then there is no use in trying again.
     split_at: Instant,
+    /// Bytes of the first batch that waits for that; 0: none does.
+    split_wants: usize,
     /// Seal everything now.
     forced: bool,
     /// Somebody waits for room of so many chunks, the fewest if there are several: nothing lingers, and they are told
@@ -108,6 +111,7 @@ impl Sender {
             packer,
             work: VecDeque::new(),
             split_at: Instant::ZERO,
+            split_wants: 0,
             forced: false,
             pressed: 0,
             closing: false,
@@ -151,7 +155,7 @@ impl Sender {
         self.seal_due(now, cluster);
         self.take_sealed();
         self.expire(now, cluster);
-        self.work(now);
+        self.work(now, cluster);
         self.identify(now, cluster);
         self.send(now, cluster);
         self.settle_flushes();
@@ -170,6 +174,21 @@ impl Sender {
             let queues = self.topics.get(place.topic as usize).map(|t| &t.queues);
             queues.and_then(|q| q.get(place.partition as usize)).is_some_and(|q| !q.is_idle())
         });
+    }
+
+    /// Bytes that somebody waits for and cannot have; 0: nobody.
+    pub(crate) fn starving(&self) -> usize {
+        self.pressed.saturating_mul(self.shared.client.budget.chunk_bytes())
+    }
+
+    /// Bytes of the Inflate class that a batch waits for, to be split there; 0: none does.
+    pub(crate) fn split_wants(&self) -> usize {
+        self.split_wants
+    }
+
+    /// Tasks that were refused since this was last asked, because too many wait.
+    pub(crate) fn take_refused(&self) -> usize {
+        self.shared.waits.take_refused()
     }
 
     /// When [`run`](Sender::run) is due without anything else happening.
@@ -333,12 +352,13 @@ impl Sender {
                 self.next = self.next.min(expires);
                 continue;
             }
-            let name = self.name(place);
+            let (name, topic) = (self.name(place), self.topic_name(place));
             let Some(queue) = self.queue(place) else { continue };
             let late = |b: &Batch| !b.expired && b.opened.after(delivery) <= now;
             // What was never sent has no failure of its own to tell.
             let why = || cluster.has_failures().then(|| cluster.unreachable());
             for batch in queue.in_flight.iter_mut().filter(|b| late(b)) {
+                tell_expired(cluster, TopicPartition::new(&topic, place.partition), batch, delivery, true);
                 batch.expire(delivery, name.clone(), true);
                 queue.sequence.break_off();
             }
@@ -347,6 +367,7 @@ impl Sender {
                 && let Some(mut batch) = queue.queue.pop_front()
             {
                 batch.because = batch.because.take().or_else(why);
+                tell_expired(cluster, TopicPartition::new(&topic, place.partition), &batch, delivery, false);
                 batch.expire(delivery, name.clone(), false);
                 if batch.stamp.is_some() {
                     // Its numbers may be used or not: the next batch must not count on either (trap 49).
@@ -379,12 +400,17 @@ impl Sender {
         }
     }
 
+    fn topic_name(&self, place: Place) -> Arc<str> {
+        self.topics.get(place.topic as usize).map_or_else(|| "?".into(), |t| Arc::clone(&t.topic.name))
+    }
+
     fn name(&self, place: Place) -> String {
         delivery_to(self.topics.get(place.topic as usize).map(|t| &*t.topic.name), place)
     }
 
-    /// The client ends: every record that is not settled gets its fate.
-    pub(crate) fn abandon(&mut self) {
+    /// The client ends: every record that is not settled gets its fate. Answers how many these were.
+    pub(crate) fn abandon(&mut self) -> usize {
+        let mut left = 0;
         self.shared.shut();
         let wanted = core::mem::take(&mut self.shared.inbox.lock().wanted);
         for topic in wanted {
@@ -401,15 +427,34 @@ impl Sender {
         for topic in &mut self.topics {
             for queue in &mut topic.queues {
                 for batch in queue.in_flight.drain(..) {
+                    left += if batch.expired { 0 } else { batch.left() as usize };
                     batch.fail(Error::Closed { fate: Fate::MaybePersisted });
                 }
                 for batch in queue.queue.drain(..) {
                     let fate = batch.fate();
+                    left += batch.left() as usize;
                     batch.fail(Error::Closed { fate });
                 }
             }
         }
         self.active.clear();
         self.shared.end();
+        left
     }
+}
+
+/// Tells that records failed for good. Those whose time was over before were told of already.
+fn tell_failed(cluster: &Cluster, place: TopicPartition<'_>, batch: &Batch, records: u32, error: &Error) {
+    if !batch.expired {
+        cluster.events.tell(|| {
+            let fate = if batch.fate() == Fate::MaybePersisted { Fate::MaybePersisted } else { error.fate() };
+            Event::BatchFailed { place, records, why: Cause::from(error), fate }
+        });
+    }
+}
+
+fn tell_expired(cluster: &Cluster, place: TopicPartition<'_>, batch: &Batch, after: Duration, in_flight: bool) {
+    let fate = if in_flight { Fate::MaybePersisted } else { batch.fate() };
+    let why = batch.because.as_ref().map(Cause::from);
+    cluster.events.tell(|| Event::BatchExpired { place, records: batch.left(), after, why, fate });
 }

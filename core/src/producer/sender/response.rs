@@ -1,12 +1,14 @@
 //! What a broker says of each batch, and what follows from it.
 
 use alloc::{string::String, vec::Vec};
+use core::time::Duration;
 
-use super::Sender;
+use super::{Sender, tell_failed};
 use crate::{
     Error, Instant,
     cluster::{Cluster, is_stale_metadata},
     code::ErrorCode,
+    event::{Cause, Event, TopicPartition},
     link::LinkId,
     producer::{batch::Batch, outcome::Failed, shared::Place},
     sync::Arc,
@@ -102,6 +104,12 @@ impl Sender {
                 return self.settled(place, batch, more);
             }
             Verdict::TooLarge if batch.count() > 1 && !batch.expired => {
+                let topic = self.topic_name(place);
+                cluster.events.tell(|| Event::BatchSplit {
+                    place: TopicPartition::new(&topic, place.partition),
+                    records: batch.count(),
+                    bytes: batch.wire_len(),
+                });
                 batch.because = Some(Error::broker(code, name(), answer.error_message));
                 batch.halve_later();
                 return self.work_later(place, batch);
@@ -112,7 +120,7 @@ impl Sender {
             }
             Verdict::Failed | Verdict::TooLarge | Verdict::Restamp => {
                 let failed = failed(code, &name(), answer, &batch);
-                return self.refuse(place, batch, failed);
+                return self.refuse(cluster, place, batch, failed);
             }
             Verdict::Retry { applied } => batch.unsure |= applied,
         }
@@ -136,7 +144,9 @@ impl Sender {
 
     /// What was sent of a batch is refused for good. The broker used none of its numbers, so what follows must not go on
     /// from them.
-    pub(super) fn refuse(&mut self, place: Place, mut batch: Batch, failed: Failed) {
+    pub(super) fn refuse(&mut self, cluster: &Cluster, place: Place, mut batch: Batch, failed: Failed) {
+        let topic = self.topic_name(place);
+        tell_failed(cluster, TopicPartition::new(&topic, place.partition), &batch, batch.count(), &failed.error);
         let more = batch.refuse(failed);
         let Some(queue) = self.queue(place) else { return };
         if more {
@@ -174,6 +184,7 @@ impl Sender {
 
     /// Sends a batch again: at once if the broker told who leads now, else after a pause.
     pub(super) fn retry(&mut self, now: Instant, cluster: &mut Cluster, place: Place, mut batch: Batch, at_once: bool) {
+        let topic = self.topic_name(place);
         let Some(queue) = self.queue(place) else { return };
         if batch.expired {
             let number = batch.number;
@@ -185,12 +196,17 @@ impl Sender {
             // Then it is not in the log either, and must not hold the new sequence up.
             batch.unstamp();
         }
+        let again_after = if at_once { Duration::ZERO } else { cluster.backoff_span(failures) };
+        cluster.events.tell(|| Event::BatchRetried {
+            place: TopicPartition::new(&topic, place.partition),
+            records: batch.left(),
+            why: batch.because.as_ref().map(Cause::from),
+            failures: queue.failures,
+            again_after,
+        });
         queue.retry(batch);
         if !at_once {
-            let span = cluster.backoff_span(failures);
-            if let Some(queue) = self.queue(place) {
-                queue.retry_at = now.after(span);
-            }
+            queue.retry_at = now.after(again_after);
         }
     }
 }

@@ -2,12 +2,13 @@
 
 use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
 
-use super::{Produced, REQUESTS_MAX, Sender};
+use super::{Produced, REQUESTS_MAX, Sender, tell_failed};
 use crate::{
     Error, Instant,
     cluster::{Cluster, Sending, TopicIndex},
     compress::Codec,
     config::Acks,
+    event::{Event, TopicPartition},
     link::{Body, LinkId, Use},
     machine::Context,
     producer::{
@@ -147,6 +148,7 @@ impl Sender {
                 continue;
             }
             if first.stamp.is_none() {
+                let before = self.identification.known();
                 match queue.sequence.next(&mut self.identification, first.left(), unresolved) {
                     Next::Stamp(stamp) => {
                         queue.stamped += 1;
@@ -154,6 +156,13 @@ impl Sender {
                         first.stamp(stamp);
                     }
                     Next::Wait => continue,
+                }
+                if let (Some(before), Some(after)) = (before, self.identification.known())
+                    && before != after
+                {
+                    let place = TopicPartition::new(&topic.topic.name, place.partition);
+                    let (producer_id, epoch) = (after.producer_id, after.epoch);
+                    cluster.events.tell(|| Event::EpochRaised { place, producer_id, epoch });
                 }
             }
             let Some(batch) = queue.queue.pop_front() else { continue };
@@ -208,6 +217,7 @@ impl Sender {
     /// only a broker's word or the delivery timeout settles it.
     fn fail_in_flight(&mut self, now: Instant, cluster: &mut Cluster, numbers: &[(Place, u64)], error: &Error) {
         for (place, number) in numbers {
+            let topic = self.topic_name(*place);
             let Some(queue) = self.queue(*place) else { continue };
             if let Some(mut batch) = queue.settle(*number) {
                 if batch.unsure {
@@ -218,6 +228,7 @@ impl Sender {
                 if batch.stamp != Some(Stamp::NONE) {
                     queue.sequence.break_off();
                 }
+                tell_failed(cluster, TopicPartition::new(&topic, place.partition), &batch, batch.left(), error);
                 batch.fail(error.clone());
             }
             self.flushes.settled(*number);

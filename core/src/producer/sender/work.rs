@@ -7,6 +7,7 @@ use super::Sender;
 use crate::{
     Error, ErrorCode, Instant,
     budget::{Class, STARVED_AGAIN},
+    cluster::Cluster,
     producer::{
         batch::{Batch, Work},
         outcome::Failed,
@@ -29,7 +30,7 @@ impl Sender {
     }
 
     /// Does what is to be done, the oldest first, so that a partition's batches stay in their order.
-    pub(super) fn work(&mut self, now: Instant) {
+    pub(super) fn work(&mut self, now: Instant, cluster: &Cluster) {
         let mut done = 0;
         let mut waiting: Vec<(Place, u64)> = Vec::new();
         while let Some((place, number)) = self.work.front().copied() {
@@ -42,13 +43,16 @@ impl Sender {
                 Ok(bytes) => done += bytes,
                 Err(Whole::Wait) => waiting.push((place, number)),
                 Err(whole) => {
-                    self.cannot_split(place, number, &whole);
+                    self.cannot_split(cluster, place, number, &whole);
                     // What is behind it may be sealed or sent now.
                     self.next = now;
                 }
             }
         }
-        if !waiting.is_empty() {
+        self.split_wants = 0;
+        if let Some((place, number)) = waiting.first().copied() {
+            let batch = self.queue(place).and_then(|q| q.queue.iter().find(|b| b.number == number));
+            self.split_wants = batch.map_or(0, |b| b.body().len());
             if self.split_at <= now {
                 self.split_at = now.after(STARVED_AGAIN);
             }
@@ -79,7 +83,7 @@ impl Sender {
     }
 
     /// A batch that is too large for the broker, and that there is no way to make smaller here.
-    fn cannot_split(&mut self, place: Place, number: u64, why: &Whole) {
+    fn cannot_split(&mut self, cluster: &Cluster, place: Place, number: u64, why: &Whole) {
         let name = self.name(place);
         let Some(queue) = self.queue(place) else { return };
         let Some(at) = queue.queue.iter().position(|b| b.number == number) else { return };
@@ -98,6 +102,6 @@ impl Sender {
             _ => ErrorCode::MESSAGE_TOO_LARGE,
         };
         let error = Error::broker(code, name, Some(&hint));
-        self.refuse(place, batch, Failed { error, records: Vec::new() });
+        self.refuse(cluster, place, batch, Failed { error, records: Vec::new() });
     }
 }

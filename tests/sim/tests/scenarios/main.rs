@@ -3,4 +3,5 @@
 mod admin;
 mod bad_input;
 mod common;
+mod events;
 mod traps;

@@ -1,0 +1,61 @@
+//! Why something failed, without what a broker says in its own words.
+
+use core::fmt;
+
+use crate::{Error, ErrorCode, TransportError};
+
+/// Why something failed, as far as a log may have it.
+///
+/// A broker's code is in it and what was asked, but not the text that the broker adds: it may repeat a part of a record.
+#[derive(Clone, Copy)]
+pub struct Cause<'a>(Why<'a>);
+
+#[derive(Clone, Copy)]
+enum Why<'a> {
+    Transport(&'a TransportError),
+    Error(&'a Error),
+}
+
+impl<'a> Cause<'a> {
+    /// The broker's code, if a broker refused.
+    pub fn code(&self) -> Option<ErrorCode> {
+        match self.0 {
+            Why::Error(Error::Broker { code, .. }) => Some(*code),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> From<&'a Error> for Cause<'a> {
+    fn from(error: &'a Error) -> Self {
+        Cause(Why::Error(error))
+    }
+}
+
+impl<'a> From<&'a TransportError> for Cause<'a> {
+    fn from(error: &'a TransportError) -> Self {
+        Cause(Why::Transport(error))
+    }
+}
+
+impl fmt::Display for Cause<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Why::Transport(error) => error.fmt(f),
+            Why::Error(Error::Broker { code, what, .. }) => write!(f, "{what}: {code}"),
+            Why::Error(Error::TooLarge { what, because }) => {
+                write!(f, "{what} is too large: {}", Cause::from(&**because))
+            }
+            Why::Error(Error::TimedOut { what, after, knob, because: Some(because), .. }) => {
+                write!(f, "{what} did not finish within {after:?} ({knob}): {}", Cause::from(&**because))
+            }
+            Why::Error(error) => error.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for Cause<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
