@@ -46,6 +46,7 @@ pub mod fuzzing;
 mod kick;
 mod link;
 mod machine;
+pub mod manual;
 #[cfg(test)]
 mod pair;
 mod producer;

@@ -34,8 +34,8 @@ pub struct ProducerConfig {
     pub acks: Acks,
     /// Whether retries can neither duplicate nor reorder (KIP-98). `None`: whenever `acks` is all.
     pub idempotence: Option<bool>,
-    /// How long a batch waits for more records, in milliseconds. 0: not at all while nothing of its partition is in
-    /// flight, and then at most 5 ms (natural batching).
+    /// How long a batch waits for more records, in milliseconds. 0: not at all, unless its leader has a request of this
+    /// producer to answer, and then at most 5 ms (natural batching).
     pub linger_ms: u32,
     /// The largest batch, and so the largest record, in bytes as encoded, before compression.
     pub batch_bytes: usize,

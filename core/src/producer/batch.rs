@@ -115,8 +115,8 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    pub(crate) fn seal(open: OpenBatch, number: u64) -> Self {
-        Batch {
+    pub(crate) fn seal(open: OpenBatch, number: u64) -> Box<Self> {
+        Box::new(Batch {
             step: Step {
                 body: Arc::new(BatchBody::of(open.chunks)),
                 codec: Codec::None,
@@ -137,7 +137,7 @@ impl Batch {
             doubtful: false,
             expired: false,
             because: None,
-        }
+        })
     }
 
     pub(crate) fn body(&self) -> &Arc<BatchBody> {

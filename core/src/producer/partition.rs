@@ -1,6 +1,6 @@
 //! One partition's batches on the driver's side: queued, in flight, in order.
 
-use alloc::collections::VecDeque;
+use alloc::{boxed::Box, collections::VecDeque};
 use core::time::Duration;
 
 use super::{
@@ -16,9 +16,9 @@ pub(super) const IN_FLIGHT_IDEMPOTENT: usize = 5;
 #[derive(Default)]
 pub(super) struct PartitionQueue {
     /// To be sent, by number. Boxed, because the room of a queue that was long once stays.
-    pub(super) queue: VecDeque<Batch>,
+    pub(super) queue: VecDeque<Box<Batch>>,
     /// Sent, or being sent, by number.
-    pub(super) in_flight: VecDeque<Batch>,
+    pub(super) in_flight: VecDeque<Box<Batch>>,
     pub(super) sequence: Sequence,
     /// How many batches were ever stamped.
     pub(super) stamped: u64,
@@ -54,13 +54,13 @@ impl PartitionQueue {
     }
 
     /// Takes a batch that has come back out of those in flight.
-    pub(super) fn settle(&mut self, number: u64) -> Option<Batch> {
+    pub(super) fn settle(&mut self, number: u64) -> Option<Box<Batch>> {
         let at = self.in_flight.iter().position(|b| b.number == number)?;
         self.in_flight.remove(at)
     }
 
     /// Puts a batch back, in order, to be sent again.
-    pub(super) fn retry(&mut self, batch: Batch) {
+    pub(super) fn retry(&mut self, batch: Box<Batch>) {
         let at = self.queue.iter().position(|b| b.number > batch.number).unwrap_or(self.queue.len());
         self.queue.insert(at, batch);
     }

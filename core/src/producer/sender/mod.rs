@@ -363,7 +363,7 @@ impl Sender {
                 queue.sequence.break_off();
             }
             let mut over = Vec::new();
-            while queue.queue.front().is_some_and(late)
+            while queue.queue.front().is_some_and(|b| late(b))
                 && let Some(mut batch) = queue.queue.pop_front()
             {
                 batch.because = batch.because.take().or_else(why);

@@ -1,6 +1,6 @@
 //! What a broker says of each batch, and what follows from it.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{boxed::Box, string::String, vec::Vec};
 use core::time::Duration;
 
 use super::{Sender, tell_failed};
@@ -134,7 +134,7 @@ impl Sender {
     }
 
     /// What was sent of a batch is settled. If it was only a part, the next one is first in its partition now.
-    fn settled(&mut self, place: Place, batch: Batch, more: bool) {
+    fn settled(&mut self, place: Place, batch: Box<Batch>, more: bool) {
         if more {
             return self.work_later(place, batch);
         }
@@ -144,7 +144,7 @@ impl Sender {
 
     /// What was sent of a batch is refused for good. The broker used none of its numbers, so what follows must not go on
     /// from them.
-    pub(super) fn refuse(&mut self, cluster: &Cluster, place: Place, mut batch: Batch, failed: Failed) {
+    pub(super) fn refuse(&mut self, cluster: &Cluster, place: Place, mut batch: Box<Batch>, failed: Failed) {
         let topic = self.topic_name(place);
         tell_failed(cluster, TopicPartition::new(&topic, place.partition), &batch, batch.count(), &failed.error);
         let more = batch.refuse(failed);
@@ -183,7 +183,14 @@ impl Sender {
     }
 
     /// Sends a batch again: at once if the broker told who leads now, else after a pause.
-    pub(super) fn retry(&mut self, now: Instant, cluster: &mut Cluster, place: Place, mut batch: Batch, at_once: bool) {
+    pub(super) fn retry(
+        &mut self,
+        now: Instant,
+        cluster: &mut Cluster,
+        place: Place,
+        mut batch: Box<Batch>,
+        at_once: bool,
+    ) {
         let topic = self.topic_name(place);
         let Some(queue) = self.queue(place) else { return };
         if batch.expired {

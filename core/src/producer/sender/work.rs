@@ -1,7 +1,7 @@
 //! What is done to batches before they can be sent, outside all locks: compressing them, and splitting those that were too
 //! large.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
 use super::Sender;
 use crate::{
@@ -22,7 +22,7 @@ const WORK_A_TURN: usize = 256 << 10;
 
 impl Sender {
     /// Something must be done to a batch before anything of its partition is sent again.
-    pub(super) fn work_later(&mut self, place: Place, batch: Batch) {
+    pub(super) fn work_later(&mut self, place: Place, batch: Box<Batch>) {
         self.work.push_front((place, batch.number));
         if let Some(queue) = self.queue(place) {
             queue.retry(batch);

@@ -1,0 +1,41 @@
+//! How fast, and how to keep it so.
+//!
+//! Figures are of one machine with two shared cores that the broker runs on, too: what counts is how they compare. The
+//! commands are those of the project's checkout.
+//!
+//! # What a record costs
+//!
+//! `tests/clients/run` measures Klamm beside rdkafka and rskafka on one real broker and prints a table for each case; CPU is
+//! that of the client's process.
+//!
+//! @@TABLE@@
+//!
+//! `tests/lib/counts` counts the instructions of the hot paths, which is the same on any machine; a change of more than 3 %
+//! fails the tests. `cargo test --release -p klamm-bench --test allocations -- --nocapture` counts how often memory is
+//! asked for: by the request, never by the record.
+//!
+//! # Which setting moves what
+//!
+//! | setting or habit | what it does |
+//! |---|---|
+//! | `batch_bytes` | Each request costs system calls and wake-ups whatever is in it. @@BATCH@@ |
+//! | `linger_ms` | 0 is right for most programs: what comes while the leader answers a request goes together with the next one. More helps only where few records a second go to many partitions. |
+//! | `enqueue` and later await the tickets | The fastest way for one task. `send` in many tasks comes close, because their records gather by themselves. `send` in one task is one record a round trip. |
+//! | many tasks | Clones of one [`Producer`](crate::Producer) share its batches; a producer each would share nothing. |
+//! | on tokio: spawn | The thread of `#[tokio::main]` is not one of the runtime's workers, so each hand-over wakes another thread. Work that should be fast runs in a spawned task, or on a runtime of one thread. |
+//! | `compression` | LZ4 costs least. What each codec does in this build is in [`compress`](crate::compress). |
+//! | features of `klamm-tokio` | `simd`: CRC-32C and zstd by more of the CPU's vectors, for a larger program. `zstd-native`: the zstd library, which needs a C compiler. |
+//! | [`memory.produce_bytes`](crate::Memory) | Two to four full batches a busy partition are enough where brokers are near; more only makes the working set larger. |
+//! | `fetch_max_bytes`, `memory.fetch_bytes` | A fetch takes at most the Fetch class divided by the brokers in use and one more. 2 to 4 MiB are enough; more is slower, because it leaves the processor's cache. |
+//! | drop [`Records`](crate::Records) soon | They lie in the fetch's memory: what is kept pushes back on fetching. [`to_owned`](crate::Records::to_owned) copies and lets go. |
+//!
+//! # At the budget's edge
+//!
+//! Nothing grows past the budget; it waits or is refused, and says so.
+//!
+//! | what is full | what happens |
+//! |---|---|
+//! | Produce | [`enqueue`](crate::Producer::enqueue) and [`send`](crate::Producer::send) wait, at most `max_block_ms`; [`try_enqueue`](crate::Producer::try_enqueue) gives the record back with [`Error::Budget`](crate::Error::Budget). Open batches are sent at once, whatever the linger. |
+//! | Fetch, Inflate | No more is fetched or inflated until the application drops records; after 5 s, [`Event::RecordsKept`](crate::event::Event::RecordsKept) says who holds what. |
+//! | a batch larger than the class | Its partition stops with [`Error::TooLarge`](crate::Error::TooLarge), which names the offsets that a seek must pass, and the setting. |
+//! | `max_waiters` | Whoever comes next is refused at once. |
