@@ -35,8 +35,8 @@ const TOPIC_BYTES: usize = 1_024;
 /// A partition's part of a Metadata response with three replicas, and a topic's with a name of usual length.
 const ANSWER_PARTITION_BYTES: usize = 64;
 const ANSWER_TOPIC_BYTES: usize = 128;
-/// A producer or consumer without its partitions.
-const HANDLE_BYTES: usize = 2_048;
+/// A producer or consumer without its partitions: the lists of a turn, what is known of the batches under way.
+const HANDLE_BYTES: usize = 4_096;
 /// A waiting task: its waker, its deadline, its place in a map.
 pub(crate) const WAITER_BYTES: usize = 64;
 

@@ -8,7 +8,13 @@
 //! `tests/clients/run` measures Klamm beside rdkafka and rskafka on one real broker and prints a table for each case; CPU is
 //! that of the client's process.
 //!
-//! @@TABLE@@
+//! | what, 100 bytes a record | Klamm | others |
+//! |---|---|---|
+//! | 64 tasks that each await their own `send`, 6 partitions | 53,700 records/s, 3.3 µs | rskafka 31,300 and 5.7; rdkafka 11,100 and 35.5 |
+//! | one task, acknowledged by all, one partition | 0.16 µs | franz-go 0.66; kacrab 0.90; rskafka 0.96 |
+//! | the same with LZ4 | 0.27 µs | franz-go 1.07; kacrab 1.18; rskafka 1.65 |
+//! | consumed, with every checksum | 0.08 µs | kacrab 0.33; rskafka 0.48; franz-go 0.58 |
+//! | one record at a time, spawned: half are acknowledged within | 0.17 ms, 43 µs | rskafka 0.17 ms, 47 µs (from `main`) |
 //!
 //! `tests/lib/counts` counts the instructions of the hot paths, which is the same on any machine; a change of more than 3 %
 //! fails the tests. `cargo test --release -p klamm-bench --test allocations -- --nocapture` counts how often memory is
@@ -18,7 +24,7 @@
 //!
 //! | setting or habit | what it does |
 //! |---|---|
-//! | `batch_bytes` | Each request costs system calls and wake-ups whatever is in it. @@BATCH@@ |
+//! | `batch_bytes` | Each request costs system calls and wake-ups, whatever is in it. With 16 KiB a record of 100 bytes cost 0.73 µs, with 64 KiB 0.26, with 256 KiB 0.22, with 1 MB 0.19. |
 //! | `linger_ms` | 0 is right for most programs: what comes while the leader answers a request goes together with the next one. More helps only where few records a second go to many partitions. |
 //! | `enqueue` and later await the tickets | The fastest way for one task. `send` in many tasks comes close, because their records gather by themselves. `send` in one task is one record a round trip. |
 //! | many tasks | Clones of one [`Producer`](crate::Producer) share its batches; a producer each would share nothing. |
