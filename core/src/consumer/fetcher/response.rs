@@ -8,7 +8,7 @@ use super::{Fetcher, Fetching, Stage};
 use crate::{
     Error, Instant,
     budget::Class,
-    cluster::{Cluster, is_stale_metadata},
+    cluster::{Cluster, TopicIndex, is_stale_metadata},
     code::ErrorCode,
     config::{FETCH_LEAST, ResetPolicy, StartAt},
     consumer::shared::Fetched,
@@ -49,14 +49,10 @@ impl Fetcher {
         if !code.is_ok() {
             return self.session_refused(now, cluster, &fetching, code);
         }
-        let agrees = self.is_asked_for(cluster, &fetching, &response);
         if fetching.alone.is_none()
             && let Some(session) = self.sessions.get_mut(&fetching.node)
         {
             session.advance(response.session_id);
-            if agrees {
-                session.failures = 0;
-            }
         }
         for node in response.node_endpoints.iter().take(cluster.config.max_brokers) {
             cluster.hint_broker(now, node.node_id, node.host, node.port);
@@ -64,15 +60,18 @@ impl Fetcher {
         if let Some(part) = fetching.alone.and_then(|at| self.parts.get_mut(at)) {
             part.alone = None;
         }
+        let mut agrees = true;
         let mut pieces: Vec<Fetched> = Vec::new();
         let mut cut: Vec<(usize, i64, usize)> = Vec::new();
         for topic in response.responses.iter() {
-            let Some(index) = topic_of(cluster, &topic) else { continue };
+            let index = topic_of(cluster, &topic);
+            agrees &= index.is_some();
             for answer in topic.partitions.iter() {
-                let Ok(partition) = u32::try_from(answer.partition_index) else { continue };
                 // What was not asked for, or was asked for before a seek, is dropped (traps 74 and 82).
-                let Some(at) = self.by_place.get(&(index, partition)).copied() else { continue };
-                let Some((generation, offset)) = fetching.parts.get(&at).copied() else { continue };
+                let Some((at, generation, offset)) = self.asked_for(&fetching, index, answer.partition_index) else {
+                    agrees = false;
+                    continue;
+                };
                 if self.parts[at].generation == generation && self.parts[at].stage == Stage::Fetch(offset) {
                     match self.on_partition(now, cluster, at, offset, &answer, &frame) {
                         Brought::Piece(piece) => pieces.push(piece),
@@ -88,7 +87,13 @@ impl Fetcher {
             self.shared.deliver(pieces.into_iter());
         }
         if !agrees {
+            // A broker that tells of more than it was asked for has another idea of the session, and would do so at once
+            // each time: as in Java's client, the session begins anew.
             self.session_refused(now, cluster, &fetching, ErrorCode::INVALID_FETCH_SESSION_EPOCH);
+        } else if fetching.alone.is_none()
+            && let Some(session) = self.sessions.get_mut(&fetching.node)
+        {
+            session.failures = 0;
         }
     }
 
@@ -106,18 +111,11 @@ impl Fetcher {
         }
     }
 
-    /// Whether an answer tells of nothing but what was asked for. A broker that tells of more has another idea of the
-    /// session, and would do so at once each time it is asked: as in Java's client, the session begins anew.
-    fn is_asked_for(&self, cluster: &Cluster, fetching: &Fetching, response: &FetchResponse<'_>) -> bool {
-        response.responses.iter().all(|topic| {
-            topic_of(cluster, &topic).is_some_and(|index| {
-                topic.partitions.iter().all(|answer| {
-                    let place = u32::try_from(answer.partition_index).ok().map(|partition| (index, partition));
-                    let at = place.and_then(|place| self.by_place.get(&place));
-                    at.is_some_and(|at| fetching.parts.contains_key(at))
-                })
-            })
-        })
+    /// The partition that an answer tells of, with the generation and offset that were asked.
+    fn asked_for(&self, fetching: &Fetching, index: Option<TopicIndex>, partition: i32) -> Option<(usize, u32, i64)> {
+        let at = self.by_place.get(&(index?, u32::try_from(partition).ok()?)).copied()?;
+        let (generation, offset) = fetching.parts.get(&at).copied()?;
+        Some((at, generation, offset))
     }
 
     fn landed(&mut self, fetching: &Fetching) {
@@ -330,7 +328,7 @@ enum Brought {
 /// What an answer has around the records of a single partition.
 pub(super) const ONE_PARTITION: usize = 512;
 
-fn topic_of(cluster: &Cluster, answer: &FetchableTopicResponse<'_>) -> Option<crate::cluster::TopicIndex> {
+fn topic_of(cluster: &Cluster, answer: &FetchableTopicResponse<'_>) -> Option<TopicIndex> {
     match answer.topic_id.is_zero() {
         true => cluster.topic_by_name(answer.topic),
         false => cluster.topic_by_id(answer.topic_id),

@@ -89,8 +89,8 @@ pub(crate) struct Sender {
 }
 
 /// What is being done, for errors.
-fn delivery_to(topic: Option<&str>, place: Place) -> String {
-    alloc::format!("delivery to {}-{}", topic.unwrap_or("?"), place.partition)
+fn delivery_to(topic: &str, place: Place) -> String {
+    alloc::format!("delivery to {topic}-{}", place.partition)
 }
 
 impl Sender {
@@ -352,7 +352,8 @@ impl Sender {
                 self.next = self.next.min(expires);
                 continue;
             }
-            let (name, topic) = (self.name(place), self.topic_name(place));
+            let topic = self.topic_name(place);
+            let name = delivery_to(&topic, place);
             let Some(queue) = self.queue(place) else { continue };
             let late = |b: &Batch| !b.expired && b.opened.after(delivery) <= now;
             // What was never sent has no failure of its own to tell.
@@ -402,10 +403,6 @@ impl Sender {
 
     fn topic_name(&self, place: Place) -> Arc<str> {
         self.topics.get(place.topic as usize).map_or_else(|| "?".into(), |t| Arc::clone(&t.topic.name))
-    }
-
-    fn name(&self, place: Place) -> String {
-        delivery_to(self.topics.get(place.topic as usize).map(|t| &*t.topic.name), place)
     }
 
     /// The client ends: every record that is not settled gets its fate. Answers how many these were.

@@ -3,7 +3,7 @@
 use alloc::{boxed::Box, string::String, vec::Vec};
 use core::time::Duration;
 
-use super::{Sender, tell_failed};
+use super::{Sender, delivery_to, tell_failed};
 use crate::{
     Error, Instant,
     cluster::{Cluster, is_stale_metadata},
@@ -11,7 +11,6 @@ use crate::{
     event::{Cause, Event, TopicPartition},
     link::LinkId,
     producer::{batch::Batch, outcome::Failed, shared::Place},
-    sync::Arc,
     wire::{
         Decode, Reader,
         api::PRODUCE,
@@ -83,10 +82,9 @@ impl Sender {
         number: u64,
         answer: &PartitionProduceResponse<'_>,
     ) {
-        let topic = self.topics.get(place.topic as usize);
-        let index = topic.and_then(|t| t.index.as_ref().ok().copied());
-        let topic = topic.map(|t| Arc::clone(&t.topic.name));
-        let name = || super::delivery_to(topic.as_deref(), place);
+        let topic = self.topic_name(place);
+        let name = || delivery_to(&topic, place);
+        let index = self.topics.get(place.topic as usize).and_then(|t| t.index.as_ref().ok().copied());
         let Some(queue) = self.queue(place) else { return };
         let first = queue.is_first(number);
         let Some(mut batch) = queue.settle(number) else { return };
@@ -104,7 +102,6 @@ impl Sender {
                 return self.settled(place, batch, more);
             }
             Verdict::TooLarge if batch.count() > 1 && !batch.expired => {
-                let topic = self.topic_name(place);
                 cluster.events.tell(|| Event::BatchSplit {
                     place: TopicPartition::new(&topic, place.partition),
                     records: batch.count(),

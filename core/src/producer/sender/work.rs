@@ -3,7 +3,7 @@
 
 use alloc::{boxed::Box, vec::Vec};
 
-use super::Sender;
+use super::{Sender, delivery_to};
 use crate::{
     Error, ErrorCode, Instant,
     budget::{Class, STARVED_AGAIN},
@@ -84,7 +84,7 @@ impl Sender {
 
     /// A batch that is too large for the broker, and that there is no way to make smaller here.
     fn cannot_split(&mut self, cluster: &Cluster, place: Place, number: u64, why: &Whole) {
-        let name = self.name(place);
+        let name = delivery_to(&self.topic_name(place), place);
         let Some(queue) = self.queue(place) else { return };
         let Some(at) = queue.queue.iter().position(|b| b.number == number) else { return };
         let Some(mut batch) = queue.queue.remove(at) else { return };
