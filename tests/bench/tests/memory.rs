@@ -1,82 +1,13 @@
 //! The budget does not report on itself: a counting allocator compares what the client's thread really holds with what
 //! `memory_plan` says.
 
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    cell::Cell,
-    collections::VecDeque,
-    sync::{
-        atomic::{AtomicIsize, Ordering::Relaxed},
-        mpsc,
-    },
-};
+use std::{collections::VecDeque, sync::atomic::Ordering::Relaxed};
 
-use klamm_broker::{ClusterConfig, serve};
+use klamm_bench::counting::{COUNTED, Counting, LIVE, PEAK, cluster};
 use klamm_tokio::{Class, Codec, Config, NewTopic, Record, StartAt, Ticket};
-
-/// Counts what threads that asked for it allocate and free.
-struct Counting;
-
-static LIVE: AtomicIsize = AtomicIsize::new(0);
-static PEAK: AtomicIsize = AtomicIsize::new(0);
-
-thread_local! {
-    static COUNTED: Cell<bool> = const { Cell::new(false) };
-}
-
-fn grow(bytes: isize) {
-    if COUNTED.try_with(Cell::get).unwrap_or(false) {
-        let live = LIVE.fetch_add(bytes, Relaxed) + bytes;
-        PEAK.fetch_max(live, Relaxed);
-    }
-}
-
-fn shrink(bytes: isize) {
-    if COUNTED.try_with(Cell::get).unwrap_or(false) {
-        LIVE.fetch_sub(bytes, Relaxed);
-    }
-}
-
-// SAFETY: every call goes to the system's allocator unchanged; only sizes are added up beside it.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        grow(layout.size() as isize);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        shrink(layout.size() as isize);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // Both are live while the bytes move.
-        grow(size as isize);
-        // SAFETY: the caller's promise is passed on.
-        let moved = unsafe { System.realloc(pointer, layout, size) };
-        shrink(layout.size() as isize);
-        moved
-    }
-}
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
-
-/// A cluster in threads of its own, which are not counted, until what is answered is dropped.
-fn cluster() -> (String, mpsc::Sender<()>) {
-    let (told, bootstrap) = mpsc::channel();
-    let (stop, stopped) = mpsc::channel::<()>();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-        let _inside = runtime.enter();
-        let running = serve(ClusterConfig::default()).expect("loopback");
-        told.send(running.bootstrap().to_string()).expect("somebody waits");
-        let _ = stopped.recv();
-    });
-    (bootstrap.recv().expect("the cluster is up"), stop)
-}
 
 const RECORDS: usize = 100_000;
 const PARTITIONS: i32 = 12;
