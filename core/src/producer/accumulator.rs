@@ -3,14 +3,15 @@
 use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
 
 use super::{
-    batch::OpenBatch,
+    batch::{BATCH_KNOWN, OpenBatch},
     outcome::{Outcome, Ticket},
     shared::{Place, ProducerShared, Refusal, Topic},
+    spares::SPARES_MAX,
 };
 use crate::{
     Error,
     api::whole_ms,
-    budget::{Budget, Chunk, Class},
+    budget::{Budget, Chunk, Class, Lease},
     error::Fate,
     record::{
         BATCH_HEADER_LEN, Header, RecordParts, encode_record, encode_record_pieces, record_size, record_size_max,
@@ -76,23 +77,22 @@ impl ProducerShared {
         }
         // All of the record's room first: a batch is never open without a record, and none is written in part.
         let room = slot.open.as_ref().and_then(|open| open.chunks.last()).map_or(0, Chunk::room);
-        if room < size_max {
-            let budget = &self.client.budget;
-            let chunks = (size_max - room).div_ceil(budget.chunk_bytes());
-            if !spare.take(budget, chunks) {
-                drop(guard);
-                if kick {
-                    self.client.kick.drive();
-                }
-                return Err(Refusal::Full { chunks });
+        if room < size_max
+            && let Err(bytes) = spare.take(&self.client.budget, size_max - room, slot.open.is_none())
+        {
+            drop(guard);
+            if kick {
+                self.client.kick.drive();
             }
+            return Err(Refusal::Full { bytes });
         }
-        let open = match &mut slot.open {
-            Some(open) => open,
-            None => {
+        let open = match (&mut slot.open, spare.known.take()) {
+            (Some(open), _) => open,
+            (none, Some(memory)) => {
                 kick = true;
-                slot.open.insert(self.open(topic, partition, record.timestamp_ms))
+                none.insert(self.open(topic, partition, record.timestamp_ms, memory))
             }
+            (None, None) => return Err(Refusal::Full { bytes: size_max }),
         };
         let timestamp_ms = record.timestamp_ms.unwrap_or_else(|| self.client.coarse_unix_ms(open));
         parts.timestamp_delta = timestamp_ms.wrapping_sub(open.base_timestamp_ms);
@@ -117,13 +117,17 @@ impl ProducerShared {
     }
 
     /// Opens a batch. The clock is read here and, coarsely, for the records that follow.
-    fn open(&self, topic: &Topic, partition: u32, timestamp_ms: Option<i64>) -> OpenBatch {
+    fn open(&self, topic: &Topic, partition: u32, timestamp_ms: Option<i64>, memory: Lease) -> OpenBatch {
         let unix_ms = self.client.clock.unix_ms().unwrap_or(-1);
         let opened = self.client.clock.now();
         let base = timestamp_ms.unwrap_or(unix_ms);
-        self.inbox.lock().opened.push(Place { topic: topic.index, partition });
+        let chunks = {
+            let mut inbox = self.inbox.lock();
+            inbox.opened.push(Place { topic: topic.index, partition });
+            inbox.lists.pop().unwrap_or_default()
+        };
         OpenBatch {
-            chunks: Vec::new(),
+            chunks,
             len: 0,
             count: 0,
             base_timestamp_ms: base,
@@ -133,6 +137,7 @@ impl ProducerShared {
             coarse_ms: whole_ms(opened),
             opened,
             outcome: Outcome::new(Arc::clone(&topic.name), partition as i32),
+            memory,
         }
     }
 
@@ -167,9 +172,15 @@ impl ProducerShared {
         slot_of(&mut guard, partition).open.as_ref().map(|open| open.opened)
     }
 
-    /// Takes everything sealed so far.
-    pub(super) fn take_sealed(&self, into: &mut VecDeque<(Place, OpenBatch)>) {
-        core::mem::swap(&mut self.inbox.lock().sealed, into);
+    /// Takes everything sealed so far, and gives empty lists for what will be.
+    pub(super) fn take_sealed(&self, into: &mut VecDeque<(Place, OpenBatch)>, lists: &mut Vec<Vec<Chunk>>) {
+        let mut inbox = self.inbox.lock();
+        core::mem::swap(&mut inbox.sealed, into);
+        while inbox.lists.len() < SPARES_MAX
+            && let Some(list) = lists.pop()
+        {
+            inbox.lists.push(list);
+        }
     }
 
     /// A record near the limit is measured to the byte, as the first of its batch, which it then is.
@@ -186,22 +197,35 @@ impl ProducerShared {
     }
 }
 
-/// Chunks for one record: mostly one, for which no list is made.
+/// Memory for one record: mostly one chunk, for which no list is made.
 #[derive(Default)]
 struct Spare {
     one: Option<Chunk>,
     more: Vec<Chunk>,
+    /// What a batch takes that is opened for it.
+    known: Option<Lease>,
 }
 
 impl Spare {
-    /// Takes so many, or none of them.
+    /// Takes chunks for so many bytes, and what a new batch needs, or nothing: then it tells how many bytes that is together.
     #[cold]
-    fn take(&mut self, budget: &Arc<Budget>, count: usize) -> bool {
-        if count > 1 {
-            return budget.take_chunks(count, &mut self.more);
+    fn take(&mut self, budget: &Arc<Budget>, bytes: usize, opens: bool) -> Result<(), usize> {
+        let count = bytes.div_ceil(budget.chunk_bytes());
+        let known = if opens { BATCH_KNOWN } else { 0 };
+        let needed = count * budget.chunk_bytes() + known;
+        if !budget.has_room(Class::Produce, needed) {
+            return Err(needed);
         }
-        self.one = budget.take_chunk();
-        self.one.is_some()
+        let taken = if count > 1 {
+            budget.take_chunks(count, &mut self.more)
+        } else {
+            self.one = budget.chunk();
+            self.one.is_some()
+        };
+        if opens {
+            self.known = budget.lease(Class::Produce, known);
+        }
+        if taken && self.known.is_some() == opens { Ok(()) } else { Err(needed) }
     }
 
     fn next(&mut self) -> Option<Chunk> {
