@@ -63,57 +63,94 @@ impl ProducerShared {
         if size_max > batch_max {
             self.check_size(topic, parts)?;
         }
-        let mut spare = Spare::default(); // dropped after the lock: a chunk's drop may wake somebody
         let mut guard = lock_slot(topic, partition);
         if self.is_closed() {
             // Looked at under the lock: whoever ends the producer goes through all of them once more after closing it.
             return Err(Refusal::Error(Error::Closed { fate: Fate::NotPersisted }));
         }
         let slot = slot_of(&mut guard, partition);
+        let Some(open) = slot.open.as_mut().filter(|open| open.len + size_max <= batch_max && open.room() >= size_max)
+        else {
+            return self.append_with_room(topic, partition, record, size_max, guard);
+        };
+        let ticket = self.admit(open, &mut record);
+        if let Some(chunk) = open.chunks.last_mut() {
+            let before = chunk.bytes().len();
+            encode_record(chunk.bytes_mut(), &record.parts);
+            open.len += chunk.bytes().len() - before;
+        }
+        if record.sticky {
+            self.stick(topic, partition, slot, size_max);
+        }
+        Ok(ticket)
+    }
+
+    /// The same where the record needs memory, in a new batch or in the one that is open.
+    #[cold]
+    #[inline(never)]
+    fn append_with_room(
+        &self,
+        topic: &Topic,
+        partition: u32,
+        mut record: Appending<'_>,
+        size_max: usize,
+        mut guard: LockGuard<'_, Shard>,
+    ) -> Result<Ticket, Refusal> {
+        // Dropped after the lock: a chunk's drop may wake somebody.
+        let mut spare = Spare::default();
+        let slot = slot_of(&mut guard, partition);
         let mut kick = false;
-        if slot.open.as_ref().is_some_and(|open| open.len + size_max > batch_max) {
+        if slot.open.as_ref().is_some_and(|open| open.len + size_max > self.config.batch_bytes - BATCH_HEADER_LEN) {
             self.seal(topic, partition, slot);
             kick = true;
         }
         // All of the record's room first: a batch is never open without a record, and none is written in part.
-        let room = slot.open.as_ref().and_then(|open| open.chunks.last()).map_or(0, Chunk::room);
-        if room < size_max
-            && let Err(bytes) = spare.take(&self.client.budget, size_max - room, slot.open.is_none())
-        {
-            drop(guard);
-            if kick {
-                self.client.kick.drive();
-            }
-            return Err(Refusal::Full { bytes });
-        }
-        let open = match (&mut slot.open, spare.known.take()) {
-            (Some(open), _) => open,
-            (none, Some(memory)) => {
-                kick = true;
-                none.insert(self.open(topic, partition, record.timestamp_ms, memory))
-            }
-            (None, None) => return Err(Refusal::Full { bytes: size_max }),
-        };
-        let timestamp_ms = record.timestamp_ms.unwrap_or_else(|| self.client.coarse_unix_ms(open));
-        parts.timestamp_delta = timestamp_ms.wrapping_sub(open.base_timestamp_ms);
-        parts.offset_delta = open.count;
-        // Counted before the record is written: the processor would have to wait for all of that to reach memory first.
-        let ticket = Ticket::new(Arc::clone(&open.outcome), open.count, timestamp_ms);
-        encode(open, parts, size_max, &mut spare);
-        open.max_timestamp_ms = open.max_timestamp_ms.max(timestamp_ms);
-        open.count += 1;
-        if record.sticky {
-            slot.sticky_bytes += size_max;
-            if slot.sticky_bytes >= self.config.batch_bytes {
-                slot.sticky_bytes = 0;
-                topic.move_on(partition);
-            }
+        let room = slot.open.as_ref().map_or(0, OpenBatch::room);
+        let taken = spare.take(&self.client.budget, size_max.saturating_sub(room), slot.open.is_none());
+        let result = taken.and_then(|()| {
+            let open = match (&mut slot.open, spare.known.take()) {
+                (Some(open), _) => open,
+                (none, Some(memory)) => {
+                    kick = true;
+                    none.insert(self.open(topic, partition, record.timestamp_ms, memory))
+                }
+                (None, None) => return Err(size_max),
+            };
+            let ticket = self.admit(open, &mut record);
+            encode_over(open, &record.parts, &mut spare);
+            Ok(ticket)
+        });
+        if record.sticky && result.is_ok() {
+            self.stick(topic, partition, slot, size_max);
         }
         drop(guard);
         if kick {
             self.client.kick.drive();
         }
-        Ok(ticket)
+        result.map_err(|bytes| Refusal::Full { bytes })
+    }
+
+    /// Gives a record its place in a batch. Before the record is written: the processor would have to wait for all of that
+    /// to reach memory first.
+    #[inline]
+    fn admit(&self, open: &mut OpenBatch, record: &mut Appending<'_>) -> Ticket {
+        let timestamp_ms = record.timestamp_ms.unwrap_or_else(|| self.client.coarse_unix_ms(open));
+        record.parts.timestamp_delta = timestamp_ms.wrapping_sub(open.base_timestamp_ms);
+        record.parts.offset_delta = open.count;
+        let ticket = Ticket::new(Arc::clone(&open.outcome), open.count, timestamp_ms);
+        open.max_timestamp_ms = open.max_timestamp_ms.max(timestamp_ms);
+        open.count += 1;
+        ticket
+    }
+
+    /// Counts what a partition got of keyless records; after a batch's worth the next one is theirs (KIP-794).
+    #[inline]
+    fn stick(&self, topic: &Topic, partition: u32, slot: &mut Slot, size: usize) {
+        slot.sticky_bytes += size;
+        if slot.sticky_bytes >= self.config.batch_bytes {
+            slot.sticky_bytes = 0;
+            topic.move_on(partition);
+        }
     }
 
     /// Opens a batch. The clock is read here and, coarsely, for the records that follow.
@@ -233,21 +270,7 @@ impl Spare {
     }
 }
 
-/// Encodes into the last chunk, or on into `more`, which have room enough for the record's largest size.
-#[inline]
-fn encode(open: &mut OpenBatch, parts: &RecordParts<'_>, size_max: usize, more: &mut Spare) {
-    if let Some(chunk) = open.chunks.last_mut()
-        && chunk.room() >= size_max
-    {
-        let before = chunk.bytes().len();
-        encode_record(chunk.bytes_mut(), parts);
-        open.len += chunk.bytes().len() - before;
-        return;
-    }
-    encode_over(open, parts, more);
-}
-
-#[cold]
+/// Encodes into the last chunk and on into `more`, which have room enough for the record's largest size.
 fn encode_over(open: &mut OpenBatch, parts: &RecordParts<'_>, more: &mut Spare) {
     let chunks = &mut open.chunks;
     let mut len = 0;

@@ -75,6 +75,14 @@ pub(crate) struct OpenBatch {
     pub(super) memory: Lease,
 }
 
+impl OpenBatch {
+    /// Bytes that its last chunk still takes.
+    #[inline]
+    pub(super) fn room(&self) -> usize {
+        self.chunks.last().map_or(0, Chunk::room)
+    }
+}
+
 /// Records that are sent together: all of a batch, unless the broker found it too large.
 pub(super) struct Step {
     pub(super) body: Arc<BatchBody>,

@@ -105,7 +105,8 @@ impl Writer {
     /// The same in the memory of a frame, whatever stands there.
     pub fn reserve_in(memory: Frame, counted: &Counter) -> Result<Self, WireError> {
         let Frame { mut bytes, mut splits } = memory;
-        (bytes.clear(), splits.clear());
+        bytes.clear();
+        splits.clear();
         let mut writer = Self { bytes, splits };
         let refused = |_| WireError::NoMemory { bytes: counted.copied };
         writer.bytes.try_reserve_exact(counted.copied).map_err(refused)?;

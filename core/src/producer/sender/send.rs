@@ -47,7 +47,7 @@ pub(super) struct Lists {
 /// from a vector stays in its place.
 fn reused<'a>(mut list: Vec<TopicProduceData<'_>>) -> Vec<TopicProduceData<'a>> {
     list.clear();
-    list.into_iter().filter_map(|_| None).collect()
+    list.into_iter().map_while(|_| None).collect()
 }
 
 /// The first version of Produce that may carry a codec (KIP-110).
