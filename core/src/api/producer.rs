@@ -251,6 +251,14 @@ impl Producer {
         Ok(TopicRef::Own(topic))
     }
 
+    /// Where a record goes, and whether that was chosen because it has no key.
+    #[inline]
+    pub(super) fn place(&self, record: &Record<'_>) -> Result<(TopicRef<'_>, u32, bool), Refusal> {
+        let topic = self.topic(record.topic).map_err(Refusal::Error)?;
+        let (partition, sticky) = record.partition_in(topic.get())?;
+        Ok((topic, partition, sticky))
+    }
+
     /// One try.
     #[inline]
     pub(super) fn append(&self, record: &Record<'_>) -> Result<Ticket, Refusal> {
@@ -258,23 +266,8 @@ impl Producer {
         if shared.is_closed() {
             return Err(Refusal::Error(Error::Closed { fate: Fate::NotPersisted }));
         }
-        let topic = self.topic(record.topic).map_err(Refusal::Error)?;
-        let topic = topic.get();
-        let partitions = topic.partitions();
-        if partitions == 0 {
-            return Err(Refusal::Unknown);
-        }
-        let key = record.key.as_ref().map(|k| k.bytes());
-        let (partition, sticky) = match record.partition {
-            None => topic.choose(key, partitions),
-            Some(p) => match u32::try_from(p) {
-                Ok(p) if p < partitions => (p, false),
-                _ => return Err(Refusal::Error(no_partition(topic, p, partitions))),
-            },
-        };
-        let value = record.value.as_ref().map(|v| v.bytes());
-        let appending = Appending::new(key, value, &record.headers);
-        shared.append(topic, partition, Appending { timestamp_ms: record.timestamp_ms, sticky, ..appending })
+        let (topic, partition, sticky) = self.place(record)?;
+        shared.append(topic.get(), partition, Appending { sticky, ..record.appending() })
     }
 
     pub(super) fn reason(&self, record: &Record<'_>, refusal: &Refusal) -> Option<Error> {
@@ -291,15 +284,40 @@ impl Producer {
     }
 }
 
+impl Record<'_> {
+    /// The partition that it goes to, and whether that was chosen because it has no key.
+    #[inline]
+    pub(super) fn partition_in(&self, topic: &Topic) -> Result<(u32, bool), Refusal> {
+        let partitions = topic.partitions();
+        if partitions == 0 {
+            return Err(Refusal::Unknown);
+        }
+        match self.partition {
+            None => Ok(topic.choose(self.key.as_ref().map(|k| k.bytes()), partitions)),
+            Some(p) => match u32::try_from(p) {
+                Ok(p) if p < partitions => Ok((p, false)),
+                _ => Err(Refusal::Error(no_partition(topic, p, partitions))),
+            },
+        }
+    }
+
+    /// Its parts, for the batch.
+    #[inline]
+    pub(super) fn appending(&self) -> Appending<'_> {
+        let (key, value) = (self.key.as_ref().map(|k| k.bytes()), self.value.as_ref().map(|v| v.bytes()));
+        Appending { timestamp_ms: self.timestamp_ms, ..Appending::new(key, value, &self.headers) }
+    }
+}
+
 /// A topic found in the memo, or looked up.
-enum TopicRef<'a> {
+pub(super) enum TopicRef<'a> {
     Memo(&'a Arc<Topic>),
     Own(Arc<Topic>),
 }
 
 impl TopicRef<'_> {
     #[inline]
-    fn get(&self) -> &Topic {
+    pub(super) fn get(&self) -> &Topic {
         match self {
             TopicRef::Memo(topic) => topic,
             TopicRef::Own(topic) => topic,
