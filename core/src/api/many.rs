@@ -5,7 +5,7 @@ use core::fmt;
 use super::{Producer, Record};
 use crate::{
     Error,
-    producer::{Appending, Sent, Tickets},
+    producer::{Sent, Tickets},
 };
 
 impl Producer {
@@ -62,13 +62,18 @@ impl Producer {
     /// Takes records that go where the first one goes, as far as the batch that is open there has room for them; whether
     /// there was any.
     fn append_run(&self, first: &Record<'_>, rest: &[Record<'_>], taken: &mut Tickets) -> bool {
-        let Ok((topic, partition, _)) = self.place(first) else { return false };
+        let Ok(topic) = self.topic(first.topic) else { return false };
         let (topic, before) = (topic.get(), taken.len());
+        let Ok((partition, _)) = first.partition_in(topic) else { return false };
         let mut left = core::iter::once(first).chain(rest);
         let next = || {
-            let record = left.next().filter(|record| record.topic == &*topic.name)?;
-            let (_, sticky) = record.partition_in(topic).ok().filter(|(p, _)| *p == partition)?;
-            Some(Appending { sticky, ..record.appending() })
+            let record = left.next()?;
+            // Mostly it is the same text, not only an equal one.
+            let is_there = core::ptr::eq(record.topic, first.topic) || record.topic == first.topic;
+            match record.partition_in(topic) {
+                Ok((to, sticky)) if is_there && to == partition => Some(record.appending(sticky)),
+                _ => None,
+            }
         };
         self.shared().append_run(topic, partition, next, taken);
         taken.len() > before

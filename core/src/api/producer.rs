@@ -241,7 +241,7 @@ impl Producer {
     }
 
     #[inline]
-    fn topic(&self, name: &str) -> Result<TopicRef<'_>, Error> {
+    pub(super) fn topic(&self, name: &str) -> Result<TopicRef<'_>, Error> {
         let (place, found) = self.memo.find(name);
         if let Some(topic) = found {
             return Ok(TopicRef::Memo(topic));
@@ -251,14 +251,6 @@ impl Producer {
         Ok(TopicRef::Own(topic))
     }
 
-    /// Where a record goes, and whether that was chosen because it has no key.
-    #[inline]
-    pub(super) fn place(&self, record: &Record<'_>) -> Result<(TopicRef<'_>, u32, bool), Refusal> {
-        let topic = self.topic(record.topic).map_err(Refusal::Error)?;
-        let (partition, sticky) = record.partition_in(topic.get())?;
-        Ok((topic, partition, sticky))
-    }
-
     /// One try.
     #[inline]
     pub(super) fn append(&self, record: &Record<'_>) -> Result<Ticket, Refusal> {
@@ -266,8 +258,10 @@ impl Producer {
         if shared.is_closed() {
             return Err(Refusal::Error(Error::Closed { fate: Fate::NotPersisted }));
         }
-        let (topic, partition, sticky) = self.place(record)?;
-        shared.append(topic.get(), partition, Appending { sticky, ..record.appending() })
+        let topic = self.topic(record.topic).map_err(Refusal::Error)?;
+        let topic = topic.get();
+        let (partition, sticky) = record.partition_in(topic)?;
+        shared.append(topic, partition, record.appending(sticky))
     }
 
     pub(super) fn reason(&self, record: &Record<'_>, refusal: &Refusal) -> Option<Error> {
@@ -286,7 +280,7 @@ impl Producer {
 
 impl Record<'_> {
     /// The partition that it goes to, and whether that was chosen because it has no key.
-    #[inline]
+    #[inline(always)]
     pub(super) fn partition_in(&self, topic: &Topic) -> Result<(u32, bool), Refusal> {
         let partitions = topic.partitions();
         if partitions == 0 {
@@ -302,10 +296,10 @@ impl Record<'_> {
     }
 
     /// Its parts, for the batch.
-    #[inline]
-    pub(super) fn appending(&self) -> Appending<'_> {
+    #[inline(always)]
+    pub(super) fn appending(&self, sticky: bool) -> Appending<'_> {
         let (key, value) = (self.key.as_ref().map(|k| k.bytes()), self.value.as_ref().map(|v| v.bytes()));
-        Appending { timestamp_ms: self.timestamp_ms, ..Appending::new(key, value, &self.headers) }
+        Appending { timestamp_ms: self.timestamp_ms, sticky, ..Appending::new(key, value, &self.headers) }
     }
 }
 

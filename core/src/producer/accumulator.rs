@@ -109,7 +109,7 @@ impl ProducerShared {
     }
 
     /// The short way, for a record that the last chunk of the open batch has room for: its place, or `None` if it has not.
-    #[inline]
+    #[inline(always)]
     fn append_short<'s>(
         &self,
         topic: &Topic,

@@ -20,6 +20,7 @@ produce|consume|latency|tasks [options]
   --tasks N               64
   --idempotent            batches carry a producer id and sequence numbers
   --memory-bytes N        the client's memory, all classes together (16777216); Klamm only
+  --slice N               produce hands over N records at once; Klamm only
   --spawn                 run as a task of the runtime, not on its caller's thread; Klamm only
   --threads N             1: a single-threaded runtime; Klamm only";
 
@@ -81,6 +82,8 @@ pub struct Args {
     pub idempotent: bool,
     /// `--memory-bytes`.
     pub memory_bytes: Option<usize>,
+    /// `--slice`.
+    pub slice: usize,
     /// `--spawn`.
     pub spawn: bool,
     /// `--threads`.
@@ -108,6 +111,7 @@ impl Args {
             tasks: 64,
             idempotent: false,
             memory_bytes: None,
+            slice: 1,
             spawn: false,
             threads: 0,
         };
@@ -137,6 +141,7 @@ impl Args {
             "--partitions" => self.partitions = number(flag, value)?,
             "--tasks" => self.tasks = number(flag, value)?,
             "--memory-bytes" => self.memory_bytes = Some(number(flag, value)?),
+            "--slice" => self.slice = number(flag, value)?,
             "--threads" => self.threads = number(flag, value)?,
             "--acks" => {
                 self.acks = match value {
