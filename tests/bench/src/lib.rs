@@ -3,5 +3,6 @@
 
 pub mod args;
 pub mod counting;
+pub mod pace;
 pub mod payloads;
 pub mod report;

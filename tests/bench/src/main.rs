@@ -7,6 +7,7 @@ use std::{collections::VecDeque, hint::black_box, sync::Arc, time::Instant};
 
 use klamm_bench::{
     args::{Args, Operation},
+    pace,
     payloads::payloads,
     report::{Outcome, print},
 };
@@ -62,6 +63,7 @@ async fn run(args: Args) -> Result<(), Error> {
         Operation::Consume => consume(&client, &args).await,
         Operation::Latency => latency(&client, &args).await,
         Operation::Tasks => tasks(&client, &args).await,
+        Operation::Paced => paced(&client, &args).await,
     }
 }
 
@@ -171,6 +173,20 @@ async fn tasks(client: &Client, args: &Args) -> Result<(), Error> {
     }
     outcome.wall = start.elapsed();
     print("klamm", args, outcome);
+    Ok(())
+}
+
+async fn paced(client: &Client, args: &Args) -> Result<(), Error> {
+    let shared = Arc::new((producer(client, args)?, args.clone(), payloads(args.size)));
+    let outcome = pace::paced(args, |i| {
+        let shared = Arc::clone(&shared);
+        async move {
+            let (producer, args, data) = &*shared;
+            let partition = (i % args.partitions) as i32;
+            producer.send(Record::to(&args.topic).partition(partition).value(&data[i & 1023])).await.is_ok()
+        }
+    });
+    print("klamm", args, outcome.await);
     Ok(())
 }
 
