@@ -22,7 +22,7 @@ use crate::{
     error::{Fate, PeerFault},
     event::{Event, Needs, Watch},
     link::{Incoming, LinkId, Pending, Room, State, Unanswered, Use},
-    producer::{Produced, Sender},
+    producer::{Job, Produced, Sender},
     rng::Rng,
     sync::Arc,
     wire::Reader,
@@ -55,6 +55,10 @@ pub(crate) enum Output {
     },
     Close {
         link: LinkId,
+    },
+    /// It is to be run, wherever, and given back to [`Machine::on_job`].
+    Work {
+        job: Job,
     },
     /// Nothing, until then or until something comes in.
     Timeout(Instant),
@@ -121,6 +125,7 @@ impl Machine {
                 return match output {
                     cluster::Output::Connect { link, to } => Output::Connect { link, to },
                     cluster::Output::Close { link } => Output::Close { link },
+                    cluster::Output::Work { job } => Output::Work { job },
                 };
             }
             if self.ended {
@@ -342,6 +347,14 @@ impl Machine {
     pub(crate) fn on_closed(&mut self, now: Instant, link: LinkId, error: Option<TransportError>) {
         self.settled = false;
         self.cluster.on_transport_error(now, link, error);
+    }
+
+    /// A job was run. Whose producer has ended nobody waits for it.
+    pub(crate) fn on_job(&mut self, job: Job) {
+        self.settled = false;
+        if let Some(sender) = self.senders.get_mut(&job.slot()) {
+            sender.on_packed(job);
+        }
     }
 
     /// The armed time has come.

@@ -7,8 +7,12 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use klamm::{Clock, Endpoint, Instant, Transport};
-use tokio::{runtime::Handle, time::Sleep};
+use klamm::{Clock, Endpoint, Instant, Job, Transport};
+use tokio::{
+    runtime::Handle,
+    sync::mpsc::{self, UnboundedReceiver, UnboundedSender},
+    time::Sleep,
+};
 
 use crate::{Connecting, TcpStream};
 
@@ -21,6 +25,15 @@ pub struct Tokio {
     runtime: Handle,
     clock: Arc<HostClock>,
     timer: Option<Timer>,
+    /// Made when there is a job.
+    jobs: Option<Jobs>,
+}
+
+/// Where jobs come back: never more than were submitted.
+#[derive(Debug)]
+struct Jobs {
+    done: UnboundedSender<Job>,
+    finished: UnboundedReceiver<Job>,
 }
 
 /// The runtime's timer, and what it was armed for last: never later than what is waited for.
@@ -41,7 +54,7 @@ impl Tokio {
     /// A transport on this runtime.
     pub fn new(runtime: Handle) -> Self {
         klamm::check_waits_with(refuse_to_wait_in_tasks);
-        Tokio { runtime, clock: Arc::new(HostClock { start: std::time::Instant::now() }), timer: None }
+        Tokio { runtime, clock: Arc::new(HostClock { start: std::time::Instant::now() }), timer: None, jobs: None }
     }
 
     /// A transport on the runtime that runs the caller.
@@ -91,6 +104,28 @@ impl Transport for Tokio {
 
     fn clock(&self) -> Arc<dyn Clock> {
         self.clock.clone()
+    }
+
+    /// To the runtime's threads for what blocks.
+    fn submit(&mut self, mut job: Job) -> Result<(), Job> {
+        let jobs = self.jobs.get_or_insert_with(|| {
+            let (done, finished) = mpsc::unbounded_channel();
+            Jobs { done, finished }
+        });
+        let done = jobs.done.clone();
+        self.runtime.spawn_blocking(move || {
+            job.run();
+            // The driver may be gone; nobody waits for the job then.
+            drop(done.send(job));
+        });
+        Ok(())
+    }
+
+    fn poll_done(&mut self, cx: &mut Context<'_>) -> Poll<Job> {
+        match &mut self.jobs {
+            Some(jobs) => jobs.finished.poll_recv(cx).map(|job| job.expect("the transport holds a sender, too")),
+            None => Poll::Pending,
+        }
     }
 
     /// # Panics

@@ -85,6 +85,12 @@ impl ProducerBuilder {
         self
     }
 
+    /// How many batches are compressed at once in the transport's own threads, if it has any.
+    pub fn compression_jobs(mut self, jobs: usize) -> Self {
+        self.config.compression_jobs = jobs;
+        self
+    }
+
     /// Makes the producer.
     ///
     /// # Errors
@@ -92,9 +98,9 @@ impl ProducerBuilder {
     /// compressor; [`Error::Closed`] when the client's driver is gone.
     pub fn build(self) -> Result<Producer, Error> {
         self.config.check(&self.client.config, &self.client.budget)?;
-        let packer = Packer::of(&self.config, &*self.client.config.codecs_or_own(), &self.client.budget)?;
+        let packers = Packer::all_of(&self.config, &*self.client.config.codecs_or_own(), &self.client.budget)?;
         self.client.take_slot()?;
-        let shared = ProducerShared::new(Arc::clone(&self.client), self.config, packer);
+        let shared = ProducerShared::new(Arc::clone(&self.client), self.config, packers);
         if let Err((error, _)) = self.client.command(Command::Produce(Arc::clone(&shared))) {
             self.client.free_slot();
             return Err(error);

@@ -31,6 +31,7 @@ use crate::{
     event::{Cause, Event, Events, Peer, Purpose, WhyClosed},
     link::{Body, IN_FLIGHT_MAX, Link, LinkId, Outgoing, State, Unanswered, Use},
     machine::Context,
+    producer::Job,
     rng::Rng,
     sync::Arc,
     wire::{Api, Encode, Frame, WireError, frame::request_frame_in},
@@ -44,6 +45,7 @@ use metadata::Metadata;
 pub(crate) enum Output {
     Connect { link: LinkId, to: Endpoint },
     Close { link: LinkId },
+    Work { job: Job },
 }
 
 /// A broker, by its node id (trap 99). Those of the bootstrap list have negative ids of their own until metadata
@@ -254,6 +256,11 @@ impl Cluster {
             let (node, usage) = (l.node, l.usage);
             self.events.tell(|| Event::Throttled { peer: self.peer(node), purpose: purpose(usage), pause });
         }
+    }
+
+    /// Gives the driver a job, for its transport.
+    pub(crate) fn submit(&mut self, job: Job) {
+        self.outputs.push_back(Output::Work { job });
     }
 
     pub(crate) fn next_output(&mut self) -> Option<Output> {

@@ -47,6 +47,11 @@ pub struct ProducerConfig {
     pub compression: Codec,
     /// How hard the codec tries, on its own scale. `None`: as it usually does.
     pub compression_level: Option<i32>,
+    /// How many batches are compressed at once in the transport's own threads. 0: in the driver's turns, one after the
+    /// other, which is right for codecs that are fast and hosts of few processors. Each job holds what its codec takes and
+    /// room for a batch of the Produce class, from the beginning. Transports without threads (WASI, an embedded socket) do
+    /// the work in the driver's turns all the same.
+    pub compression_jobs: usize,
     /// The most bytes of one request. A batch larger than that goes alone.
     pub request_bytes: usize,
 }
@@ -62,6 +67,7 @@ impl Default for ProducerConfig {
             max_block_ms: 60_000,
             compression: Codec::None,
             compression_level: None,
+            compression_jobs: 0,
             request_bytes: 1_048_576,
         }
     }
@@ -69,6 +75,9 @@ impl Default for ProducerConfig {
 
 /// The least that a batch may hold: a header and a record of a few bytes.
 const BATCH_BYTES_MIN: usize = 128;
+
+/// More would only wait for processors.
+const COMPRESSION_JOBS_MAX: usize = 64;
 
 impl ProducerConfig {
     pub(crate) fn idempotent(&self) -> bool {
@@ -81,6 +90,9 @@ impl ProducerConfig {
         }
         if self.batch_bytes < BATCH_BYTES_MIN {
             return Err(Error::config("batch_bytes", format!("must be at least {BATCH_BYTES_MIN}")));
+        }
+        if self.compression_jobs > COMPRESSION_JOBS_MAX {
+            return Err(Error::config("compression_jobs", format!("must be at most {COMPRESSION_JOBS_MAX}")));
         }
         let (room, chunk) = (budget.limit(crate::Class::Produce), budget.chunk_bytes());
         let needed = self.batch_bytes.div_ceil(chunk).saturating_mul(chunk).saturating_add(BATCH_KNOWN);
@@ -138,6 +150,7 @@ mod tests {
     #[test]
     fn batches_fit_the_memory() {
         assert_eq!(refused(|c| c.batch_bytes = 1), Some("batch_bytes"));
+        assert_eq!(refused(|c| c.compression_jobs = 65), Some("compression_jobs"));
         assert_eq!(refused(|c| c.batch_bytes = 1 << 30), Some("batch_bytes"));
     }
 }

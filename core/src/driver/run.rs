@@ -11,7 +11,7 @@ use core::{
 
 use super::transport::{ByteStream, Transport, TransportError};
 use crate::{
-    Clock, Endpoint, Instant,
+    Clock, Endpoint, Instant, Job,
     kick::Kick,
     link::LinkId,
     machine::{Machine, Output},
@@ -79,6 +79,8 @@ pub struct Driver<T: Transport> {
     clock: Arc<dyn Clock>,
     kick: Arc<Kick>,
     wires: Vec<Wire<T>>,
+    /// Jobs that the transport has.
+    jobs: usize,
     done: bool,
 }
 
@@ -91,6 +93,7 @@ impl<T: Transport> Driver<T> {
             clock: Arc::clone(&shared.clock),
             kick: Arc::clone(&shared.kick),
             wires: Vec::new(),
+            jobs: 0,
             done: false,
         }
     }
@@ -113,6 +116,7 @@ impl<T: Transport> Driver<T> {
                 return Poll::Ready(());
             };
             busy |= self.write_all();
+            busy |= self.take_done(cx);
             busy |= self.sleep(cx, deadline);
             if !busy {
                 return Poll::Pending;
@@ -145,10 +149,33 @@ impl<T: Transport> Driver<T> {
             match self.machine.poll_output(now) {
                 Output::Connect { link, to } => self.connect(now, link, &to),
                 Output::Close { link } => self.close(now, link),
+                Output::Work { job } => self.submit(job),
                 Output::Timeout(when) => return Some(when.min(self.closed_by())),
                 Output::Ended => return None,
             }
         }
+    }
+
+    fn submit(&mut self, job: Job) {
+        match self.transport.submit(job) {
+            Ok(()) => self.jobs += 1,
+            Err(mut job) => {
+                job.run();
+                self.machine.on_job(job);
+            }
+        }
+    }
+
+    /// Takes the jobs back that were run; whether there were any.
+    fn take_done(&mut self, cx: &mut Context<'_>) -> bool {
+        let before = self.jobs;
+        while self.jobs > 0
+            && let Poll::Ready(job) = self.transport.poll_done(cx)
+        {
+            self.jobs -= 1;
+            self.machine.on_job(job);
+        }
+        self.jobs < before
     }
 
     fn connect(&mut self, now: Instant, link: LinkId, to: &Endpoint) {

@@ -7,7 +7,7 @@ use core::{
     task::{Context, Poll},
 };
 
-use crate::{Clock, Instant, sync::Arc};
+use crate::{Clock, Instant, Job, sync::Arc};
 
 /// One connection's bytes. The core asks of errors only what [`TransportError`] says.
 ///
@@ -44,6 +44,21 @@ pub trait Transport {
 
     /// The clocks, for the handles. `now()` is the clock of [`poll_sleep`](Transport::poll_sleep).
     fn clock(&self) -> Arc<dyn Clock>;
+
+    /// Takes a job to where it does not keep the driver waiting, and wakes whoever polled
+    /// [`poll_done`](Transport::poll_done) when it was run. There are never more of them at once than producers'
+    /// `compression_jobs` add up to.
+    ///
+    /// # Errors
+    /// The job, where there is no such place: the driver runs it itself.
+    fn submit(&mut self, job: Job) -> Result<(), Job> {
+        Err(job)
+    }
+
+    /// The next job that was submitted and has been run. Polled only while there are such.
+    fn poll_done(&mut self, _cx: &mut Context<'_>) -> Poll<Job> {
+        Poll::Pending
+    }
 
     /// Fills `out` with unpredictable bytes. Called once, before the first connection.
     fn entropy(&mut self, out: &mut [u8; 32]);

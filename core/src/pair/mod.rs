@@ -127,6 +127,9 @@ pub(crate) struct Pair {
     pub(crate) down: BTreeSet<i32>,
     /// Dials are left as they are, neither opened nor refused.
     pub(crate) silent_dials: bool,
+    /// Jobs are kept for the test, as a transport with threads would.
+    pub(crate) keeps_jobs: bool,
+    pub(crate) jobs: VecDeque<crate::Job>,
     /// Writes are not taken at all.
     pub(crate) stuck: bool,
     /// APIs that the test answers by itself.
@@ -170,6 +173,8 @@ impl Pair {
             requests: VecDeque::new(),
             down: BTreeSet::new(),
             silent_dials: false,
+            keeps_jobs: false,
+            jobs: VecDeque::new(),
             stuck: false,
             by_hand: [api::PRODUCE.key, api::FETCH.key, api::LIST_OFFSETS.key, api::CREATE_TOPICS.key].into(),
             versions: api::ALL.iter().map(|a| (a.key, (a.min, a.max))).collect(),
@@ -185,6 +190,14 @@ impl Pair {
 
     pub(crate) fn client(&self) -> &Client {
         self.client.as_ref().expect("not dropped")
+    }
+
+    /// Runs the job at `at` of those that are kept, and gives it back.
+    pub(crate) fn run_job(&mut self, at: usize) {
+        let mut job = self.jobs.remove(at).expect("a job");
+        job.run();
+        self.machine.on_job(job);
+        self.turn();
     }
 
     pub(crate) fn drop_client(&mut self) {
@@ -228,6 +241,11 @@ impl Pair {
                     self.conns.remove(&link);
                     self.requests.retain(|r| r.link != link);
                     self.closed.push(link);
+                }
+                Output::Work { job } if self.keeps_jobs => self.jobs.push_back(job),
+                Output::Work { mut job } => {
+                    job.run();
+                    self.machine.on_job(job);
                 }
                 Output::Timeout(when) => {
                     self.deadline = when;

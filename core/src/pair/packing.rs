@@ -126,3 +126,84 @@ fn a_full_class_is_compressed_and_goes_on() {
     assert!(got == expected);
     assert_eq!(tickets.iter().map(offset).collect::<Vec<_>>(), (1..base).collect::<Vec<_>>());
 }
+
+/// A producer with two jobs whose batches are full after one record of 900 bytes.
+fn offloading(change: impl FnOnce(ProducerBuilder) -> ProducerBuilder) -> (Pair, Producer) {
+    let (mut pair, producer) = packing(64 << 10, Codec::Lz4, |b| change(b.batch_bytes(1_000).compression_jobs(2)));
+    let first = pair.enqueue(&producer, Record::to("t").partition(0).value("first"));
+    let request = pair.expect(api::PRODUCE);
+    pair.acknowledge(&request, 0);
+    assert_eq!(offset(&first), 0);
+    pair.keeps_jobs = true;
+    (pair, producer)
+}
+
+fn enqueue_large(pair: &mut Pair, producer: &Producer, fill: &str) -> Ticket {
+    pair.enqueue(producer, Record::to("t").partition(0).value(fill.repeat(900)))
+}
+
+/// No more jobs are out than there are, and the driver's turns go on meanwhile. Whatever order they are done in, a
+/// partition's batches go in theirs.
+#[test]
+fn jobs_may_end_in_any_order() {
+    let (mut pair, producer) = offloading(|b| b);
+    let tickets: Vec<Ticket> = ["a", "b", "c", "d"].map(|fill| enqueue_large(&mut pair, &producer, fill)).into();
+    pair.advance_ms(10);
+    assert_eq!(pair.jobs.len(), 2);
+    pair.run_job(1);
+    assert_eq!(pair.jobs.len(), 2, "the next one's turn has come");
+    assert!(pair.take(api::PRODUCE).is_none(), "what is behind the first batch waits for it");
+    let mut sent = Vec::new();
+    for round in 0..20 {
+        if !pair.jobs.is_empty() {
+            pair.run_job(round % pair.jobs.len());
+        }
+        while let Some(request) = pair.take(api::PRODUCE) {
+            let batch = pair.batch(&request);
+            assert_eq!(batch.codec, Codec::Lz4);
+            sent.extend(batch.values.iter().map(|value| value.chars().next()));
+            pair.acknowledge(&request, sent.len() as i64);
+        }
+        pair.advance_ms(6);
+    }
+    assert_eq!(sent, ['a', 'b', 'c', 'd'].map(Some));
+    assert_eq!(tickets.iter().map(offset).collect::<Vec<_>>(), [1, 2, 3, 4]);
+}
+
+/// A batch whose time is over while it is at work is told so at once; what the job made is room for others.
+#[test]
+fn a_batch_may_expire_while_it_is_at_work() {
+    let (mut pair, producer) = offloading(|b| b.delivery_timeout(core::time::Duration::from_secs(31)));
+    let held = pair.client().budget().leased(Class::Produce);
+    let ticket = enqueue_large(&mut pair, &producer, "a");
+    pair.advance_ms(10);
+    assert_eq!(pair.jobs.len(), 1);
+    pair.advance_ms(31_000);
+    assert!(matches!(failure(&ticket), Error::TimedOut { knob: "delivery_timeout_ms", .. }));
+    pair.run_job(0);
+    assert!(pair.take(api::PRODUCE).is_none());
+    assert_eq!(pair.client().budget().leased(Class::Produce), held);
+    let next = enqueue_large(&mut pair, &producer, "b");
+    pair.advance_ms(10);
+    pair.run_job(0);
+    let request = pair.expect(api::PRODUCE);
+    assert_eq!(pair.batch(&request).codec, Codec::Lz4);
+    pair.acknowledge(&request, 9);
+    assert_eq!(offset(&next), 9);
+}
+
+/// A job that is out when the client ends holds what it took until it is dropped.
+#[test]
+fn a_job_may_outlive_its_producer() {
+    let (mut pair, producer) = offloading(|b| b);
+    let ticket = enqueue_large(&mut pair, &producer, "a");
+    pair.advance_ms(10);
+    let budget = Arc::clone(&pair.client().shared().budget);
+    drop(producer);
+    pair.drop_client();
+    pair.advance_ms(60_000);
+    assert!(matches!(failure(&ticket), Error::Closed { .. }));
+    assert!(budget.leased(Class::Produce) > 0);
+    pair.run_job(0);
+    assert_eq!(budget.leased(Class::Produce), 0);
+}

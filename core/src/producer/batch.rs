@@ -97,6 +97,8 @@ pub(super) struct Step {
 pub(super) enum Work {
     None,
     Compress,
+    /// It is being compressed, maybe in another thread.
+    UnderWay,
     Split,
 }
 
@@ -193,16 +195,12 @@ impl Batch {
         BATCH_HEADER_LEN + self.step.body.len()
     }
 
-    /// Compresses the records, all together, unless that makes them no smaller. Before the first stamp, which the header
-    /// is written with.
-    pub(super) fn pack(&mut self, packer: &mut Packer) {
-        self.work = Work::None;
+    /// All records have been compressed together, into these chunks of the packer's; it gets the batch's own for them. Before
+    /// the first stamp, which the header is written with.
+    pub(super) fn pack(&mut self, chunks: Vec<Chunk>, packer: &mut Packer) {
         let Some(body) = Arc::get_mut(&mut self.step.body) else { return };
-        let packed = packer.pack(body.len, &mut body.chunks());
-        if let Some(chunks) = packed {
-            packer.refill(&mut body.replace(chunks));
-            self.step.codec = packer.codec();
-        }
+        packer.refill(&mut body.replace(chunks));
+        self.step.codec = packer.codec();
     }
 
     /// The broker found what was sent too large: it is split before it is sent again.

@@ -6,6 +6,7 @@
 mod accumulator;
 mod batch;
 mod halves;
+mod job;
 mod murmur2;
 mod outcome;
 mod packer;
@@ -20,6 +21,7 @@ mod stamp;
 
 pub(crate) use accumulator::Appending;
 pub(crate) use batch::{BATCH_KNOWN, BatchBody, OpenBatch};
+pub use job::Job;
 pub use outcome::{RecordMetadata, Ticket};
 pub(crate) use packer::Packer;
 pub use run::{Sent, Tickets};

@@ -22,12 +22,24 @@ pub(crate) struct Packer {
 }
 
 impl Packer {
-    /// What a producer's settings ask for, with its room.
+    /// What a producer's settings ask for, with its room: one, or one for each job that may be under way.
+    ///
+    /// # Errors
+    /// As [`of`](Packer::of).
+    pub(crate) fn all_of(
+        config: &ProducerConfig,
+        codecs: &dyn Codecs,
+        budget: &Arc<Budget>,
+    ) -> Result<Vec<Packer>, Error> {
+        (0..config.compression_jobs.max(1)).map(|_| Packer::of(config, codecs, budget)).collect()
+    }
+
+    /// One of them.
     ///
     /// # Errors
     /// [`Error::Config`] for a codec or level that there is not, and for a budget that can never hold it;
     /// [`Error::Budget`] while that is only full.
-    pub(crate) fn of(config: &ProducerConfig, codecs: &dyn Codecs, budget: &Arc<Budget>) -> Result<Packer, Error> {
+    fn of(config: &ProducerConfig, codecs: &dyn Codecs, budget: &Arc<Budget>) -> Result<Packer, Error> {
         if config.compression == Codec::None {
             return match config.compression_level {
                 None => Ok(Packer::default()),
@@ -46,7 +58,7 @@ impl Packer {
         if needed.saturating_add(output).saturating_add(BATCH_KNOWN) > limit {
             let why = format!(
                 "the {limit} bytes that are left of it do not hold what {codec} takes ({memory}), a batch of batch_bytes and \
-                 what it is compressed to ({output} each): lower batch_bytes or the level, or raise it"
+                 what it is compressed to ({output} each): lower batch_bytes, the level or compression_jobs, or raise it"
             );
             return Err(Error::config(Class::Produce.knob(), why));
         }

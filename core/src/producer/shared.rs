@@ -51,7 +51,7 @@ pub(crate) struct ProducerShared {
     topics: Lock<Topics>,
     pub(super) inbox: Lock<Inbox>,
     /// Made where the producer is built, so that it can be refused there; the driver takes it.
-    pub(super) packer: Lock<Packer>,
+    pub(super) packers: Lock<Vec<Packer>>,
     /// Set under the inbox's lock; read alone on the way of every record.
     closed: AtomicBool,
 }
@@ -142,7 +142,7 @@ impl Topic {
 }
 
 impl ProducerShared {
-    pub(crate) fn new(client: Arc<Shared>, config: ProducerConfig, packer: Packer) -> Arc<Self> {
+    pub(crate) fn new(client: Arc<Shared>, config: ProducerConfig, packers: Vec<Packer>) -> Arc<Self> {
         let waits = Waits::new(client.config.max_waiters);
         Arc::new(ProducerShared {
             client,
@@ -150,7 +150,7 @@ impl ProducerShared {
             waits,
             topics: Lock::new(Topics::default()),
             inbox: Lock::new(Inbox::default()),
-            packer: Lock::new(packer),
+            packers: Lock::new(packers),
             closed: AtomicBool::new(false),
         })
     }
@@ -271,7 +271,7 @@ mod tests {
     fn nothing_is_taken_once_the_producer_is_shut() {
         let budget = Budget::new(Memory::default());
         let client = Shared::new(Arc::new(Config::new("a:1")), Arc::new(Stopped), Kick::new(), budget);
-        let producer = ProducerShared::new(client, ProducerConfig::default(), Packer::default());
+        let producer = ProducerShared::new(client, ProducerConfig::default(), alloc::vec![Packer::default()]);
         let topic = producer.topic("t").expect("room");
         let record = || Appending::new(None, None, &[]);
         assert!(producer.append(&topic, 0, record()).is_ok());
@@ -286,7 +286,7 @@ mod tests {
         for _ in 0..200 {
             let budget = Budget::new(Memory::default());
             let client = Shared::new(Arc::new(Config::new("a:1")), Arc::new(Stopped), Kick::new(), budget);
-            let producer = ProducerShared::new(client, ProducerConfig::default(), Packer::default());
+            let producer = ProducerShared::new(client, ProducerConfig::default(), alloc::vec![Packer::default()]);
             let start = std::sync::Barrier::new(4);
             std::thread::scope(|threads| {
                 for thread in 0..4 {

@@ -37,12 +37,12 @@ impl Spares {
         }
     }
 
-    /// Takes a batch that is settled apart, if the connection has let go of it: what the packer lacks is its, the rest of
+    /// Takes a batch that is settled apart, if the connection has let go of it: what the packers lack is theirs, the rest of
     /// the memory is the budget's again.
-    pub(super) fn reclaim(&mut self, mut body: Arc<BatchBody>, packer: &mut Packer) {
+    pub(super) fn reclaim(&mut self, mut body: Arc<BatchBody>, packers: &mut [Packer]) {
         let Some(shell) = Arc::get_mut(&mut body) else { return };
         let mut chunks = shell.empty();
-        packer.refill(&mut chunks);
+        packers.iter_mut().for_each(|packer| packer.refill(&mut chunks));
         chunks.clear();
         shell.replace(chunks);
         if self.bodies.len() < SPARES_MAX {

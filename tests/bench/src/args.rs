@@ -23,6 +23,7 @@ produce|consume|latency|tasks|paced [options]
   --idempotent            batches carry a producer id and sequence numbers
   --memory-bytes N        the client's memory, all classes together (16777216); Klamm only
   --slice N               produce hands over N records at once; Klamm only
+  --jobs N                0 batches compressed at once in other threads; Klamm only
   --spawn                 run as a task of the runtime, not on its caller's thread; Klamm only
   --threads N             1: a single-threaded runtime; Klamm only";
 
@@ -91,6 +92,8 @@ pub struct Args {
     pub memory_bytes: Option<usize>,
     /// `--slice`.
     pub slice: usize,
+    /// `--jobs`.
+    pub jobs: usize,
     /// `--spawn`.
     pub spawn: bool,
     /// `--threads`.
@@ -120,6 +123,7 @@ impl Args {
             idempotent: false,
             memory_bytes: None,
             slice: 1,
+            jobs: 0,
             spawn: false,
             threads: 0,
         };
@@ -150,6 +154,7 @@ impl Args {
             "--tasks" => self.tasks = number(flag, value)?,
             "--rate" => self.rate = number(flag, value)?,
             "--memory-bytes" => self.memory_bytes = Some(number(flag, value)?),
+            "--jobs" => self.jobs = number(flag, value)?,
             "--slice" => self.slice = number(flag, value)?,
             "--threads" => self.threads = number(flag, value)?,
             "--acks" => {

@@ -69,6 +69,7 @@ async fn run(args: Args) -> Result<(), Error> {
 
 fn producer(client: &Client, args: &Args) -> Result<Producer, Error> {
     let builder = client.producer().acks(args.acks).batch_bytes(args.batch_bytes).compression(args.codec);
+    let builder = builder.compression_jobs(args.jobs);
     builder.linger(args.linger()).idempotence(args.idempotent && args.acks == Acks::All).build()
 }
 

@@ -42,6 +42,7 @@ impl Packing {
             if rng.chance(5_000) {
                 producer.config.compression = rng.pick(&codecs);
                 producer.bits = rng.pick(&[1, 3, u8::MAX]);
+                producer.config.compression_jobs = rng.pick(&[0, 0, 1, 3]);
             }
         }
         for topic in &mut *topics {

@@ -162,7 +162,7 @@ impl Sim {
         let observer = move |event: &klamm::Event<'_>| world.lock().tell(client, event);
         config.observer = Some(Arc::new(observer));
         let rng = Rng::stream(self.seed, &format!("entropy {client}"));
-        let transport = SimTransport { world: self.world.clone(), client, rng };
+        let transport = SimTransport { world: self.world.clone(), client, rng, jobs: Vec::new() };
         let (handle, driver) = klamm::new(config, transport)?;
         if !self.budgets.iter().any(|b| Arc::ptr_eq(b, &budget)) {
             self.budgets.push(budget);

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-use klamm::{ByteStream, Clock, Endpoint, Instant, Transport, TransportError};
+use klamm::{ByteStream, Clock, Endpoint, Instant, Job, Transport, TransportError};
 
 use crate::rng::Rng;
 use crate::world::World;
@@ -30,7 +30,19 @@ pub struct SimTransport {
     pub(crate) world: Shared,
     pub(crate) client: usize,
     pub(crate) rng: Rng,
+    /// Work in other threads, as it were, and when it is done.
+    pub(crate) jobs: Vec<Running>,
 }
+
+/// A job that is under way.
+pub(crate) struct Running {
+    job: Job,
+    until: u64,
+    armed: bool,
+}
+
+/// The longest that a job takes, in nanoseconds.
+const JOB_MAX: u64 = 50_000_000;
 
 /// A connection that is being opened.
 pub struct SimConnecting {
@@ -56,6 +68,19 @@ impl Transport for SimTransport {
 
     fn poll_sleep(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<()> {
         self.world.lock().poll_sleep(self.client, cx, until)
+    }
+
+    fn submit(&mut self, mut job: Job) -> Result<(), Job> {
+        job.run();
+        let until = self.world.lock().now() + self.rng.below(JOB_MAX);
+        self.jobs.push(Running { job, until, armed: false });
+        Ok(())
+    }
+
+    fn poll_done(&mut self, cx: &mut Context<'_>) -> Poll<Job> {
+        let mut world = self.world.lock();
+        let done = self.jobs.iter_mut().position(|r| world.poll_until(r.until, &mut r.armed, cx).is_ready());
+        done.map_or(Poll::Pending, |at| Poll::Ready(self.jobs.swap_remove(at).job))
     }
 
     fn clock(&self) -> Arc<dyn Clock> {

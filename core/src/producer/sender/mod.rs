@@ -70,7 +70,9 @@ pub(crate) struct Sender {
     metadata_seen: Option<u32>,
     /// Sealed batches on their way from the inbox; kept for its memory.
     arriving: VecDeque<(Place, OpenBatch)>,
-    packer: Packer,
+    /// Those that are not at work.
+    packers: Vec<Packer>,
+    codec: Codec,
     spares: Spares,
     /// Batches to be compressed or split, by number, in the order in which that was found out.
     work: VecDeque<(Place, u64)>,
@@ -103,7 +105,8 @@ fn delivery_to(topic: &str, place: Place) -> String {
 impl Sender {
     pub(crate) fn new(slot: usize, shared: Arc<ProducerShared>) -> Self {
         let idempotent = shared.config.idempotent();
-        let packer = core::mem::take(&mut *shared.packer.lock());
+        let packers = core::mem::take(&mut *shared.packers.lock());
+        let codec = packers.first().map_or(Codec::None, Packer::codec);
         Sender {
             slot,
             shared,
@@ -115,7 +118,8 @@ impl Sender {
             flushes: Flushes::default(),
             metadata_seen: None,
             arriving: VecDeque::new(),
-            packer,
+            packers,
+            codec,
             spares: Spares::default(),
             work: VecDeque::new(),
             split_at: Instant::ZERO,
@@ -338,7 +342,7 @@ impl Sender {
         for (place, mut open) in arriving.drain(..) {
             let body = self.spares.body(&mut open);
             let mut batch = Batch::seal(open, body, self.flushes.number());
-            if self.packer.codec() != Codec::None {
+            if self.codec != Codec::None {
                 batch.work = Work::Compress;
                 self.work.push_back((place, batch.number));
             }

@@ -131,7 +131,7 @@ impl Sender {
             return self.work_later(place, batch);
         }
         self.flushes.settled(batch.number);
-        self.spares.reclaim(batch.into_body(), &mut self.packer);
+        self.spares.reclaim(batch.into_body(), &mut self.packers);
     }
 
     /// What was sent of a batch is refused for good. The broker used none of its numbers, so what follows must not go on

@@ -10,10 +10,12 @@ use crate::{
     cluster::Cluster,
     producer::{
         batch::{Batch, Work},
+        job::{Job, Packing},
         outcome::Failed,
         shared::Place,
         split::{Splitter, Whole},
     },
+    sync::Arc,
 };
 
 /// Bytes of records that are worked on in one turn, if it is more than one batch: then connections get theirs. A batch of
@@ -30,7 +32,7 @@ impl Sender {
     }
 
     /// Does what is to be done, the oldest first, so that a partition's batches stay in their order.
-    pub(super) fn work(&mut self, now: Instant, cluster: &Cluster) {
+    pub(super) fn work(&mut self, now: Instant, cluster: &mut Cluster) {
         let mut done = 0;
         let mut waiting: Vec<(Place, u64)> = Vec::new();
         while let Some((place, number)) = self.work.front().copied() {
@@ -38,8 +40,12 @@ impl Sender {
                 self.next = now;
                 break;
             }
+            if self.packers.is_empty() {
+                // The next job that is done makes another turn.
+                break;
+            }
             self.work.pop_front();
-            match self.work_on(now, place, number) {
+            match self.work_on(now, cluster, place, number) {
                 Ok(bytes) => done += bytes,
                 Err(Whole::Wait) => waiting.push((place, number)),
                 Err(whole) => {
@@ -63,23 +69,54 @@ impl Sender {
         }
     }
 
-    /// Answers how many bytes were worked on.
-    fn work_on(&mut self, now: Instant, place: Place, number: u64) -> Result<usize, Whole> {
-        let Sender { shared, packer, topics, split_at, .. } = self;
+    /// Answers how many bytes were worked on here.
+    fn work_on(&mut self, now: Instant, cluster: &mut Cluster, place: Place, number: u64) -> Result<usize, Whole> {
+        let Sender { shared, packers, topics, split_at, slot, .. } = self;
         let queue = topics.get_mut(place.topic as usize).and_then(|t| t.queues.get_mut(place.partition as usize));
         // One whose time was over before its turn came is gone.
         let Some(batch) = queue.and_then(|q| q.queue.iter_mut().find(|b| b.number == number)) else { return Ok(0) };
         let bytes = batch.body().len();
         match batch.work {
-            Work::None => return Ok(0),
-            Work::Compress => batch.pack(packer),
+            Work::None | Work::UnderWay => return Ok(0),
+            Work::Compress => {
+                let Some(packer) = packers.pop() else { return Err(Whole::Wait) };
+                batch.work = Work::UnderWay;
+                let (slot, body) = (*slot, Arc::clone(batch.body()));
+                let mut job = Job::new(Packing { slot, place, number, packer, body, packed: None });
+                if shared.config.compression_jobs > 0 {
+                    cluster.submit(job);
+                    return Ok(0);
+                }
+                job.run();
+                self.on_packed(job);
+            }
             Work::Split if *split_at > now && !batch.is_laid_out() => return Err(Whole::Wait),
             Work::Split => {
+                let Some(packer) = packers.last_mut() else { return Err(Whole::Wait) };
                 let (budget, codecs) = (&shared.client.budget, shared.client.config.codecs_or_own());
                 batch.split(&mut Splitter { budget, codecs: &codecs, packer })?;
             }
         }
         Ok(bytes)
+    }
+
+    /// A job is done.
+    pub(crate) fn on_packed(&mut self, job: Job) {
+        let Packing { place, number, mut packer, body, packed, .. } = job.into_packing();
+        drop(body);
+        let batch = self.queue(place).and_then(|q| q.queue.iter_mut().find(|b| b.number == number));
+        match (batch.filter(|batch| batch.work == Work::UnderWay), packed) {
+            (Some(batch), packed) => {
+                batch.work = Work::None;
+                if let Some(chunks) = packed {
+                    batch.pack(chunks, &mut packer);
+                }
+            }
+            // Its time was over meanwhile.
+            (None, Some(mut chunks)) => packer.refill(&mut chunks),
+            (None, None) => {}
+        }
+        self.packers.push(packer);
     }
 
     /// A batch that is too large for the broker, and that there is no way to make smaller here.
