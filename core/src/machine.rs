@@ -34,7 +34,7 @@ pub(crate) enum Context {
     Greeting,
     Metadata,
     InitProducerId { slot: usize },
-    Produce(Box<Produced>),
+    Produce(Produced),
     ListOffsets(Box<OffsetsAsked>),
     Fetch(Box<Fetching>),
     Admin(Asked),
@@ -373,7 +373,7 @@ impl Machine {
             if let Context::Produce(produced) = context
                 && let Some(sender) = self.sender(produced.slot)
             {
-                sender.on_sent(*produced);
+                sender.on_sent(produced);
             }
         }
     }
@@ -461,7 +461,7 @@ impl Machine {
             }
             Context::Produce(produced) => {
                 if let Some(sender) = self.senders.get_mut(&produced.slot) {
-                    sender.on_produced(now, cluster, link, version, *produced, frame.reader);
+                    sender.on_produced(now, cluster, link, version, produced, frame.reader);
                 }
             }
             Context::ListOffsets(asked) => {
@@ -508,7 +508,7 @@ impl Machine {
             }
             Context::Produce(produced) => {
                 if let Some(sender) = self.senders.get_mut(&produced.slot) {
-                    sender.on_produce_lost(now, cluster, *produced, lost.sent);
+                    sender.on_produce_lost(now, cluster, produced, lost.sent);
                 }
             }
             Context::ListOffsets(asked) => {

@@ -125,7 +125,7 @@ impl Producer {
             }));
         }
         match refusal {
-            Refusal::Full { chunks } => shared.press(chunks),
+            Refusal::Full { bytes } => shared.press(bytes),
             // The driver arms its timer for this wait.
             _ => shared.client.kick.drive(),
         }

@@ -177,8 +177,8 @@ impl Producer {
     pub fn try_enqueue<'r>(&self, record: Record<'r>) -> Result<Ticket, Refused<'r>> {
         match self.append(&record) {
             Ok(ticket) => Ok(ticket),
-            Err(Refusal::Full { chunks }) => {
-                self.inner.shared.press(chunks);
+            Err(Refusal::Full { bytes }) => {
+                self.inner.shared.press(bytes);
                 let error = self.full();
                 Err(Refused::new(record, error))
             }

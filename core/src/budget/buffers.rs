@@ -150,31 +150,10 @@ impl Budget {
         self.feed(Class::Produce);
     }
 
-    /// Chunks that could be had now.
-    fn chunks_free(&self) -> usize {
-        let room = self.limit(Class::Produce).saturating_sub(self.used(Class::Produce));
-        self.chunks.lock().len() + room / self.chunk_bytes
-    }
-
-    /// Whether so many chunks could be had now. If not, the driver is woken when one comes back.
-    pub(crate) fn has_chunks(&self, count: usize) -> bool {
-        if self.chunks_free() >= count {
-            return true;
-        }
-        // Marked before the second look, so that a chunk that comes back in between is not missed.
-        self.account(Class::Produce).starving.store(true, Ordering::SeqCst);
-        self.chunks_free() >= count
-    }
-
-    /// Takes one chunk, if there is one.
-    pub(crate) fn take_chunk(self: &Arc<Self>) -> Option<Chunk> {
-        if self.has_chunks(1) { self.chunk() } else { None }
-    }
-
     /// Takes so many chunks, or none of them: what is taken and put back again looks like room to whoever waits.
     #[cold]
     pub(crate) fn take_chunks(self: &Arc<Self>, count: usize, into: &mut Vec<Chunk>) -> bool {
-        if !self.has_chunks(count) {
+        if !self.has_room(Class::Produce, count * self.chunk_bytes) {
             return false;
         }
         for _ in 0..count {
@@ -345,7 +324,8 @@ mod tests {
         assert!(budget.used(Class::Produce) <= budget.limit(Class::Produce));
         all.pop();
         assert!(budget.chunk().is_some());
-        assert_eq!(budget.chunks_free(), 1);
+        assert!(budget.has_room(Class::Produce, budget.chunk_bytes()));
+        assert!(!budget.has_room(Class::Produce, budget.chunk_bytes() + 1));
     }
 
     #[test]

@@ -267,7 +267,8 @@ impl Budget {
             };
             let capacity = free.capacity();
             drop(free);
-            self.give(class, capacity);
+            // A free buffer was room before: nobody is to be told.
+            account.used.fetch_sub(capacity, Ordering::SeqCst);
         }
     }
 

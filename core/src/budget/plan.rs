@@ -7,6 +7,7 @@ use super::{Class, Memory};
 use crate::{
     Config, Error,
     cluster::{LINK_BYTES, stage_bytes},
+    producer::BATCH_KNOWN,
 };
 
 /// One holder of memory.
@@ -35,7 +36,7 @@ const TOPIC_BYTES: usize = 1_024;
 /// A partition's part of a Metadata response with three replicas, and a topic's with a name of usual length.
 const ANSWER_PARTITION_BYTES: usize = 64;
 const ANSWER_TOPIC_BYTES: usize = 128;
-/// A producer or consumer without its partitions: the lists of a turn, what is known of the batches under way.
+/// A producer or consumer without its partitions: the lists of a turn, what batches leave for their successors.
 const HANDLE_BYTES: usize = 4_096;
 /// A waiting task: its waker, its deadline, its place in a map.
 pub(crate) const WAITER_BYTES: usize = 64;
@@ -71,7 +72,7 @@ impl MemoryPlan {
             line("one metadata response", Class::Control, answer),
             line("producers and consumers: max_handles", Class::Control, handles),
             line(
-                "records to be acknowledged, and what compresses them: memory.produce_bytes",
+                "records to be acknowledged with their batches, and what compresses them: memory.produce_bytes",
                 Class::Produce,
                 memory.produce_bytes
             ),
@@ -116,8 +117,8 @@ impl MemoryPlan {
     }
 }
 
-/// Room for two chunks of the smallest size.
-const PRODUCE_LEAST: usize = 512;
+/// A batch with room for two chunks of the smallest size.
+const PRODUCE_LEAST: usize = BATCH_KNOWN + 512;
 
 impl fmt::Display for MemoryPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

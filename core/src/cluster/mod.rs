@@ -33,7 +33,7 @@ use crate::{
     machine::Context,
     rng::Rng,
     sync::Arc,
-    wire::{Api, Encode, WireError, frame::request_frame},
+    wire::{Api, Encode, Frame, WireError, frame::request_frame_in},
 };
 
 use dial::Dial;
@@ -59,8 +59,6 @@ pub(crate) struct Sending {
     pub(crate) version: i16,
     /// What its owner wants back with the answer.
     pub(crate) context: Context,
-    /// Record batches that stand in it.
-    pub(crate) bodies: VecDeque<Body>,
     /// It may go unanswered until then.
     pub(crate) deadline: Instant,
     /// The most bytes that its answer may have.
@@ -82,6 +80,8 @@ pub(crate) struct Cluster {
     next_any: usize,
     metadata: Metadata,
     outputs: VecDeque<Output>,
+    /// Where the next request is encoded; kept for its memory.
+    frame: Frame,
     /// Requests that ended with their link, for the machine to give back to their owners.
     lost: VecDeque<Unanswered<Context>>,
     /// Each address's last failure, since it last answered.
@@ -114,6 +114,9 @@ enum End {
 /// What a link costs beside its read-ahead: its queues at their usual depth, and its place in the maps.
 pub(crate) const LINK_BYTES: usize = 2_048;
 
+/// A request longer than that is rare and does not keep its memory.
+const FRAME_KEPT: usize = 1_024;
+
 impl Cluster {
     pub(crate) fn new(config: Arc<Config>, budget: Arc<Budget>, rng: Rng, bootstrap: Vec<Endpoint>) -> Self {
         let mut brokers = BTreeMap::new();
@@ -133,6 +136,7 @@ impl Cluster {
             next_any: 0,
             metadata,
             outputs: VecDeque::new(),
+            frame: Frame::default(),
             lost: VecDeque::new(),
             failures: BTreeMap::new(),
         }
@@ -203,14 +207,30 @@ impl Cluster {
     /// # Errors
     /// [`Error::Wire`] when the version cannot carry a value. The context is dropped then.
     pub(crate) fn send<R: Encode>(&mut self, link: LinkId, body: &R, sending: Sending) -> Result<(), Error> {
-        let Sending { version, context, bodies, deadline, response_max, answered } = sending;
+        self.send_with(link, body, &mut core::iter::empty(), sending)
+    }
+
+    /// The same, with the record batches that stand in it.
+    pub(crate) fn send_with<R: Encode>(
+        &mut self,
+        link: LinkId,
+        body: &R,
+        bodies: &mut dyn Iterator<Item = Body>,
+        sending: Sending,
+    ) -> Result<(), Error> {
+        let Sending { version, context, deadline, response_max, answered } = sending;
         let Some(l) = self.links.get_mut(&link) else {
             self.lost.push_back(Unanswered { context, sent: false });
             return Ok(());
         };
-        let frame = request_frame(body, version, l.correlation_id(), Some(&self.config.client_id))
+        let (memory, client_id) = (core::mem::take(&mut self.frame), Some(&*self.config.client_id));
+        let frame = request_frame_in(memory, body, version, l.correlation_id(), client_id)
             .map_err(|error| Error::Wire { what: R::API.name, error })?;
-        l.queue(Outgoing { api: R::API, version, frame, bodies, deadline, response_max, answered, context });
+        let api = R::API;
+        l.queue(Outgoing { api, version, frame: &frame, bodies, deadline, response_max, answered, context });
+        if frame.bytes.capacity() <= FRAME_KEPT {
+            self.frame = frame;
+        }
         Ok(())
     }
 
@@ -219,7 +239,6 @@ impl Cluster {
         Sending {
             version,
             context,
-            bodies: VecDeque::new(),
             deadline: now.after(Duration::from_millis(u64::from(self.config.request_timeout_ms))),
             response_max: self.budget.limit(Class::Control),
             answered: true,

@@ -3,7 +3,7 @@
 use alloc::format;
 
 use super::Config;
-use crate::{Error, budget::Budget, compress::Codec};
+use crate::{Error, budget::Budget, compress::Codec, producer::BATCH_KNOWN};
 
 /// Who must have a record before it counts as acknowledged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -82,11 +82,14 @@ impl ProducerConfig {
         if self.batch_bytes < BATCH_BYTES_MIN {
             return Err(Error::config("batch_bytes", format!("must be at least {BATCH_BYTES_MIN}")));
         }
-        let room = budget.limit(crate::Class::Produce);
-        if self.batch_bytes > room {
+        let (room, chunk) = (budget.limit(crate::Class::Produce), budget.chunk_bytes());
+        let needed = self.batch_bytes.div_ceil(chunk).saturating_mul(chunk).saturating_add(BATCH_KNOWN);
+        if needed > room {
             return Err(Error::config(
                 "batch_bytes",
-                format!("{} do not fit into memory.produce_bytes, which is {room}", self.batch_bytes),
+                format!(
+                    "a batch takes up to {needed} bytes of memory.produce_bytes, which is {room}: lower it or raise that"
+                ),
             ));
         }
         // Trap 63: otherwise a record could expire before its first request has been given its time.

@@ -63,12 +63,12 @@ pub(crate) struct Pending<C> {
 }
 
 /// A request ready to be queued.
-pub(crate) struct Outgoing<C> {
+pub(crate) struct Outgoing<'a, C> {
     pub(crate) api: Api,
     pub(crate) version: i16,
-    pub(crate) frame: Frame,
+    pub(crate) frame: &'a Frame,
     /// What stands at the frame's splits, one each.
-    pub(crate) bodies: VecDeque<Body>,
+    pub(crate) bodies: &'a mut dyn Iterator<Item = Body>,
     pub(crate) deadline: Instant,
     pub(crate) response_max: usize,
     /// `false` for a produce with acks 0: it is done when its last byte is taken (trap 12).
@@ -137,7 +137,7 @@ impl<C> Link<C> {
     }
 
     /// Queues a request that was encoded with [`correlation_id`](Link::correlation_id).
-    pub(crate) fn queue(&mut self, out: Outgoing<C>) {
+    pub(crate) fn queue(&mut self, out: Outgoing<'_, C>) {
         let correlation_id = self.next_correlation_id;
         // Negative ids are legal but some proxies print them oddly; Java wraps to zero too.
         self.next_correlation_id = correlation_id.checked_add(1).unwrap_or(0);

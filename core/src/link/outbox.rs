@@ -1,8 +1,6 @@
 //! What is still to be written: pieces of request frames and, between them, record batches that go out untouched.
 
-use alloc::collections::VecDeque;
-
-use bytes::Bytes;
+use alloc::{collections::VecDeque, vec::Vec};
 
 use crate::{producer::BatchBody, sync::Arc, wire::Frame};
 
@@ -14,32 +12,32 @@ pub(crate) struct Body {
 }
 
 enum Piece {
-    Head(Bytes),
+    /// So many of the outbox's own bytes.
+    Own(usize),
     Body(Body),
 }
 
 impl Piece {
-    /// The piece's slices, in order.
-    fn slices(&self) -> impl Iterator<Item = &[u8]> {
-        let (first, batch): (&[u8], _) = match self {
-            Piece::Head(bytes) => (bytes, None),
-            Piece::Body(body) => (&body.header, Some(&body.batch)),
-        };
-        core::iter::once(first).chain(batch.into_iter().flat_map(|b| b.chunks()))
-    }
-
     fn len(&self) -> usize {
         match self {
-            Piece::Head(bytes) => bytes.len(),
+            Piece::Own(len) => *len,
             Piece::Body(body) => body.header.len().saturating_add(body.batch.len()),
         }
     }
 }
 
+/// Frames are copied to where the ones before lay, so that a request asks for no memory; one as long as this is rare
+/// and does not keep what it took.
+const OWN_KEPT: usize = 1_024;
+
 /// The queue of bytes to write, and how many were written since the connection began.
 #[derive(Default)]
 pub(crate) struct Outbox {
     pieces: VecDeque<Piece>,
+    /// The bytes of all frames but for their batches, one after the other.
+    own: Vec<u8>,
+    /// Where those of the first piece that has any begin.
+    own_from: usize,
     /// Bytes of the first piece that are written.
     offset: usize,
     queued: u64,
@@ -47,25 +45,39 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    /// Queues a frame; answers the position of its end in the stream.
-    pub(crate) fn push(&mut self, frame: Frame, bodies: VecDeque<Body>) -> u64 {
-        let mut head = Bytes::from(frame.bytes);
+    /// Queues a frame, with what stands at its splits; answers the position of its end in the stream.
+    pub(crate) fn push(&mut self, frame: &Frame, bodies: impl Iterator<Item = Body>) -> u64 {
+        self.move_up();
+        self.own.extend_from_slice(&frame.bytes);
         let mut cut = 0usize;
         for (split, body) in frame.splits.iter().zip(bodies) {
-            let before = head.split_to(split.at.saturating_sub(cut).min(head.len()));
-            cut = split.at;
-            self.push_piece(Piece::Head(before));
+            self.push_piece(Piece::Own(split.at.saturating_sub(cut)));
             self.push_piece(Piece::Body(body));
+            cut = split.at;
         }
-        if !head.is_empty() {
-            self.push_piece(Piece::Head(head));
-        }
+        self.push_piece(Piece::Own(frame.bytes.len().saturating_sub(cut)));
         self.queued
+    }
+
+    /// What is written makes room before the rest has to move to a larger place.
+    fn move_up(&mut self) {
+        if self.own_from >= self.own.len() / 2 {
+            self.own.drain(..self.own_from);
+            self.own_from = 0;
+            self.own.shrink_to(OWN_KEPT);
+        }
     }
 
     fn push_piece(&mut self, piece: Piece) {
         self.queued = self.queued.saturating_add(piece.len() as u64);
-        self.pieces.push_back(piece);
+        if piece.len() > 0 {
+            self.pieces.push_back(piece);
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn own_len(&self) -> usize {
+        self.own.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -79,15 +91,27 @@ impl Outbox {
 
     /// Fills `out` from the front; answers how many slices.
     pub(crate) fn slices<'a>(&'a self, out: &mut [&'a [u8]]) -> usize {
+        let mut rest = self.own.get(self.own_from..).unwrap_or_default();
+        let slices = self.pieces.iter().flat_map(|piece| {
+            let (first, batch): (&[u8], _) = match piece {
+                Piece::Own(len) => {
+                    let (own, after) = rest.split_at(rest.len().min(*len));
+                    rest = after;
+                    (own, None)
+                }
+                Piece::Body(body) => (&body.header, Some(&body.batch)),
+            };
+            core::iter::once(first).chain(batch.into_iter().flat_map(|b| b.chunks()))
+        });
         let mut skip = self.offset;
         let mut count = 0;
-        for slice in self.pieces.iter().flat_map(Piece::slices) {
+        for slice in slices {
             if skip >= slice.len() {
                 skip = skip.saturating_sub(slice.len());
                 continue;
             }
-            let (Some(place), Some(rest)) = (out.get_mut(count), slice.get(skip..)) else { break };
-            *place = rest;
+            let (Some(place), Some(unwritten)) = (out.get_mut(count), slice.get(skip..)) else { break };
+            *place = unwritten;
             skip = 0;
             count = count.saturating_add(1);
         }
@@ -104,7 +128,9 @@ impl Outbox {
                 break;
             }
             self.offset = self.offset.saturating_sub(len);
-            self.pieces.pop_front();
+            if let Some(Piece::Own(len)) = self.pieces.pop_front() {
+                self.own_from = self.own_from.saturating_add(len);
+            }
         }
     }
 }

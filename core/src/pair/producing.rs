@@ -11,6 +11,7 @@ use crate::{
         produce_response::{BatchIndexAndErrorMessage, PartitionProduceResponse},
     },
     link::Use,
+    producer::BATCH_KNOWN,
     record::Batches,
     wire::{Uuid, api},
 };
@@ -123,10 +124,10 @@ fn a_long_idle_driver_does_not_date_records_into_the_future() {
     assert_eq!(times, [now, now, now]);
 }
 
-/// Room for 32 chunks of 256 bytes.
+/// Room for a batch of 32 chunks of 256 bytes.
 fn small() -> Config {
     let mut config = Config::new("one:9001");
-    config.memory = Memory { produce_bytes: 8 << 10, ..config.memory };
+    config.memory = Memory { produce_bytes: (8 << 10) + BATCH_KNOWN, ..config.memory };
     config
 }
 
@@ -136,12 +137,12 @@ fn a_large_record_takes_the_chunks_that_it_needs() {
     let mut pair = Pair::with(small());
     let producer = pair.client().producer().batch_bytes(8 << 10).build().expect("builds");
     let budget: &Budget = pair.client().budget();
-    let chunks = budget.limit(Class::Produce) / 256;
+    let chunks = (budget.limit(Class::Produce) - BATCH_KNOWN) / 256;
     assert_eq!(chunks, 32);
     let large = [b'x'; 20 * 256];
     let ticket = pair.enqueue(&producer, Record::to("t").partition(0).value(&large[..]));
     let used = pair.client().budget().leased(Class::Produce);
-    assert!(used <= 21 * 256, "{used} bytes for a record of {}", large.len());
+    assert!(used <= 21 * 256 + BATCH_KNOWN, "{used} bytes for a record of {}", large.len());
     let second = producer.try_enqueue(Record::to("t").partition(1).value(&large[..]));
     assert!(matches!(second.expect_err("full").error(), Error::Budget { class: Class::Produce, .. }));
     assert_eq!(pair.client().budget().leased(Class::Produce), used, "what a refusal took is given back");

@@ -3,14 +3,15 @@
 use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
 
 use super::{
-    batch::OpenBatch,
+    batch::{BATCH_KNOWN, OpenBatch},
     outcome::{Outcome, Ticket},
     shared::{Place, ProducerShared, Refusal, Topic},
+    spares::SPARES_MAX,
 };
 use crate::{
     Error,
     api::whole_ms,
-    budget::{Budget, Chunk, Class},
+    budget::{Budget, Chunk, Class, Lease},
     error::Fate,
     record::{
         BATCH_HEADER_LEN, Header, RecordParts, encode_record, encode_record_pieces, record_size, record_size_max,
@@ -62,68 +63,108 @@ impl ProducerShared {
         if size_max > batch_max {
             self.check_size(topic, parts)?;
         }
-        let mut spare = Spare::default(); // dropped after the lock: a chunk's drop may wake somebody
         let mut guard = lock_slot(topic, partition);
         if self.is_closed() {
             // Looked at under the lock: whoever ends the producer goes through all of them once more after closing it.
             return Err(Refusal::Error(Error::Closed { fate: Fate::NotPersisted }));
         }
         let slot = slot_of(&mut guard, partition);
+        let Some(open) = slot.open.as_mut().filter(|open| open.len + size_max <= batch_max && open.room() >= size_max)
+        else {
+            return self.append_with_room(topic, partition, record, size_max, guard);
+        };
+        let ticket = self.admit(open, &mut record);
+        if let Some(chunk) = open.chunks.last_mut() {
+            let before = chunk.bytes().len();
+            encode_record(chunk.bytes_mut(), &record.parts);
+            open.len += chunk.bytes().len() - before;
+        }
+        if record.sticky {
+            self.stick(topic, partition, slot, size_max);
+        }
+        Ok(ticket)
+    }
+
+    /// The same where the record needs memory, in a new batch or in the one that is open.
+    #[cold]
+    #[inline(never)]
+    fn append_with_room(
+        &self,
+        topic: &Topic,
+        partition: u32,
+        mut record: Appending<'_>,
+        size_max: usize,
+        mut guard: LockGuard<'_, Shard>,
+    ) -> Result<Ticket, Refusal> {
+        // Dropped after the lock: a chunk's drop may wake somebody.
+        let mut spare = Spare::default();
+        let slot = slot_of(&mut guard, partition);
         let mut kick = false;
-        if slot.open.as_ref().is_some_and(|open| open.len + size_max > batch_max) {
+        if slot.open.as_ref().is_some_and(|open| open.len + size_max > self.config.batch_bytes - BATCH_HEADER_LEN) {
             self.seal(topic, partition, slot);
             kick = true;
         }
         // All of the record's room first: a batch is never open without a record, and none is written in part.
-        let room = slot.open.as_ref().and_then(|open| open.chunks.last()).map_or(0, Chunk::room);
-        if room < size_max {
-            let budget = &self.client.budget;
-            let chunks = (size_max - room).div_ceil(budget.chunk_bytes());
-            if !spare.take(budget, chunks) {
-                drop(guard);
-                if kick {
-                    self.client.kick.drive();
+        let room = slot.open.as_ref().map_or(0, OpenBatch::room);
+        let taken = spare.take(&self.client.budget, size_max.saturating_sub(room), slot.open.is_none());
+        let result = taken.and_then(|()| {
+            let open = match (&mut slot.open, spare.known.take()) {
+                (Some(open), _) => open,
+                (none, Some(memory)) => {
+                    kick = true;
+                    none.insert(self.open(topic, partition, record.timestamp_ms, memory))
                 }
-                return Err(Refusal::Full { chunks });
-            }
-        }
-        let open = match &mut slot.open {
-            Some(open) => open,
-            None => {
-                kick = true;
-                slot.open.insert(self.open(topic, partition, record.timestamp_ms))
-            }
-        };
-        let timestamp_ms = record.timestamp_ms.unwrap_or_else(|| self.client.coarse_unix_ms(open));
-        parts.timestamp_delta = timestamp_ms.wrapping_sub(open.base_timestamp_ms);
-        parts.offset_delta = open.count;
-        // Counted before the record is written: the processor would have to wait for all of that to reach memory first.
-        let ticket = Ticket::new(Arc::clone(&open.outcome), open.count, timestamp_ms);
-        encode(open, parts, size_max, &mut spare);
-        open.max_timestamp_ms = open.max_timestamp_ms.max(timestamp_ms);
-        open.count += 1;
-        if record.sticky {
-            slot.sticky_bytes += size_max;
-            if slot.sticky_bytes >= self.config.batch_bytes {
-                slot.sticky_bytes = 0;
-                topic.move_on(partition);
-            }
+                (None, None) => return Err(size_max),
+            };
+            let ticket = self.admit(open, &mut record);
+            encode_over(open, &record.parts, &mut spare);
+            Ok(ticket)
+        });
+        if record.sticky && result.is_ok() {
+            self.stick(topic, partition, slot, size_max);
         }
         drop(guard);
         if kick {
             self.client.kick.drive();
         }
-        Ok(ticket)
+        result.map_err(|bytes| Refusal::Full { bytes })
+    }
+
+    /// Gives a record its place in a batch. Before the record is written: the processor would have to wait for all of that
+    /// to reach memory first.
+    #[inline]
+    fn admit(&self, open: &mut OpenBatch, record: &mut Appending<'_>) -> Ticket {
+        let timestamp_ms = record.timestamp_ms.unwrap_or_else(|| self.client.coarse_unix_ms(open));
+        record.parts.timestamp_delta = timestamp_ms.wrapping_sub(open.base_timestamp_ms);
+        record.parts.offset_delta = open.count;
+        let ticket = Ticket::new(Arc::clone(&open.outcome), open.count, timestamp_ms);
+        open.max_timestamp_ms = open.max_timestamp_ms.max(timestamp_ms);
+        open.count += 1;
+        ticket
+    }
+
+    /// Counts what a partition got of keyless records; after a batch's worth the next one is theirs (KIP-794).
+    #[inline]
+    fn stick(&self, topic: &Topic, partition: u32, slot: &mut Slot, size: usize) {
+        slot.sticky_bytes += size;
+        if slot.sticky_bytes >= self.config.batch_bytes {
+            slot.sticky_bytes = 0;
+            topic.move_on(partition);
+        }
     }
 
     /// Opens a batch. The clock is read here and, coarsely, for the records that follow.
-    fn open(&self, topic: &Topic, partition: u32, timestamp_ms: Option<i64>) -> OpenBatch {
+    fn open(&self, topic: &Topic, partition: u32, timestamp_ms: Option<i64>, memory: Lease) -> OpenBatch {
         let unix_ms = self.client.clock.unix_ms().unwrap_or(-1);
         let opened = self.client.clock.now();
         let base = timestamp_ms.unwrap_or(unix_ms);
-        self.inbox.lock().opened.push(Place { topic: topic.index, partition });
+        let chunks = {
+            let mut inbox = self.inbox.lock();
+            inbox.opened.push(Place { topic: topic.index, partition });
+            inbox.lists.pop().unwrap_or_default()
+        };
         OpenBatch {
-            chunks: Vec::new(),
+            chunks,
             len: 0,
             count: 0,
             base_timestamp_ms: base,
@@ -133,6 +174,7 @@ impl ProducerShared {
             coarse_ms: whole_ms(opened),
             opened,
             outcome: Outcome::new(Arc::clone(&topic.name), partition as i32),
+            memory,
         }
     }
 
@@ -167,9 +209,15 @@ impl ProducerShared {
         slot_of(&mut guard, partition).open.as_ref().map(|open| open.opened)
     }
 
-    /// Takes everything sealed so far.
-    pub(super) fn take_sealed(&self, into: &mut VecDeque<(Place, OpenBatch)>) {
-        core::mem::swap(&mut self.inbox.lock().sealed, into);
+    /// Takes everything sealed so far, and gives empty lists for what will be.
+    pub(super) fn take_sealed(&self, into: &mut VecDeque<(Place, OpenBatch)>, lists: &mut Vec<Vec<Chunk>>) {
+        let mut inbox = self.inbox.lock();
+        core::mem::swap(&mut inbox.sealed, into);
+        while inbox.lists.len() < SPARES_MAX
+            && let Some(list) = lists.pop()
+        {
+            inbox.lists.push(list);
+        }
     }
 
     /// A record near the limit is measured to the byte, as the first of its batch, which it then is.
@@ -186,22 +234,35 @@ impl ProducerShared {
     }
 }
 
-/// Chunks for one record: mostly one, for which no list is made.
+/// Memory for one record: mostly one chunk, for which no list is made.
 #[derive(Default)]
 struct Spare {
     one: Option<Chunk>,
     more: Vec<Chunk>,
+    /// What a batch takes that is opened for it.
+    known: Option<Lease>,
 }
 
 impl Spare {
-    /// Takes so many, or none of them.
+    /// Takes chunks for so many bytes, and what a new batch needs, or nothing: then it tells how many bytes that is together.
     #[cold]
-    fn take(&mut self, budget: &Arc<Budget>, count: usize) -> bool {
-        if count > 1 {
-            return budget.take_chunks(count, &mut self.more);
+    fn take(&mut self, budget: &Arc<Budget>, bytes: usize, opens: bool) -> Result<(), usize> {
+        let count = bytes.div_ceil(budget.chunk_bytes());
+        let known = if opens { BATCH_KNOWN } else { 0 };
+        let needed = count * budget.chunk_bytes() + known;
+        if !budget.has_room(Class::Produce, needed) {
+            return Err(needed);
         }
-        self.one = budget.take_chunk();
-        self.one.is_some()
+        let taken = if count > 1 {
+            budget.take_chunks(count, &mut self.more)
+        } else {
+            self.one = budget.chunk();
+            self.one.is_some()
+        };
+        if opens {
+            self.known = budget.lease(Class::Produce, known);
+        }
+        if taken && self.known.is_some() == opens { Ok(()) } else { Err(needed) }
     }
 
     fn next(&mut self) -> Option<Chunk> {
@@ -209,21 +270,7 @@ impl Spare {
     }
 }
 
-/// Encodes into the last chunk, or on into `more`, which have room enough for the record's largest size.
-#[inline]
-fn encode(open: &mut OpenBatch, parts: &RecordParts<'_>, size_max: usize, more: &mut Spare) {
-    if let Some(chunk) = open.chunks.last_mut()
-        && chunk.room() >= size_max
-    {
-        let before = chunk.bytes().len();
-        encode_record(chunk.bytes_mut(), parts);
-        open.len += chunk.bytes().len() - before;
-        return;
-    }
-    encode_over(open, parts, more);
-}
-
-#[cold]
+/// Encodes into the last chunk and on into `more`, which have room enough for the record's largest size.
 fn encode_over(open: &mut OpenBatch, parts: &RecordParts<'_>, more: &mut Spare) {
     let chunks = &mut open.chunks;
     let mut len = 0;

@@ -10,12 +10,16 @@ use super::{
 };
 use crate::{
     Error, Instant,
-    budget::Chunk,
+    budget::{Chunk, Lease},
     compress::Codec,
     error::Fate,
     record::{Attributes, BATCH_HEADER_LEN, BatchHeader, LOG_OVERHEAD, seal_crc},
     sync::Arc,
 };
+
+/// What is known of a batch beside its records, in bytes, with what the tasks that wait for it leave there: its part of
+/// the Produce class. The same on every target, so that a run of the simulator is, too.
+pub(crate) const BATCH_KNOWN: usize = 800;
 
 /// The records of a sealed batch as they go out. Shared by the queue that may have to send them again and the
 /// connection that is writing them: the memory returns when both are done with it.
@@ -41,10 +45,15 @@ impl BatchBody {
 
     /// Its chunks, emptied, for other records.
     pub(super) fn empty(&mut self) -> Vec<Chunk> {
-        self.len = 0;
-        let mut chunks = core::mem::take(&mut self.chunks);
+        let mut chunks = self.replace(Vec::new());
         chunks.iter_mut().for_each(|chunk| chunk.bytes_mut().clear());
         chunks
+    }
+
+    /// Puts other chunks in the place of its own, which it answers.
+    pub(super) fn replace(&mut self, chunks: Vec<Chunk>) -> Vec<Chunk> {
+        self.len = chunks.iter().map(|c| c.bytes().len()).sum();
+        core::mem::replace(&mut self.chunks, chunks)
     }
 }
 
@@ -62,6 +71,16 @@ pub(crate) struct OpenBatch {
     pub(crate) coarse_ms: usize,
     pub(crate) opened: Instant,
     pub(crate) outcome: Arc<Outcome>,
+    /// [`BATCH_KNOWN`] bytes.
+    pub(super) memory: Lease,
+}
+
+impl OpenBatch {
+    /// Bytes that its last chunk still takes.
+    #[inline]
+    pub(super) fn room(&self) -> usize {
+        self.chunks.last().map_or(0, Chunk::room)
+    }
 }
 
 /// Records that are sent together: all of a batch, unless the broker found it too large.
@@ -98,6 +117,8 @@ pub(crate) struct Batch {
     outcome: Arc<Outcome>,
     /// Its number among all batches of the producer, for flushes and for the order of retries.
     pub(crate) number: u64,
+    /// The request that it is in flight with, by number.
+    pub(super) request: u64,
     /// Who wrote it and where in that writer's sequence: given once, at the first send.
     pub(crate) stamp: Option<Stamp>,
     /// Its number among all batches of its partition that were stamped.
@@ -112,13 +133,14 @@ pub(crate) struct Batch {
     pub(crate) expired: bool,
     /// What went wrong last, for the delivery timeout's error.
     pub(crate) because: Option<Error>,
+    _memory: Lease,
 }
 
 impl Batch {
-    pub(crate) fn seal(open: OpenBatch, number: u64) -> Box<Self> {
+    pub(super) fn seal(open: OpenBatch, body: Arc<BatchBody>, number: u64) -> Box<Self> {
         Box::new(Batch {
             step: Step {
-                body: Arc::new(BatchBody::of(open.chunks)),
+                body,
                 codec: Codec::None,
                 count: open.count,
                 base_timestamp_ms: open.base_timestamp_ms,
@@ -130,6 +152,7 @@ impl Batch {
             opened: open.opened,
             outcome: open.outcome,
             number,
+            request: 0,
             stamp: None,
             ordinal: 0,
             header: [0; BATCH_HEADER_LEN],
@@ -137,6 +160,7 @@ impl Batch {
             doubtful: false,
             expired: false,
             because: None,
+            _memory: open.memory,
         })
     }
 
@@ -176,8 +200,7 @@ impl Batch {
         let Some(body) = Arc::get_mut(&mut self.step.body) else { return };
         let packed = packer.pack(body.len, &mut body.chunks());
         if let Some(chunks) = packed {
-            let plain = core::mem::replace(body, BatchBody::of(chunks));
-            packer.refill(plain.chunks);
+            packer.refill(&mut body.replace(chunks));
             self.step.codec = packer.codec();
         }
     }
@@ -320,4 +343,29 @@ fn note(split: &mut Split, told: Told) {
         return;
     }
     split.told.push((split.first, told));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::producer::{outcome::WAITER_SIZE, shared::Place};
+
+    /// What the allocator adds to each piece of memory.
+    const ADDED: usize = 16;
+
+    /// With a list of four chunks and two tasks that wait.
+    #[test]
+    fn what_is_known_of_a_batch_is_no_more_than_is_leased_for_it() {
+        let pieces = [
+            size_of::<Batch>(),
+            size_of::<Outcome>() + 2 * size_of::<usize>(),
+            size_of::<BatchBody>() + 2 * size_of::<usize>(),
+            4 * size_of::<Chunk>(),
+            2 * WAITER_SIZE,
+        ];
+        let known: usize = pieces.iter().map(|bytes| bytes + ADDED).sum();
+        assert!(known <= BATCH_KNOWN, "{known}");
+        // Before it is sealed it is less.
+        assert!(2 * size_of::<(Place, OpenBatch)>() + pieces[1] + pieces[3] <= BATCH_KNOWN);
+    }
 }

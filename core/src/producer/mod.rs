@@ -13,11 +13,12 @@ mod partition;
 mod partitioner;
 mod sender;
 mod shared;
+mod spares;
 mod split;
 mod stamp;
 
 pub(crate) use accumulator::Appending;
-pub(crate) use batch::{BatchBody, OpenBatch};
+pub(crate) use batch::{BATCH_KNOWN, BatchBody, OpenBatch};
 pub use outcome::{RecordMetadata, Ticket};
 pub(crate) use packer::Packer;
 pub(crate) use sender::{Produced, Sender};

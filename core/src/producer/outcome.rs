@@ -71,6 +71,9 @@ struct Waiter {
     shared: bool,
 }
 
+#[cfg(test)]
+pub(super) const WAITER_SIZE: usize = size_of::<Waiter>();
+
 impl Outcome {
     pub(crate) fn new(topic: Arc<str>, partition: i32) -> Arc<Self> {
         Arc::new(Outcome { topic, partition, result: Once::new(), wakers: Lock::new(Vec::new()) })

@@ -3,7 +3,7 @@
 
 use alloc::{boxed::Box, format, string::ToString, vec::Vec};
 
-use super::batch::BatchBody;
+use super::batch::BATCH_KNOWN;
 use crate::{
     Error, ProducerConfig,
     budget::{Budget, Chunk, Class, Lease, Standing},
@@ -43,7 +43,7 @@ impl Packer {
         let whole = config.batch_bytes.div_ceil(budget.chunk_bytes());
         let output = whole.saturating_mul(budget.chunk_bytes());
         let (needed, limit) = (memory.saturating_add(output), budget.most(Class::Produce));
-        if needed.saturating_add(output) > limit {
+        if needed.saturating_add(output).saturating_add(BATCH_KNOWN) > limit {
             let why = format!(
                 "the {limit} bytes that are left of it do not hold what {codec} takes ({memory}), a batch of batch_bytes and \
                  what it is compressed to ({output} each): lower batch_bytes or the level, or raise it"
@@ -97,22 +97,13 @@ impl Packer {
         self.reserve.split_off(self.reserve.len().saturating_sub(count))
     }
 
-    /// Takes chunks in whose contents nobody needs any more, in the place of those that went out.
-    pub(super) fn refill(&mut self, chunks: Vec<Chunk>) {
-        for mut chunk in chunks {
-            if self.reserve.len() < self.whole {
-                chunk.bytes_mut().clear();
-                self.reserve.push(chunk);
-            }
-        }
-    }
-
-    /// The same with those of a batch that is settled, if something is missing and the connection has let go of it.
-    pub(super) fn reclaim(&mut self, body: Arc<BatchBody>) {
-        if self.reserve.len() < self.whole
-            && let Ok(mut body) = Arc::try_unwrap(body)
+    /// Takes chunks in whose contents nobody needs any more, in the place of those that went out, if some are missing.
+    pub(super) fn refill(&mut self, chunks: &mut Vec<Chunk>) {
+        while self.reserve.len() < self.whole
+            && let Some(mut chunk) = chunks.pop()
         {
-            self.refill(body.empty());
+            chunk.bytes_mut().clear();
+            self.reserve.push(chunk);
         }
     }
 }
@@ -211,7 +202,7 @@ mod tests {
             assert_eq!(out.is_some(), fill[0] == 7);
             if let Some(out) = out {
                 assert_eq!(out.iter().map(|c| c.bytes().len()).sum::<usize>(), 8);
-                packer.refill(input);
+                packer.refill(&mut input);
             }
             assert_eq!(packer.reserve.len(), 4);
         }

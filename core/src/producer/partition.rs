@@ -59,6 +59,12 @@ impl PartitionQueue {
         self.in_flight.remove(at)
     }
 
+    /// The same of the batch that a request carried.
+    pub(super) fn settle_of(&mut self, request: u64) -> Option<Box<Batch>> {
+        let at = self.in_flight.iter().position(|b| b.request == request)?;
+        self.in_flight.remove(at)
+    }
+
     /// Puts a batch back, in order, to be sent again.
     pub(super) fn retry(&mut self, batch: Box<Batch>) {
         let at = self.queue.iter().position(|b| b.number > batch.number).unwrap_or(self.queue.len());

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     Error, Instant,
     api::Shared,
+    budget::Chunk,
     config::ProducerConfig,
     sync::{Arc, Lock},
     waits::Waits,
@@ -35,8 +36,8 @@ pub(crate) struct Place {
 pub(crate) enum Refusal {
     /// The topic's partitions are not known yet.
     Unknown,
-    /// The Produce class has less room than these many chunks.
-    Full { chunks: usize },
+    /// The Produce class has less room than these many bytes.
+    Full { bytes: usize },
     /// For good.
     Error(Error),
 }
@@ -70,10 +71,12 @@ pub(super) struct Inbox {
     pub(super) opened: Vec<Place>,
     /// Complete batches, in the order of each partition.
     pub(super) sealed: VecDeque<(Place, OpenBatch)>,
+    /// Empty lists for the chunks of batches to come.
+    pub(super) lists: Vec<Vec<Chunk>>,
     /// Flushes asked for, counted, so that two at once do not undo each other.
     pub(super) flush_asked: u64,
     pub(super) flush_done: u64,
-    /// Somebody was refused for want of so many chunks, the fewest if there are several: open batches must go. 0: nobody.
+    /// Somebody was refused for want of so many bytes, the fewest if there are several: open batches must go. 0: nobody.
     pub(super) pressed: usize,
     pub(super) closing: bool,
     /// Everything is settled and the driver has let go.
@@ -191,11 +194,11 @@ impl ProducerShared {
         self.client.clock.now().after(Duration::from_millis(u64::from(self.config.max_block_ms)))
     }
 
-    /// Somebody waits for room of so many chunks: open batches must be sent though they are neither full nor due.
-    pub(crate) fn press(&self, chunks: usize) {
+    /// Somebody waits for so many bytes of room: open batches must be sent though they are neither full nor due.
+    pub(crate) fn press(&self, bytes: usize) {
         {
             let mut inbox = self.inbox.lock();
-            inbox.pressed = least(inbox.pressed, chunks);
+            inbox.pressed = least(inbox.pressed, bytes);
         }
         self.client.kick.drive();
     }

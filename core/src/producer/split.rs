@@ -7,7 +7,7 @@
 use alloc::vec::Vec;
 
 use super::{
-    batch::{BatchBody, Step},
+    batch::Step,
     halves::{middle, renumber},
     outcome::Told,
     packer::Packer,
@@ -97,7 +97,7 @@ impl Split {
         self.spare.extend(body.empty());
         let records = records.get(..len).ok_or(Whole::Unreadable)?;
         let (chunks, codec) = splitter.write(records, &mut self.spare)?;
-        *body = BatchBody::of(chunks);
+        body.replace(chunks);
         step.codec = codec;
         step.count = part.count;
         step.max_timestamp_ms = step.base_timestamp_ms.wrapping_add(newest);

@@ -45,25 +45,37 @@ pub fn request_frame<R: Encode>(
     correlation_id: i32,
     client_id: Option<&str>,
 ) -> Result<Frame, WireError> {
+    request_frame_in(Frame::default(), body, version, correlation_id, client_id)
+}
+
+/// The same in the memory of a frame that nobody needs any more.
+pub fn request_frame_in<R: Encode>(
+    memory: Frame,
+    body: &R,
+    version: i16,
+    correlation_id: i32,
+    client_id: Option<&str>,
+) -> Result<Frame, WireError> {
     let request_api_key = R::API.key;
     let header =
         request_header::RequestHeader { request_api_key, request_api_version: version, correlation_id, client_id };
-    frame(&EncodedAs { message: &header, version: R::API.request_header_version(version) }, body, version)
+    let header = EncodedAs { message: &header, version: R::API.request_header_version(version) };
+    frame(memory, &header, body, version)
 }
 
 /// A response as a broker sends it. Errors: those of [`request_frame`].
 pub fn response_frame<R: Encode>(body: &R, version: i16, correlation_id: i32) -> Result<Frame, WireError> {
     let tagged = R::API.response_header_version(version) == 1;
-    frame(&ResponseHead { correlation_id, tagged }, body, version)
+    frame(Frame::default(), &ResponseHead { correlation_id, tagged }, body, version)
 }
 
-fn frame<H: Field, R: Encode>(header: &H, body: &R, version: i16) -> Result<Frame, WireError> {
+fn frame<H: Field, R: Encode>(memory: Frame, header: &H, body: &R, version: i16) -> Result<Frame, WireError> {
     let mut counted = Counter::default();
     header.write(&mut counted, version, false)?;
     body.encode(&mut counted, version)?;
     let size = i32::try_from(counted.total()).map_err(|_| WireError::TooLong { what: "a frame" })?;
     counted.put(&size.to_be_bytes());
-    let mut writer = Writer::reserve(&counted)?;
+    let mut writer = Writer::reserve_in(memory, &counted)?;
     writer.put(&size.to_be_bytes());
     header.write(&mut writer, version, false)?;
     body.encode(&mut writer, version)?;

@@ -1,6 +1,6 @@
 use alloc::vec::Vec;
 
-use super::{Split, Uuid, WireError};
+use super::{Split, Uuid, WireError, frame::Frame};
 
 /// Where an encoder puts its bytes. It runs twice: over a [`Counter`], then over a [`Writer`] of exactly that size.
 pub trait Put: Sized {
@@ -99,7 +99,15 @@ pub struct Writer {
 impl Writer {
     /// Reserves what was counted. Errors: [`WireError::NoMemory`].
     pub fn reserve(counted: &Counter) -> Result<Self, WireError> {
-        let mut writer = Self::default();
+        Self::reserve_in(Frame::default(), counted)
+    }
+
+    /// The same in the memory of a frame, whatever stands there.
+    pub fn reserve_in(memory: Frame, counted: &Counter) -> Result<Self, WireError> {
+        let Frame { mut bytes, mut splits } = memory;
+        bytes.clear();
+        splits.clear();
+        let mut writer = Self { bytes, splits };
         let refused = |_| WireError::NoMemory { bytes: counted.copied };
         writer.bytes.try_reserve_exact(counted.copied).map_err(refused)?;
         writer.splits.try_reserve_exact(counted.splits).map_err(refused)?;

@@ -22,11 +22,12 @@ use super::{
     packer::Packer,
     partition::{IN_FLIGHT_IDEMPOTENT, PartitionQueue},
     shared::{Place, ProducerShared, Topic, least},
+    spares::Spares,
     stamp::Identification,
 };
 use crate::{
     Error, Instant,
-    budget::STARVED_AGAIN,
+    budget::{Class, STARVED_AGAIN},
     cluster::{Cluster, TopicIndex},
     compress::Codec,
     error::Fate,
@@ -39,6 +40,7 @@ pub(crate) use response::Produced;
 
 use flush::Flushes;
 use identify::Identify;
+use send::Lists;
 
 /// The longest that a batch which is due waits for an answer to an earlier one, so that records gather meanwhile.
 const GATHER_MAX: Duration = Duration::from_millis(5);
@@ -69,6 +71,7 @@ pub(crate) struct Sender {
     /// Sealed batches on their way from the inbox; kept for its memory.
     arriving: VecDeque<(Place, OpenBatch)>,
     packer: Packer,
+    spares: Spares,
     /// Batches to be compressed or split, by number, in the order in which that was found out.
     work: VecDeque<(Place, u64)>,
     /// Something is to be split that there was no room for; before then there is no use in trying again.
@@ -77,13 +80,17 @@ pub(crate) struct Sender {
     split_wants: usize,
     /// Seal everything now.
     forced: bool,
-    /// Somebody waits for room of so many chunks, the fewest if there are several: nothing lingers, and they are told
+    /// Somebody waits for so many bytes of room, the fewest if there are several: nothing lingers, and they are told
     /// when there is as much. 0: nobody.
     pressed: usize,
     closing: bool,
     /// Lists of a turn, kept for their memory.
     places: Vec<Place>,
     nodes: Vec<i32>,
+    opened: Vec<Place>,
+    lists: Lists,
+    /// Produce requests so far: each has its number.
+    requests: u64,
     /// When something must be looked at again, as far as the last turn could tell.
     next: Instant,
 }
@@ -109,6 +116,7 @@ impl Sender {
             metadata_seen: None,
             arriving: VecDeque::new(),
             packer,
+            spares: Spares::default(),
             work: VecDeque::new(),
             split_at: Instant::ZERO,
             split_wants: 0,
@@ -117,6 +125,9 @@ impl Sender {
             closing: false,
             places: Vec::new(),
             nodes: Vec::new(),
+            opened: Vec::new(),
+            lists: Lists::default(),
+            requests: 0,
             next: Instant::FAR,
         }
     }
@@ -161,7 +172,7 @@ impl Sender {
         self.settle_flushes();
         if self.pressed > 0 {
             // A batch that somebody opened meanwhile may have room that no chunk is needed for.
-            if opened || self.shared.client.budget.has_chunks(self.pressed) {
+            if opened || self.shared.client.budget.has_room(Class::Produce, self.pressed) {
                 self.pressed = 0;
                 self.shared.waits.wake_all();
             } else {
@@ -178,7 +189,7 @@ impl Sender {
 
     /// Bytes that somebody waits for and cannot have; 0: nobody.
     pub(crate) fn starving(&self) -> usize {
-        self.pressed.saturating_mul(self.shared.client.budget.chunk_bytes())
+        self.pressed
     }
 
     /// Bytes of the Inflate class that a batch waits for, to be split there; 0: none does.
@@ -210,15 +221,12 @@ impl Sender {
 
     /// Takes what the handles left; whether a batch was opened.
     fn take_inbox(&mut self, cluster: &mut Cluster) -> bool {
-        let (wanted, opened, pressed, flush_asked, closing) = {
+        let mut opened = core::mem::take(&mut self.opened);
+        let (wanted, pressed, flush_asked, closing) = {
             let mut inbox = self.shared.inbox.lock();
-            (
-                core::mem::take(&mut inbox.wanted),
-                core::mem::take(&mut inbox.opened),
-                core::mem::take(&mut inbox.pressed),
-                inbox.flush_asked,
-                inbox.closing,
-            )
+            core::mem::swap(&mut inbox.opened, &mut opened);
+            let (wanted, pressed) = (core::mem::take(&mut inbox.wanted), core::mem::take(&mut inbox.pressed));
+            (wanted, pressed, inbox.flush_asked, inbox.closing)
         };
         for topic in wanted {
             let index = cluster.want_topic(&topic.name);
@@ -226,10 +234,11 @@ impl Sender {
             self.topics.push(SenderTopic { topic, index, queues: Vec::new() });
         }
         let any_opened = !opened.is_empty();
-        for place in opened {
+        for place in opened.drain(..) {
             self.active.insert(place);
             self.peek(place);
         }
+        self.opened = opened;
         self.closing |= closing;
         self.pressed = least(self.pressed, pressed);
         self.forced = self.closing || self.flushes.is_new(flush_asked);
@@ -325,9 +334,10 @@ impl Sender {
 
     fn take_sealed(&mut self) {
         let mut arriving = core::mem::take(&mut self.arriving);
-        self.shared.take_sealed(&mut arriving);
-        for (place, open) in arriving.drain(..) {
-            let mut batch = Batch::seal(open, self.flushes.number());
+        self.shared.take_sealed(&mut arriving, &mut self.spares.lists);
+        for (place, mut open) in arriving.drain(..) {
+            let body = self.spares.body(&mut open);
+            let mut batch = Batch::seal(open, body, self.flushes.number());
             if self.packer.codec() != Codec::None {
                 batch.work = Work::Compress;
                 self.work.push_back((place, batch.number));

@@ -1,6 +1,6 @@
 //! What a broker says of each batch, and what follows from it.
 
-use alloc::{boxed::Box, string::String, vec::Vec};
+use alloc::{boxed::Box, string::String};
 use core::time::Duration;
 
 use super::{Sender, delivery_to, tell_failed};
@@ -18,11 +18,11 @@ use crate::{
     },
 };
 
-/// What a produce request carried.
-#[derive(Debug)]
+/// A produce request: whose it is, and its number, which each batch that is in flight with it has.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Produced {
     pub(crate) slot: usize,
-    pub(super) batches: Vec<(Place, u64)>,
+    pub(super) request: u64,
 }
 
 impl Sender {
@@ -33,7 +33,7 @@ impl Sender {
         cluster: &mut Cluster,
         link: LinkId,
         version: i16,
-        mut produced: Produced,
+        produced: Produced,
         mut body: Reader<'_>,
     ) {
         let response = match ProduceResponse::decode(&mut body, version) {
@@ -52,16 +52,11 @@ impl Sender {
             let Some(local) = self.local_topic(cluster, &topic) else { continue };
             for answer in topic.partition_responses.iter() {
                 let Ok(partition) = u32::try_from(answer.index) else { continue };
-                let place = Place { topic: local, partition };
-                let Some(at) = produced.batches.iter().position(|(p, _)| *p == place) else { continue };
-                let (_, number) = produced.batches.swap_remove(at);
-                self.on_answer(now, cluster, place, number, &answer);
+                self.on_answer(now, cluster, Place { topic: local, partition }, produced.request, &answer);
             }
         }
         // A partition that the answer leaves out is one whose fate nobody told.
-        if !produced.batches.is_empty() {
-            self.on_produce_lost(now, cluster, produced, true);
-        }
+        self.on_produce_lost(now, cluster, produced, true);
     }
 
     fn local_topic(&self, cluster: &Cluster, answer: &TopicProduceResponse<'_>) -> Option<u32> {
@@ -79,15 +74,15 @@ impl Sender {
         now: Instant,
         cluster: &mut Cluster,
         place: Place,
-        number: u64,
+        request: u64,
         answer: &PartitionProduceResponse<'_>,
     ) {
         let topic = self.topic_name(place);
         let name = || delivery_to(&topic, place);
         let index = self.topics.get(place.topic as usize).and_then(|t| t.index.as_ref().ok().copied());
         let Some(queue) = self.queue(place) else { return };
-        let first = queue.is_first(number);
-        let Some(mut batch) = queue.settle(number) else { return };
+        let Some(mut batch) = queue.settle_of(request) else { return };
+        let (number, first) = (batch.number, queue.is_first(batch.number));
         let code = ErrorCode(answer.error_code);
         match verdict(code, first) {
             Verdict::Done => {
@@ -136,7 +131,7 @@ impl Sender {
             return self.work_later(place, batch);
         }
         self.flushes.settled(batch.number);
-        self.packer.reclaim(batch.into_body());
+        self.spares.reclaim(batch.into_body(), &mut self.packer);
     }
 
     /// What was sent of a batch is refused for good. The broker used none of its numbers, so what follows must not go on
@@ -155,28 +150,28 @@ impl Sender {
         self.settled(place, batch, more);
     }
 
-    /// A request's connection ended before its answer came.
+    /// What a request carried and nobody answered for: its connection ended before the answer came, or that left it out.
     pub(crate) fn on_produce_lost(&mut self, now: Instant, cluster: &mut Cluster, produced: Produced, sent: bool) {
-        let why = cluster.has_failures().then(|| cluster.unreachable());
-        for (place, number) in produced.batches {
-            let Some(mut batch) = self.queue(place).and_then(|q| q.settle(number)) else { continue };
+        let places = self.places();
+        for &place in &places {
+            let Some(mut batch) = self.queue(place).and_then(|q| q.settle_of(produced.request)) else { continue };
+            let why = cluster.has_failures().then(|| cluster.unreachable());
             batch.unsure |= sent;
-            batch.because = why.clone().or(batch.because);
+            batch.because = why.or(batch.because);
             self.retry(now, cluster, place, batch, false);
         }
+        self.places = places;
     }
 
     /// The last byte of a request without an answer (acks 0) was taken by the network.
     pub(crate) fn on_sent(&mut self, produced: Produced) {
-        for (place, number) in produced.batches {
-            match self.queue(place).and_then(|q| q.settle(number)) {
-                Some(mut batch) => {
-                    let more = batch.acknowledge(-1, -1);
-                    self.settled(place, batch, more);
-                }
-                None => self.flushes.settled(number),
-            }
+        let places = self.places();
+        for &place in &places {
+            let Some(mut batch) = self.queue(place).and_then(|q| q.settle_of(produced.request)) else { continue };
+            let more = batch.acknowledge(-1, -1);
+            self.settled(place, batch, more);
         }
+        self.places = places;
     }
 
     /// Sends a batch again: at once if the broker told who leads now, else after a pause.

@@ -1,6 +1,6 @@
 //! Produce requests: which batches go, and how they are put together.
 
-use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
+use alloc::vec::Vec;
 
 use super::{Produced, REQUESTS_MAX, Sender, tell_failed};
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     },
     sync::Arc,
     wire::{
+        Uuid,
         api::PRODUCE,
         produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData},
     },
@@ -25,18 +26,28 @@ use crate::{
 /// The newest version that names topics; later ones carry topic ids (KIP-516).
 const NAMES_TOPICS: i16 = 12;
 
-/// A batch picked for a request.
+/// A batch picked for a request; it is the last of its partition's in flight.
 struct Picked {
     place: Place,
     index: TopicIndex,
     number: u64,
     len: usize,
     codec: Codec,
-    body: Body,
 }
 
-fn numbers(picked: &[Picked]) -> Vec<(Place, u64)> {
-    picked.iter().map(|p| (p.place, p.number)).collect()
+/// Lists of a request, kept for their memory.
+#[derive(Default)]
+pub(super) struct Lists {
+    picked: Vec<Picked>,
+    partitions: Vec<PartitionProduceData>,
+    topics: Vec<TopicProduceData<'static>>,
+}
+
+/// The memory of a list whose elements nobody needs any more, for elements that borrow from something else: collecting
+/// from a vector stays in its place.
+fn reused<'a>(mut list: Vec<TopicProduceData<'_>>) -> Vec<TopicProduceData<'a>> {
+    list.clear();
+    list.into_iter().map_while(|_| None).collect()
 }
 
 /// The first version of Produce that may carry a codec (KIP-110).
@@ -95,41 +106,45 @@ impl Sender {
 
     /// One request to a broker; `false` if there was nothing to send.
     fn send_request(&mut self, now: Instant, cluster: &mut Cluster, link: LinkId, node: i32) -> bool {
-        let picked = self.pick(now, cluster, node);
-        if picked.is_empty() {
-            return false;
-        }
+        let mut lists = core::mem::take(&mut self.lists);
+        self.requests += 1;
+        self.pick(cluster, now, node, &mut lists.picked);
+        let picked = &mut lists.picked;
+        let any = !picked.is_empty();
         let known_by_id = picked.iter().all(|p| cluster.topic(p.index).is_some_and(|t| !t.id.is_zero()));
         // Trap 13: a broker that advertises topic ids may not have given any.
         let cap = if known_by_id { PRODUCE.max } else { NAMES_TOPICS };
         match cluster.version(link, PRODUCE, cap) {
+            _ if !any => {}
             Ok(version) => {
-                let mut picked = picked;
-                let refused = picked.extract_if(.., |p| version < least_version(p.codec)).collect();
-                self.refuse_codec(now, cluster, link, refused);
-                self.send_picked(now, cluster, link, version, picked);
+                let refused: Vec<_> = picked.extract_if(.., |p| version < least_version(p.codec)).collect();
+                self.refuse_codec(now, cluster, link, &refused);
+                if let Err(error) = self.send_picked(now, cluster, link, version, &mut lists) {
+                    self.fail_in_flight(now, cluster, &lists.picked, &error);
+                }
             }
-            Err(error) => self.fail_in_flight(now, cluster, &numbers(&picked), &error),
+            Err(error) => self.fail_in_flight(now, cluster, picked, &error),
         }
-        true
+        self.lists = lists;
+        any
     }
 
     /// Batches in a codec that the broker's versions of Produce do not know (trap 35).
-    fn refuse_codec(&mut self, now: Instant, cluster: &mut Cluster, link: LinkId, refused: Vec<Picked>) {
+    fn refuse_codec(&mut self, now: Instant, cluster: &mut Cluster, link: LinkId, refused: &[Picked]) {
         if let Some(first) = refused.first() {
             let error = cluster.codec_too_new(link, PRODUCE, least_version(first.codec), first.codec);
-            self.fail_in_flight(now, cluster, &numbers(&refused), &error);
+            self.fail_in_flight(now, cluster, refused, &error);
         }
     }
 
     /// Takes batches for a broker out of their queues, one a partition, beginning where the last request ended.
-    fn pick(&mut self, now: Instant, cluster: &Cluster, node: i32) -> Vec<Picked> {
+    fn pick(&mut self, cluster: &Cluster, now: Instant, node: i32, picked: &mut Vec<Picked>) {
+        picked.clear();
         let in_flight_max = self.in_flight_max();
         let from = self.rotation;
         let mut places = self.places();
         let sooner = from.map_or(0, |from| places.partition_point(|p| *p <= from));
         places.rotate_left(sooner);
-        let mut picked = Vec::new();
         let mut bytes = 0;
         for &place in &places {
             let Some(topic) = self.topics.get_mut(place.topic as usize) else { continue };
@@ -165,37 +180,43 @@ impl Sender {
                     cluster.events.tell(|| Event::EpochRaised { place, producer_id, epoch });
                 }
             }
-            let Some(batch) = queue.queue.pop_front() else { continue };
+            let Some(mut batch) = queue.queue.pop_front() else { continue };
             bytes += len;
             self.rotation = Some(place);
-            let body = Body { header: batch.header(), batch: Arc::clone(batch.body()) };
-            picked.push(Picked { place, index, number: batch.number, len, codec: batch.codec(), body });
+            batch.request = self.requests;
+            picked.push(Picked { place, index, number: batch.number, len, codec: batch.codec() });
             queue.in_flight.push_back(batch);
         }
         self.places = places;
-        picked.sort_by_key(|p| p.place);
-        picked
+        picked.sort_unstable_by_key(|p| p.place);
     }
 
-    fn send_picked(&mut self, now: Instant, cluster: &mut Cluster, link: LinkId, version: i16, picked: Vec<Picked>) {
+    fn send_picked(
+        &self,
+        now: Instant,
+        cluster: &mut Cluster,
+        link: LinkId,
+        version: i16,
+        lists: &mut Lists,
+    ) -> Result<(), Error> {
+        let Lists { picked, partitions, topics: kept } = lists;
         if picked.is_empty() {
-            return;
+            return Ok(());
         }
-        let names: Vec<(TopicIndex, Arc<str>, crate::wire::Uuid)> = {
-            let mut topics: Vec<TopicIndex> = picked.iter().map(|p| p.index).collect();
-            topics.dedup();
-            topics.iter().filter_map(|i| cluster.topic(*i).map(|t| (*i, Arc::clone(&t.name), t.id))).collect()
-        };
-        let data: Vec<PartitionProduceData> = picked
-            .iter()
-            .map(|p| PartitionProduceData { index: p.place.partition as i32, records: Some(p.len) })
-            .collect();
-        let mut topics = Vec::with_capacity(names.len());
-        let mut at = 0;
-        for (index, name, id) in &names {
-            let count = picked.iter().filter(|p| p.index == *index).count();
-            topics.push(TopicProduceData { name, topic_id: *id, partition_data: &data[at..at + count] });
-            at += count;
+        partitions.clear();
+        partitions.extend(picked.iter().map(|p| {
+            let index = i32::try_from(p.place.partition).unwrap_or(i32::MAX);
+            PartitionProduceData { index, records: Some(p.len) }
+        }));
+        let mut topics = reused(core::mem::take(kept));
+        let mut rest: &[PartitionProduceData] = partitions;
+        for of_topic in picked.chunk_by(|a, b| a.place.topic == b.place.topic) {
+            let Some(first) = of_topic.first() else { continue };
+            let name = self.topics.get(first.place.topic as usize).map_or("", |t| &t.topic.name);
+            let topic_id = cluster.topic(first.index).map_or(Uuid::ZERO, |t| t.id);
+            let (partition_data, others) = rest.split_at(of_topic.len());
+            topics.push(TopicProduceData { name, topic_id, partition_data });
+            rest = others;
         }
         let acks = self.shared.config.acks;
         let body = ProduceRequest {
@@ -204,25 +225,28 @@ impl Sender {
             timeout_ms: i32::try_from(cluster.config.request_timeout_ms).unwrap_or(i32::MAX),
             topic_data: &topics,
         };
-        let numbers = numbers(&picked);
-        let context = Context::Produce(Box::new(Produced { slot: self.slot, batches: numbers.clone() }));
-        let bodies: VecDeque<Body> = picked.into_iter().map(|p| p.body).collect();
-        let plain = cluster.plain(now, version, context);
-        if let Err(error) = cluster.send(link, &body, Sending { bodies, answered: acks != Acks::None, ..plain }) {
-            self.fail_in_flight(now, cluster, &numbers, &error);
-        }
+        let mut bodies = picked.iter().filter_map(|p| {
+            let topic = self.topics.get(p.place.topic as usize)?;
+            let batch = topic.queues.get(p.place.partition as usize)?.in_flight.back()?;
+            Some(Body { header: batch.header(), batch: Arc::clone(batch.body()) })
+        });
+        let context = Context::Produce(Produced { slot: self.slot, request: self.requests });
+        let sending = Sending { answered: acks != Acks::None, ..cluster.plain(now, version, context) };
+        cluster.send_with(link, &body, &mut bodies, sending)?;
+        *kept = reused(topics);
+        Ok(())
     }
 
     /// Batches that cannot be put on the wire at all. One that an earlier try may have written is not given up for that:
     /// only a broker's word or the delivery timeout settles it.
-    fn fail_in_flight(&mut self, now: Instant, cluster: &mut Cluster, numbers: &[(Place, u64)], error: &Error) {
-        for (place, number) in numbers {
-            let topic = self.topic_name(*place);
-            let Some(queue) = self.queue(*place) else { continue };
-            if let Some(mut batch) = queue.settle(*number) {
+    fn fail_in_flight(&mut self, now: Instant, cluster: &mut Cluster, picked: &[Picked], error: &Error) {
+        for &Picked { place, number, .. } in picked {
+            let topic = self.topic_name(place);
+            let Some(queue) = self.queue(place) else { continue };
+            if let Some(mut batch) = queue.settle(number) {
                 if batch.unsure {
                     batch.because = Some(error.clone());
-                    self.retry(now, cluster, *place, batch, false);
+                    self.retry(now, cluster, place, batch, false);
                     continue;
                 }
                 if batch.stamp != Some(Stamp::NONE) {
@@ -231,7 +255,7 @@ impl Sender {
                 tell_failed(cluster, TopicPartition::new(&topic, place.partition), &batch, batch.left(), error);
                 batch.fail(error.clone());
             }
-            self.flushes.settled(*number);
+            self.flushes.settled(number);
         }
     }
 }
