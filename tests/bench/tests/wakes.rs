@@ -15,7 +15,7 @@ const RECORDS: usize = 20_000;
 const SIZE: usize = 100;
 const BATCH_BYTES: usize = 100_000;
 /// Of a batch: it is sealed, its request is written, the answer comes, and a timer or a socket may be early.
-const A_BATCH: u64 = 6;
+const A_BATCH: u64 = 4;
 
 /// A turn's time without sleeping: a driver that was woken for a record has gone back to sleep by then, and would be woken
 /// for the next one, too.
