@@ -59,8 +59,8 @@ pub mod wire;
 
 pub use api::{
     Admin, AdminError, BrokerDescription, Client, ClusterDescription, Consumer, ConsumerBuilder, CreatedTopic,
-    DeletedRecords, Enqueue, ListedOffset, NewTopic, OffsetSpec, Payload, Producer, ProducerBuilder, Record, Refused,
-    new,
+    DeletedRecords, Enqueue, ListedOffset, NewTopic, NotAllTaken, OffsetSpec, Payload, Producer, ProducerBuilder,
+    Record, Refused, new,
 };
 #[cfg(feature = "futures")]
 pub use api::{RecordSink, SinkError};
@@ -76,6 +76,6 @@ pub use driver::{ByteStream, Driver, EmbeddedIo, Endpoint, Phase, Transport, Tra
 pub use error::{Error, Fate, PeerFault};
 pub use event::{Event, Level, Observe};
 pub use kick::Drive;
-pub use producer::{RecordMetadata, Ticket};
+pub use producer::{RecordMetadata, Sent, Ticket, Tickets};
 pub use record::{RecordHeader, RecordView, TimestampType};
 pub use time::Instant;

@@ -7,6 +7,12 @@
 
 pub use alloc::sync::{Arc, Weak};
 
+#[cfg(all(test, feature = "std"))]
+std::thread_local! {
+    /// How often this thread took a `Lock`.
+    pub(crate) static LOCKED: core::cell::Cell<usize> = const { core::cell::Cell::new(0) };
+}
+
 /// A short lock. Nothing is woken, dropped or called back while it is held.
 #[cfg(feature = "std")]
 pub(crate) struct Lock<T>(std::sync::Mutex<T>);
@@ -24,6 +30,8 @@ impl<T> Lock<T> {
     /// leaves its data whole before it can panic.
     #[inline]
     pub(crate) fn lock(&self) -> LockGuard<'_, T> {
+        #[cfg(test)]
+        LOCKED.set(LOCKED.get() + 1);
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 

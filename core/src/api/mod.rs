@@ -6,6 +6,7 @@ mod consumer;
 mod enqueue;
 #[cfg(feature = "futures")]
 mod futures;
+mod many;
 mod producer;
 mod record;
 mod shared;
@@ -23,6 +24,7 @@ pub use consumer::{Consumer, ConsumerBuilder};
 pub use enqueue::{Enqueue, Refused};
 #[cfg(feature = "futures")]
 pub use futures::{RecordSink, SinkError};
+pub use many::NotAllTaken;
 pub use producer::{Producer, ProducerBuilder};
 pub use record::{Payload, Record};
 pub(crate) use shared::{Command, Contact, Held, Shared, whole_ms};

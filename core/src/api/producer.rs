@@ -241,7 +241,7 @@ impl Producer {
     }
 
     #[inline]
-    fn topic(&self, name: &str) -> Result<TopicRef<'_>, Error> {
+    pub(super) fn topic(&self, name: &str) -> Result<TopicRef<'_>, Error> {
         let (place, found) = self.memo.find(name);
         if let Some(topic) = found {
             return Ok(TopicRef::Memo(topic));
@@ -260,21 +260,8 @@ impl Producer {
         }
         let topic = self.topic(record.topic).map_err(Refusal::Error)?;
         let topic = topic.get();
-        let partitions = topic.partitions();
-        if partitions == 0 {
-            return Err(Refusal::Unknown);
-        }
-        let key = record.key.as_ref().map(|k| k.bytes());
-        let (partition, sticky) = match record.partition {
-            None => topic.choose(key, partitions),
-            Some(p) => match u32::try_from(p) {
-                Ok(p) if p < partitions => (p, false),
-                _ => return Err(Refusal::Error(no_partition(topic, p, partitions))),
-            },
-        };
-        let value = record.value.as_ref().map(|v| v.bytes());
-        let appending = Appending::new(key, value, &record.headers);
-        shared.append(topic, partition, Appending { timestamp_ms: record.timestamp_ms, sticky, ..appending })
+        let (partition, sticky) = record.partition_in(topic)?;
+        shared.append(topic, partition, record.appending(sticky))
     }
 
     pub(super) fn reason(&self, record: &Record<'_>, refusal: &Refusal) -> Option<Error> {
@@ -291,15 +278,40 @@ impl Producer {
     }
 }
 
+impl Record<'_> {
+    /// The partition that it goes to, and whether that was chosen because it has no key.
+    #[inline(always)]
+    pub(super) fn partition_in(&self, topic: &Topic) -> Result<(u32, bool), Refusal> {
+        let partitions = topic.partitions();
+        if partitions == 0 {
+            return Err(Refusal::Unknown);
+        }
+        match self.partition {
+            None => Ok(topic.choose(self.key.as_ref().map(|k| k.bytes()), partitions)),
+            Some(p) => match u32::try_from(p) {
+                Ok(p) if p < partitions => Ok((p, false)),
+                _ => Err(Refusal::Error(no_partition(topic, p, partitions))),
+            },
+        }
+    }
+
+    /// Its parts, for the batch.
+    #[inline(always)]
+    pub(super) fn appending(&self, sticky: bool) -> Appending<'_> {
+        let (key, value) = (self.key.as_ref().map(|k| k.bytes()), self.value.as_ref().map(|v| v.bytes()));
+        Appending { timestamp_ms: self.timestamp_ms, sticky, ..Appending::new(key, value, &self.headers) }
+    }
+}
+
 /// A topic found in the memo, or looked up.
-enum TopicRef<'a> {
+pub(super) enum TopicRef<'a> {
     Memo(&'a Arc<Topic>),
     Own(Arc<Topic>),
 }
 
 impl TopicRef<'_> {
     #[inline]
-    fn get(&self) -> &Topic {
+    pub(super) fn get(&self) -> &Topic {
         match self {
             TopicRef::Memo(topic) => topic,
             TopicRef::Own(topic) => topic,

@@ -88,7 +88,8 @@ impl ProducerConfig {
             return Err(Error::config(
                 "batch_bytes",
                 format!(
-                    "a batch takes up to {needed} bytes of memory.produce_bytes, which is {room}: lower it or raise that"
+                    "{} do not fit into memory.produce_bytes, which is {room}: such a batch takes {needed} of it",
+                    self.batch_bytes
                 ),
             ));
         }

@@ -11,6 +11,7 @@ mod events;
 mod fetching;
 mod inflating;
 mod links;
+mod many;
 mod metadata;
 mod packing;
 mod producing;

@@ -5,6 +5,7 @@ use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
 use super::{
     batch::{BATCH_KNOWN, OpenBatch},
     outcome::{Outcome, Ticket},
+    run::Tickets,
     shared::{Place, ProducerShared, Refusal, Topic},
     spares::SPARES_MAX,
 };
@@ -21,6 +22,9 @@ use crate::{
 
 /// Locks a topic's open batches are spread over, so that threads on different partitions seldom meet.
 pub(super) const SHARDS: usize = if cfg!(feature = "std") { 8 } else { 1 };
+
+/// Records that are taken under one lock, so that nobody else waits for long.
+const RUN_MAX: usize = 64;
 
 /// The open batches of every [`SHARDS`]th partition.
 #[derive(Default)]
@@ -50,18 +54,22 @@ impl<'a> Appending<'a> {
         let parts = RecordParts { timestamp_delta: 0, offset_delta: 0, key, value, headers };
         Appending { parts, timestamp_ms: None, sticky: false }
     }
+
+    /// The most bytes that it takes in a batch.
+    #[inline]
+    fn size_max(&self) -> usize {
+        let (key, value) = (self.parts.key.map_or(0, <[u8]>::len), self.parts.value.map_or(0, <[u8]>::len));
+        record_size_max(key, value, self.parts.headers)
+    }
 }
 
 impl ProducerShared {
     /// Takes a record into the open batch of its partition. The driver is told if that was opened or sealed.
     #[inline]
     pub(crate) fn append(&self, topic: &Topic, partition: u32, mut record: Appending<'_>) -> Result<Ticket, Refusal> {
-        let parts = &mut record.parts;
-        let size_max =
-            record_size_max(parts.key.map_or(0, <[u8]>::len), parts.value.map_or(0, <[u8]>::len), parts.headers);
-        let batch_max = self.config.batch_bytes - BATCH_HEADER_LEN;
-        if size_max > batch_max {
-            self.check_size(topic, parts)?;
+        let size_max = record.size_max();
+        if size_max > self.config.batch_bytes - BATCH_HEADER_LEN {
+            self.check_size(topic, &record.parts)?;
         }
         let mut guard = lock_slot(topic, partition);
         if self.is_closed() {
@@ -69,20 +77,58 @@ impl ProducerShared {
             return Err(Refusal::Error(Error::Closed { fate: Fate::NotPersisted }));
         }
         let slot = slot_of(&mut guard, partition);
-        let Some(open) = slot.open.as_mut().filter(|open| open.len + size_max <= batch_max && open.room() >= size_max)
-        else {
-            return self.append_with_room(topic, partition, record, size_max, guard);
-        };
-        let ticket = self.admit(open, &mut record);
-        if let Some(chunk) = open.chunks.last_mut() {
-            let before = chunk.bytes().len();
-            encode_record(chunk.bytes_mut(), &record.parts);
-            open.len += chunk.bytes().len() - before;
+        match self.append_short(topic, partition, slot, &mut record, size_max) {
+            Some((outcome, index, timestamp_ms)) => Ok(Ticket::new(Arc::clone(outcome), index, timestamp_ms)),
+            None => self.append_with_room(topic, partition, record, size_max, guard),
         }
+    }
+
+    /// Takes records one after the other under one lock, as long as `next` gives one and the open batch has room for it
+    /// where it is.
+    pub(crate) fn append_run<'r>(
+        &self,
+        topic: &Topic,
+        partition: u32,
+        mut next: impl FnMut() -> Option<Appending<'r>>,
+        taken: &mut Tickets,
+    ) {
+        let mut guard = lock_slot(topic, partition);
+        if self.is_closed() {
+            return;
+        }
+        let slot = slot_of(&mut guard, partition);
+        for _ in 0..RUN_MAX {
+            let Some(mut record) = next() else { return };
+            let size_max = record.size_max();
+            let Some((outcome, index, timestamp_ms)) = self.append_short(topic, partition, slot, &mut record, size_max)
+            else {
+                return;
+            };
+            taken.add(outcome, index, timestamp_ms);
+        }
+    }
+
+    /// The short way, for a record that the last chunk of the open batch has room for: its place, or `None` if it has not.
+    #[inline(always)]
+    fn append_short<'s>(
+        &self,
+        topic: &Topic,
+        partition: u32,
+        slot: &'s mut Slot,
+        record: &mut Appending<'_>,
+        size_max: usize,
+    ) -> Option<(&'s Arc<Outcome>, u32, i64)> {
+        let batch_max = self.config.batch_bytes - BATCH_HEADER_LEN;
+        let open = slot.open.as_mut().filter(|open| open.len + size_max <= batch_max && open.room() >= size_max)?;
+        let (index, timestamp_ms) = self.admit(open, record);
+        let chunk = open.chunks.last_mut()?;
+        let before = chunk.bytes().len();
+        encode_record(chunk.bytes_mut(), &record.parts);
+        open.len += chunk.bytes().len() - before;
         if record.sticky {
-            self.stick(topic, partition, slot, size_max);
+            self.stick(topic, partition, &mut slot.sticky_bytes, size_max);
         }
-        Ok(ticket)
+        Some((&open.outcome, index, timestamp_ms))
     }
 
     /// The same where the record needs memory, in a new batch or in the one that is open.
@@ -116,12 +162,12 @@ impl ProducerShared {
                 }
                 (None, None) => return Err(size_max),
             };
-            let ticket = self.admit(open, &mut record);
+            let (index, timestamp_ms) = self.admit(open, &mut record);
             encode_over(open, &record.parts, &mut spare);
-            Ok(ticket)
+            Ok(Ticket::new(Arc::clone(&open.outcome), index, timestamp_ms))
         });
         if record.sticky && result.is_ok() {
-            self.stick(topic, partition, slot, size_max);
+            self.stick(topic, partition, &mut slot.sticky_bytes, size_max);
         }
         drop(guard);
         if kick {
@@ -133,22 +179,22 @@ impl ProducerShared {
     /// Gives a record its place in a batch. Before the record is written: the processor would have to wait for all of that
     /// to reach memory first.
     #[inline]
-    fn admit(&self, open: &mut OpenBatch, record: &mut Appending<'_>) -> Ticket {
+    fn admit(&self, open: &mut OpenBatch, record: &mut Appending<'_>) -> (u32, i64) {
         let timestamp_ms = record.timestamp_ms.unwrap_or_else(|| self.client.coarse_unix_ms(open));
         record.parts.timestamp_delta = timestamp_ms.wrapping_sub(open.base_timestamp_ms);
-        record.parts.offset_delta = open.count;
-        let ticket = Ticket::new(Arc::clone(&open.outcome), open.count, timestamp_ms);
+        let index = open.count;
+        record.parts.offset_delta = index;
         open.max_timestamp_ms = open.max_timestamp_ms.max(timestamp_ms);
         open.count += 1;
-        ticket
+        (index, timestamp_ms)
     }
 
     /// Counts what a partition got of keyless records; after a batch's worth the next one is theirs (KIP-794).
     #[inline]
-    fn stick(&self, topic: &Topic, partition: u32, slot: &mut Slot, size: usize) {
-        slot.sticky_bytes += size;
-        if slot.sticky_bytes >= self.config.batch_bytes {
-            slot.sticky_bytes = 0;
+    fn stick(&self, topic: &Topic, partition: u32, sticky_bytes: &mut usize, size: usize) {
+        *sticky_bytes += size;
+        if *sticky_bytes >= self.config.batch_bytes {
+            *sticky_bytes = 0;
             topic.move_on(partition);
         }
     }

@@ -127,6 +127,19 @@ impl Outcome {
         None
     }
 
+    /// Whether the result is known. If not, the waker is left, and it was not known after that either.
+    pub(super) fn is_settled_or_enlists(&self, seat: &mut Seat, waker: &Waker) -> bool {
+        if !self.result.is_completed() {
+            drop(self.enlist(seat, waker.clone()));
+        }
+        self.result.is_completed()
+    }
+
+    /// Whether all of its records are acknowledged.
+    pub(super) fn is_acknowledged(&self) -> bool {
+        matches!(self.result.get(), Some(Became::Whole(Ok(_))))
+    }
+
     fn failure_of(&self, failed: &Failed, index: u32) -> Error {
         if failed.records.is_empty() {
             return failed.error.clone();
@@ -161,7 +174,13 @@ pub struct Ticket {
 
 /// Where a ticket's waker stands among its batch's; half as large as an `Option`, and so many tickets are kept.
 #[derive(Clone, Copy)]
-struct Seat(u32);
+pub(super) struct Seat(u32);
+
+impl Default for Seat {
+    fn default() -> Self {
+        Seat::NONE
+    }
+}
 
 impl Seat {
     const NONE: Seat = Seat(u32::MAX);
@@ -174,6 +193,11 @@ impl Seat {
 impl Ticket {
     pub(crate) fn new(outcome: Arc<Outcome>, index: u32, timestamp_ms: i64) -> Self {
         Ticket { outcome: Some(outcome), timestamp_ms, index, seat: Seat::NONE }
+    }
+
+    /// Its batch's outcome, its index there, and its time; `None` once it has resolved.
+    pub(super) fn place(&self) -> Option<(&Arc<Outcome>, u32, i64)> {
+        self.outcome.as_ref().map(|outcome| (outcome, self.index, self.timestamp_ms))
     }
 
     /// The partition that the record goes to; −1 once the ticket has resolved.
@@ -245,7 +269,7 @@ impl Future for Ticket {
             return Poll::Ready(result);
         }
         let Some(outcome) = &ticket.outcome else { return Poll::Ready(Err(polled_again())) };
-        drop(outcome.enlist(&mut ticket.seat, cx.waker().clone()));
+        outcome.is_settled_or_enlists(&mut ticket.seat, cx.waker());
         ticket.take().map_or(Poll::Pending, Poll::Ready)
     }
 }

@@ -3,11 +3,12 @@
 use klamm_tokio::{Acks, Codec};
 
 const USAGE: &str = "\
-produce|consume|latency|tasks [options]
+produce|consume|latency|tasks|paced [options]
   produce   one task fills the buffer and looks at every outcome
   consume   everything from the beginning, on all partitions
   latency   one record at a time, each awaited
   tasks     many tasks, each awaits its own records one by one
+  paced     records at a steady rate, a task each
   --bootstrap HOST:PORT   127.0.0.1:9092
   --topic NAME            bench
   --records N             1000000, of all tasks together
@@ -18,8 +19,10 @@ produce|consume|latency|tasks [options]
   --linger-ms N           5 where one task produces, else 0
   --partitions N          1
   --tasks N               64
+  --rate N                10000 records a second, paced
   --idempotent            batches carry a producer id and sequence numbers
   --memory-bytes N        the client's memory, all classes together (16777216); Klamm only
+  --slice N               produce hands over N records at once; Klamm only
   --spawn                 run as a task of the runtime, not on its caller's thread; Klamm only
   --threads N             1: a single-threaded runtime; Klamm only";
 
@@ -34,6 +37,8 @@ pub enum Operation {
     Latency,
     /// Many tasks, each awaits its own records.
     Tasks,
+    /// Records at a steady rate.
+    Paced,
 }
 
 impl Operation {
@@ -44,11 +49,12 @@ impl Operation {
             Operation::Consume => "consume",
             Operation::Latency => "latency",
             Operation::Tasks => "tasks",
+            Operation::Paced => "paced",
         }
     }
 
     fn from_name(name: &str) -> Option<Operation> {
-        let all = [Operation::Produce, Operation::Consume, Operation::Latency, Operation::Tasks];
+        let all = [Operation::Produce, Operation::Consume, Operation::Latency, Operation::Tasks, Operation::Paced];
         all.into_iter().find(|operation| operation.name() == name)
     }
 }
@@ -77,10 +83,14 @@ pub struct Args {
     pub partitions: usize,
     /// `--tasks`.
     pub tasks: usize,
+    /// `--rate`.
+    pub rate: usize,
     /// `--idempotent`.
     pub idempotent: bool,
     /// `--memory-bytes`.
     pub memory_bytes: Option<usize>,
+    /// `--slice`.
+    pub slice: usize,
     /// `--spawn`.
     pub spawn: bool,
     /// `--threads`.
@@ -106,8 +116,10 @@ impl Args {
             linger_ms: None,
             partitions: 1,
             tasks: 64,
+            rate: 10_000,
             idempotent: false,
             memory_bytes: None,
+            slice: 1,
             spawn: false,
             threads: 0,
         };
@@ -136,7 +148,9 @@ impl Args {
             "--linger-ms" => self.linger_ms = Some(number(flag, value)?),
             "--partitions" => self.partitions = number(flag, value)?,
             "--tasks" => self.tasks = number(flag, value)?,
+            "--rate" => self.rate = number(flag, value)?,
             "--memory-bytes" => self.memory_bytes = Some(number(flag, value)?),
+            "--slice" => self.slice = number(flag, value)?,
             "--threads" => self.threads = number(flag, value)?,
             "--acks" => {
                 self.acks = match value {

@@ -3,6 +3,7 @@
 
 pub mod args;
 pub mod counting;
+pub mod pace;
 pub mod payloads;
 pub mod report;
 pub mod watched;

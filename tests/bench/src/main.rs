@@ -7,10 +7,11 @@ use std::{collections::VecDeque, hint::black_box, sync::Arc, time::Instant};
 
 use klamm_bench::{
     args::{Args, Operation},
+    pace,
     payloads::payloads,
     report::{Outcome, print},
 };
-use klamm_tokio::{Acks, Client, Config, Error, Producer, Record, StartAt, Ticket};
+use klamm_tokio::{Acks, Client, Config, Error, Producer, Record, Sent, StartAt, Ticket, Tickets};
 
 fn main() -> std::process::ExitCode {
     let args = match Args::parse(std::env::args().skip(1)) {
@@ -57,10 +58,12 @@ async fn run(args: Args) -> Result<(), Error> {
     }
     let client = klamm_tokio::connect_with(config).await?;
     match args.operation {
+        Operation::Produce if args.slice > 1 => slices(&client, &args).await,
         Operation::Produce => produce(&client, &args).await,
         Operation::Consume => consume(&client, &args).await,
         Operation::Latency => latency(&client, &args).await,
         Operation::Tasks => tasks(&client, &args).await,
+        Operation::Paced => paced(&client, &args).await,
     }
 }
 
@@ -89,6 +92,36 @@ async fn produce(client: &Client, args: &Args) -> Result<(), Error> {
     producer.flush().await?;
     for ticket in open {
         errors += usize::from(ticket.await.is_err());
+    }
+    let bytes = args.records * args.size;
+    print("klamm", args, Outcome { bytes, errors, wall: start.elapsed(), latencies_ms: Vec::new() });
+    Ok(())
+}
+
+/// The same with records that are handed over many at a time.
+async fn slices(client: &Client, args: &Args) -> Result<(), Error> {
+    let producer = producer(client, args)?;
+    let data = payloads(args.size);
+    let start = Instant::now();
+    let mut errors = 0;
+    let window = args.window().div_ceil(args.slice);
+    let mut open: VecDeque<Tickets> = VecDeque::with_capacity(window + 1);
+    let mut slice = Vec::with_capacity(args.slice);
+    let failed = |sent: Sent| sent.into_result().is_err();
+    for from in (0..args.records).step_by(args.slice) {
+        if open.len() >= window
+            && let Some(oldest) = open.pop_front()
+        {
+            errors += usize::from(failed(oldest.await));
+        }
+        let of_slice = from..args.records.min(from + args.slice);
+        slice.extend(of_slice.map(|i| Record::to(&args.topic).partition(args.partition_of(i)).value(&data[i & 1023])));
+        open.push_back(producer.enqueue_all(&slice).await?);
+        slice.clear();
+    }
+    producer.flush().await?;
+    for tickets in open {
+        errors += usize::from(failed(tickets.await));
     }
     let bytes = args.records * args.size;
     print("klamm", args, Outcome { bytes, errors, wall: start.elapsed(), latencies_ms: Vec::new() });
@@ -140,6 +173,20 @@ async fn tasks(client: &Client, args: &Args) -> Result<(), Error> {
     }
     outcome.wall = start.elapsed();
     print("klamm", args, outcome);
+    Ok(())
+}
+
+async fn paced(client: &Client, args: &Args) -> Result<(), Error> {
+    let shared = Arc::new((producer(client, args)?, args.clone(), payloads(args.size)));
+    let outcome = pace::paced(args, |i| {
+        let shared = Arc::clone(&shared);
+        async move {
+            let (producer, args, data) = &*shared;
+            let partition = (i % args.partitions) as i32;
+            producer.send(Record::to(&args.topic).partition(partition).value(&data[i & 1023])).await.is_ok()
+        }
+    });
+    print("klamm", args, outcome.await);
     Ok(())
 }
 

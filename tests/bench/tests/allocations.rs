@@ -17,6 +17,9 @@ const PER_BATCH: usize = BATCH_BYTES / 109;
 /// Batches of the smaller run; the larger one has twice as many.
 const BATCHES: usize = 40;
 const RUNS: usize = 16;
+/// Calls a batch: what a ticket keeps of it, and what is known of it until it is settled. Each batch here is a request of its
+/// own, which needs none.
+const MOST: f64 = 4.0;
 
 async fn produce(client: &Client, topic: &str, records: usize) -> u64 {
     let producer = client.producer().batch_bytes(BATCH_BYTES).build().expect("a producer");
@@ -78,11 +81,10 @@ fn memory_is_asked_for_by_the_batch_not_by_the_record() {
             }
         }
         COUNTED.set(false);
-        // Each batch here is a request of its own: of the eighteen, four are the batch's and the rest the request's.
-        for (what, [few, many], most) in [("produce", produced, 19.0), ("consume", consumed, 4.0)] {
+        for (what, [few, many]) in [("produce", produced), ("consume", consumed)] {
             let a_batch = many.saturating_sub(few) as f64 / BATCHES as f64;
             println!("{what}: {few} and {many} calls, {a_batch:.1} a batch more");
-            assert!(a_batch <= most, "{what}: {a_batch:.1} calls of the allocator a batch more");
+            assert!(a_batch <= MOST, "{what}: {a_batch:.1} calls of the allocator a batch more");
         }
     });
 }

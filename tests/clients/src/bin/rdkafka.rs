@@ -11,6 +11,7 @@ use std::{
 
 use klamm_bench::{
     args::{Args, Operation},
+    pace,
     payloads::payloads,
     report::{Outcome, print},
 };
@@ -46,6 +47,7 @@ async fn main() {
         Operation::Consume => consume(&args),
         Operation::Latency => latency(&args).await,
         Operation::Tasks => tasks(&args).await,
+        Operation::Paced => paced(&args).await,
     };
     print("rdkafka", &args, outcome);
 }
@@ -115,6 +117,20 @@ async fn tasks(args: &Args) -> Outcome {
         latencies_ms.extend(task.await.expect("a task"));
     }
     Outcome { bytes: args.records * args.size, errors: 0, wall: start.elapsed(), latencies_ms }
+}
+
+async fn paced(args: &Args) -> Outcome {
+    let producer: FutureProducer = config(args).create().expect("a producer");
+    let shared = Arc::new((producer, args.topic.clone(), payloads(args.size)));
+    pace::paced(args, |i| {
+        let (shared, partition) = (Arc::clone(&shared), (i % args.partitions) as i32);
+        async move {
+            let (producer, topic, data) = &*shared;
+            let record = FutureRecord::<(), [u8]>::to(topic).payload(&data[i & 1023]).partition(partition);
+            producer.send(record, PATIENCE).await.is_ok()
+        }
+    })
+    .await
 }
 
 /// Sends every `step`th record and awaits each.

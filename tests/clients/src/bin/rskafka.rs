@@ -10,6 +10,7 @@ use chrono::DateTime;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use klamm_bench::{
     args::{Args, Operation},
+    pace,
     payloads::payloads,
     report::{Outcome, print},
 };
@@ -39,6 +40,7 @@ async fn main() {
         Operation::Consume => consume(&args, partitions).await,
         Operation::Latency => latency(&args, &partitions).await,
         Operation::Tasks => tasks(&args, &partitions).await,
+        Operation::Paced => paced(&args, &partitions).await,
     };
     print("rskafka", &args, outcome);
 }
@@ -125,6 +127,15 @@ async fn tasks(args: &Args, partitions: &Partitions) -> Outcome {
         latencies_ms.extend(task.await.expect("a task"));
     }
     Outcome { bytes: args.records * args.size, errors: 0, wall: start.elapsed(), latencies_ms }
+}
+
+async fn paced(args: &Args, partitions: &Partitions) -> Outcome {
+    let shared = Arc::new((producers(args, partitions), payloads(args.size)));
+    pace::paced(args, |i| {
+        let (shared, at) = (Arc::clone(&shared), i % args.partitions);
+        async move { shared.0[at].produce(record(&shared.1[i & 1023])).await.is_ok() }
+    })
+    .await
 }
 
 async fn consume(args: &Args, partitions: Partitions) -> Outcome {

@@ -1,4 +1,4 @@
-//! The four hot paths with 10,000 records each, for callgrind to count their instructions: a figure that does not depend on
+//! The five hot paths with 10,000 records each, for callgrind to count their instructions: a figure that does not depend on
 //! the machine. `tests/lib/counts` runs it and compares with `tests/counts.toml`.
 //!
 //! Only what happens inside the functions `counted_…` is counted. They are never inlined, and are found by their names.
@@ -15,7 +15,7 @@ use std::{
 use klamm_bench::payloads::payloads;
 use klamm_broker::{ClusterConfig, serve};
 use klamm_tokio::{
-    Codec, Config, Consumer, Error, NewTopic, Producer, Record, StartAt, Ticket,
+    Codec, Config, Consumer, Error, NewTopic, Producer, Record, StartAt, Ticket, Tickets,
     record::{Attributes, BATCH_HEADER_LEN, BatchHeader, Batches, LOG_OVERHEAD, RecordParts, encode_record, seal_crc},
 };
 
@@ -28,13 +28,13 @@ fn main() -> ExitCode {
     let count = match what.as_str() {
         "encode" => count_of(&counted_encode(&data, batch_room())),
         "decode" => counted_decode(&counted_encode(&data, batch_room())),
-        "enqueue" | "consume" => {
+        "enqueue" | "slice" | "consume" => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let runtime = runtime.unwrap_or_else(|error| panic!("no runtime: {error}"));
             runtime.block_on(through_a_broker(&what, &data)).unwrap_or_else(|error| panic!("{error}"))
         }
         _ => {
-            eprintln!("counts encode|decode|enqueue|consume");
+            eprintln!("counts encode|decode|enqueue|slice|consume");
             return ExitCode::from(2);
         }
     };
@@ -105,6 +105,13 @@ async fn through_a_broker(what: &str, data: &[Vec<u8>]) -> Result<usize, Error> 
     let producer = client.producer().linger(Duration::from_secs(1)).build()?;
     // The topic is met and its first batch is through before anything is counted.
     producer.send(Record::to("counts").partition(0).value(&data[0])).await?;
+    if what == "slice" {
+        let records: Vec<Record<'_>> =
+            (0..RECORDS).map(|i| Record::to("counts").partition(0).value(&data[i & 1023])).collect();
+        let sent = counted_slice(&producer, &records);
+        producer.flush().await?;
+        return Ok(sent.await.into_result()?.len());
+    }
     let mut tickets = Vec::with_capacity(RECORDS);
     counted_enqueue(&producer, data, &mut tickets);
     producer.flush().await?;
@@ -135,6 +142,14 @@ fn counted_enqueue(producer: &Producer, data: &[Vec<u8>], tickets: &mut Vec<Tick
             Poll::Ready(Ok(ticket)) => tickets.push(ticket),
             refused => panic!("there is room for all of them: {refused:?}"),
         }
+    }
+}
+
+#[inline(never)]
+fn counted_slice(producer: &Producer, records: &[Record<'_>]) -> Tickets {
+    match pin!(producer.enqueue_all(records)).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Ok(tickets)) => tickets,
+        refused => panic!("there is room for all of them: {refused:?}"),
     }
 }
 

@@ -1,0 +1,49 @@
+//! Records at a steady rate, as many users bring them: each has a task of its own that awaits its acknowledgement.
+
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
+
+use tokio::task::JoinSet;
+
+use crate::{args::Args, report::Outcome};
+
+/// How often records are handed over that are due.
+const TICK: Duration = Duration::from_millis(1);
+
+/// Sends `--records` at `--rate` a second; `send` answers whether a record was acknowledged. A record's time runs from where
+/// its task begins, whatever waits before it.
+pub async fn paced<F>(args: &Args, send: impl Fn(usize) -> F) -> Outcome
+where
+    F: Future<Output = bool> + Send + 'static,
+{
+    let mut tasks = JoinSet::new();
+    let mut outcome = Outcome { bytes: args.records * args.size, ..Outcome::default() };
+    let mut take = |done: Result<(bool, f64), tokio::task::JoinError>| {
+        let (acknowledged, latency_ms) = done.unwrap_or_else(|error| panic!("a task ended: {error}"));
+        outcome.errors += usize::from(!acknowledged);
+        outcome.latencies_ms.push(latency_ms);
+    };
+    let (start, mut next) = (Instant::now(), 0);
+    while next < args.records {
+        let due = (start.elapsed().as_secs_f64() * args.rate as f64) as usize;
+        while next < due.min(args.records) {
+            let sending = send(next);
+            tasks.spawn(async move {
+                let sent = Instant::now();
+                (sending.await, sent.elapsed().as_secs_f64() * 1e3)
+            });
+            next += 1;
+        }
+        while let Some(done) = tasks.try_join_next() {
+            take(done);
+        }
+        tokio::time::sleep(TICK).await;
+    }
+    while let Some(done) = tasks.join_next().await {
+        take(done);
+    }
+    outcome.wall = start.elapsed();
+    outcome
+}
