@@ -33,7 +33,7 @@ async fn produce(client: &Client, watch: &Arc<Watch>) -> u64 {
     producer.send(Record::to("wakes").partition(0).value(&value)).await.expect("acknowledged");
     let before = watch.wakes.load(Relaxed);
     for i in 0..RECORDS {
-        let _ = producer.enqueue(Record::to("wakes").partition(0).value(&value)).await.expect("room comes");
+        drop(producer.enqueue(Record::to("wakes").partition(0).value(&value)).await.expect("room comes"));
         if i % 10 == 0 {
             pause();
         }

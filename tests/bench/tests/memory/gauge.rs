@@ -119,7 +119,7 @@ pub(crate) fn fill(bootstrap: &str, topic: &str, codec: klamm_tokio::Codec, valu
         let producer = client.producer().batch_bytes(8_000).compression(codec).build().expect("a producer");
         for (i, value) in values.iter().enumerate() {
             let record = Record::to(topic).partition(i as i32 % partitions).value(value);
-            let _ = producer.enqueue(record).wait().expect("room comes");
+            drop(producer.enqueue(record).wait().expect("room comes"));
         }
         producer.flush().wait().expect("acknowledged");
     });

@@ -80,7 +80,7 @@ impl Samples {
         demand(twice == 0, format!("{twice} records came twice"));
         demand(peak <= most, format!("{peak} bytes were live, and {most} may be"));
         demand(left <= LEFT_BYTES, format!("{left} bytes are left"));
-        let figures: [(&str, fn(&Sample) -> isize, isize); 4] = [
+        let figures: [(&str, Of, isize); 4] = [
             ("live bytes without free buffers", |s| s.held, DRIFT_BYTES),
             ("VmRSS in KiB", |s| s.rss_kib, DRIFT_RSS_KIB),
             ("descriptors", |s| s.descriptors, 0),
@@ -96,7 +96,10 @@ impl Samples {
     }
 }
 
-fn median(samples: &[Sample], of: fn(&Sample) -> isize) -> isize {
+/// One of a sample's figures.
+type Of = fn(&Sample) -> isize;
+
+fn median(samples: &[Sample], of: Of) -> isize {
     let mut values: Vec<isize> = samples.iter().map(of).collect();
     values.sort_unstable();
     values.get(values.len() / 2).copied().unwrap_or_default()
