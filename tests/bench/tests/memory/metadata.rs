@@ -26,10 +26,12 @@ fn ten_thousand_partitions_are_held_or_refused() {
             let told = producer.send(Record::to("wide").partition(7).value("x")).await;
             gauge.look(&client);
             // The smallest budget cannot even read the answer.
-            let wants = |error: &Error| match error {
-                Error::Config { knob: "max_partitions", .. } => true,
-                Error::Peer { fault: PeerFault::FrameLength { knob: "memory.control_bytes", .. }, .. } => true,
-                _ => false,
+            let wants = |error: &Error| {
+                matches!(
+                    error,
+                    Error::Config { knob: "max_partitions", .. }
+                        | Error::Peer { fault: PeerFault::FrameLength { knob: "memory.control_bytes", .. }, .. }
+                )
             };
             assert!(told.as_ref().is_err_and(wants), "{total}: {told:?}");
             let mut consumer = client.consumer().topics(["wide"]).from(StartAt::Earliest).build().expect("a consumer");
