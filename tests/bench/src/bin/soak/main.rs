@@ -124,7 +124,7 @@ fn run(args: &Args) -> Result<(), String> {
             let budget = budget.upgrade();
             let leased = budget.as_ref().map(|b| CLASSES.map(|class| b.leased(class))).unwrap_or_default();
             let used: usize = budget.iter().flat_map(|b| CLASSES.map(|class| b.used(class))).sum();
-            samples.take(begun.elapsed(), &shared, &leased, used.saturating_sub(leased.iter().sum()));
+            samples.take(begun.elapsed(), &shared, &leased, used);
         }
         shared.stop.store(true, Relaxed);
         left = client.join().map_err(|_| "the client's thread panicked")??;
