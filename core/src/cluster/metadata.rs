@@ -75,6 +75,8 @@ pub(super) struct Metadata {
     /// When the newest answer is too old.
     expires: Instant,
     ever: bool,
+    /// The last answer was larger than it can ever be: why, for topics that nothing is known of.
+    refused: Option<Error>,
 }
 
 impl Metadata {
@@ -94,12 +96,21 @@ impl Metadata {
             search_at: Instant::ZERO,
             expires: Instant::FAR,
             ever: false,
+            refused: None,
         }
     }
 
     /// A connection failed: leaders may have moved.
     pub(super) fn suspect(&mut self) {
         self.want();
+    }
+
+    /// There can never be memory for the answer: whoever waits for a topic is told, instead of asking until its time is over.
+    pub(super) fn refuse(&mut self, why: &Error) {
+        if self.refused.is_none() {
+            self.refused = Some(why.clone());
+            self.changes = self.changes.wrapping_add(1);
+        }
     }
 
     fn want(&mut self) {
@@ -325,6 +336,7 @@ impl Cluster {
         complete &= missing.is_empty();
         self.metadata.changes = self.metadata.changes.wrapping_add(1);
         self.metadata.ever = true;
+        self.metadata.refused = None;
         self.metadata.expires = now.after(Duration::from_millis(u64::from(self.config.metadata_max_age_ms)));
         self.metadata.wanted = core::mem::take(&mut self.metadata.again) || !complete;
         if complete {
@@ -407,6 +419,9 @@ impl Cluster {
         if topic.error == ErrorCode::POLICY_VIOLATION {
             let why = alloc::format!("{} has more partitions than this leaves room for", topic.name);
             return Some(Error::config("max_partitions", why));
+        }
+        if topic.partitions.is_empty() && self.metadata.refused.is_some() {
+            return self.metadata.refused.clone();
         }
         (!topic.error.is_ok()).then(|| Error::broker(topic.error, alloc::format!("topic {}", topic.name), None))
     }

@@ -375,9 +375,14 @@ impl Cluster {
     }
 
     /// A peer broke the protocol: the link is of no more use.
-    pub(crate) fn on_fault(&mut self, now: Instant, id: LinkId, fault: crate::error::PeerFault) {
+    pub(crate) fn on_fault(&mut self, now: Instant, id: LinkId, fault: PeerFault) {
         let Some(link) = self.links.get(&id) else { return };
+        let unfit = matches!(fault, PeerFault::FrameLength { .. });
+        let of_metadata = link.oldest().is_some_and(|oldest| matches!(oldest.context, Context::Metadata));
         let error = Error::Peer { address: self.address(link.node), fault };
+        if unfit && of_metadata {
+            self.metadata.refuse(&error);
+        }
         self.on_refusal(now, id, error);
     }
 

@@ -4,7 +4,7 @@ use alloc::{string::ToString, vec, vec::Vec};
 
 use super::{Pair, TopicSpec, id, offset};
 use crate::{
-    Config, Error, ErrorCode, Record, StartAt,
+    Config, Error, ErrorCode, PeerFault, Record, StartAt,
     broker_role::{fetch_request::FetchRequest, metadata_request::MetadataRequest},
     wire::api,
 };
@@ -152,5 +152,27 @@ fn too_many_partitions_are_refused_by_name() {
     pair.turn();
     let told = super::fetching::next(&pair, &mut consumer);
     assert!(matches!(told, core::task::Poll::Ready(Err(Error::Config { knob: "max_partitions", .. }))), "{told:?}");
+    assert_eq!(consumer.assignment().len(), 3);
+}
+
+/// An answer that there can never be memory for is told by the class and the setting, not by a time-out; and a topic that
+/// is small enough is found once the large one is gone.
+#[test]
+fn an_answer_that_never_fits_is_told_by_name() {
+    let mut config = Config::new("one:9001").memory_total(256 << 10);
+    config.max_handles = 2;
+    let mut pair = Pair::with(config);
+    let wide = TopicSpec { name: "wide".to_string(), id: id(2), error: 0, leaders: vec![(1, 0); 10_000] };
+    pair.topics.push(wide);
+    let mut consumer = pair.client().consumer().topics(["wide"]).from(StartAt::Offset(0)).build().expect("builds");
+    pair.turn();
+    let told = super::fetching::next(&pair, &mut consumer);
+    let why = |error: &Error| {
+        matches!(error, Error::Peer { fault: PeerFault::FrameLength { knob: "memory.control_bytes", .. }, .. })
+    };
+    assert!(matches!(&told, core::task::Poll::Ready(Err(error)) if why(error)), "{told:?}");
+    pair.topics.retain(|topic| topic.name != "wide");
+    pair.topic("t").name = "wide".to_string();
+    pair.advance_ms(3_000);
     assert_eq!(consumer.assignment().len(), 3);
 }

@@ -4,12 +4,17 @@ use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,
     sync::{
+        Arc,
         atomic::{AtomicIsize, AtomicU64, Ordering::Relaxed},
         mpsc,
     },
 };
 
-use klamm_broker::{ClusterConfig, serve};
+use klamm_broker::{ClusterConfig, Fault, Guard, Running, serve};
+use klamm_tokio::Class;
+
+/// What memory is held for.
+pub const CLASSES: [Class; 5] = [Class::Control, Class::Produce, Class::Fetch, Class::Inflate, Class::Tickets];
 
 /// Counts what threads with [`COUNTED`] allocate and free. A program makes it its `#[global_allocator]`.
 #[derive(Debug)]
@@ -65,16 +70,58 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// A cluster in threads of its own, which are not counted, until what is answered is dropped.
-pub fn cluster() -> (String, mpsc::Sender<()>) {
-    let (told, bootstrap) = mpsc::channel();
+/// Does something in a thread that is counted, without counting it: what is not the client's work.
+pub fn uncounted<T>(work: impl FnOnce() -> T) -> T {
+    let counted = COUNTED.replace(false);
+    let done = work();
+    COUNTED.set(counted);
+    done
+}
+
+/// A cluster in threads of its own, which are not counted, until it is dropped.
+#[derive(Debug)]
+pub struct Brokers {
+    running: Arc<Running>,
+    _stop: mpsc::Sender<()>,
+}
+
+impl Brokers {
+    /// The addresses of all brokers, separated by commas.
+    pub fn bootstrap(&self) -> &str {
+        self.running.bootstrap()
+    }
+
+    /// The cluster, locked: no broker answers meanwhile. Not for a thread that is counted.
+    pub fn cluster(&self) -> Guard<'_> {
+        self.running.cluster()
+    }
+
+    /// [`Cluster::create_topic`](klamm_broker::Cluster::create_topic).
+    pub fn create_topic(&self, name: &str, partitions: usize, replication: usize) {
+        uncounted(|| self.cluster().create_topic(name, partitions, replication));
+    }
+
+    /// [`Cluster::inject`](klamm_broker::Cluster::inject).
+    pub fn inject(&self, fault: Fault) {
+        uncounted(|| self.cluster().inject(fault));
+    }
+}
+
+/// Three brokers with Kafka's own limits.
+pub fn cluster() -> Brokers {
+    cluster_of(ClusterConfig::default())
+}
+
+/// A cluster with these settings.
+pub fn cluster_of(config: ClusterConfig) -> Brokers {
+    let (told, running) = mpsc::channel();
     let (stop, stopped) = mpsc::channel::<()>();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
         let _inside = runtime.enter();
-        let running = serve(ClusterConfig::default()).expect("loopback");
-        told.send(running.bootstrap().to_string()).expect("somebody waits");
+        let running = Arc::new(serve(config).expect("loopback"));
+        told.send(running).expect("somebody waits");
         let _ = stopped.recv();
     });
-    (bootstrap.recv().expect("the cluster is up"), stop)
+    Brokers { running: running.recv().expect("the cluster is up"), _stop: stop }
 }

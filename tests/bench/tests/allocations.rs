@@ -60,10 +60,10 @@ async fn consume(client: &Client, topic: &str, records: usize) -> u64 {
 /// Both ways, and with everything that a whole client does meanwhile.
 #[test]
 fn memory_is_asked_for_by_the_batch_not_by_the_record() {
-    let (bootstrap, _stop) = cluster();
+    let brokers = cluster();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let client = klamm_tokio::connect_with(Config::new(bootstrap)).await.expect("connected");
+        let client = klamm_tokio::connect_with(Config::new(brokers.bootstrap())).await.expect("connected");
         let topics = ["few", "many"].map(|topic| NewTopic::new(topic, 1, 1));
         client.admin().create_topics(topics).await.expect("created");
         COUNTED.set(true);

@@ -16,6 +16,7 @@ pub use spy::{Api, Wire, connect_spied};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 /// A running cluster of real brokers on loopback. Dropped, it is killed and its files are removed.
 #[derive(Debug)]
@@ -48,6 +49,11 @@ impl Cluster {
     /// One broker with the flags of Kafka's own start script, for measuring; it may live two hours.
     pub fn start_to_measure() -> Cluster {
         Self::start_with(&["--bench", "--ttl", "7200"], 1, &[])
+    }
+
+    /// [`Cluster::start`] with brokers that live so long if nobody ends them sooner.
+    pub fn start_for(life: Duration, brokers: usize, settings: &[(&str, &str)]) -> Cluster {
+        Self::start_with(&["--ttl", &life.as_secs().to_string()], brokers, settings)
     }
 
     fn start_with(options: &[&str], brokers: usize, settings: &[(&str, &str)]) -> Cluster {
