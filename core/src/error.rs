@@ -5,6 +5,7 @@
 //! | [`Error::Peer`] | something that is no Kafka broker answered, or one broke the protocol | check the address and the port's protocol |
 //! | [`Error::Wire`] | bytes that do not decode, or a value that a broker's version cannot carry | as above; a newer broker for the latter |
 //! | [`Error::Broker`] | the broker refused, and said why | see the code; [`Error::is_retriable`] |
+//! | [`Error::Authentication`] | broker and client did not come to terms over SASL (feature `sasl`) | the user, the password, the mechanism, the port |
 //! | [`Error::Transport`] | the network failed, with every address tried | check the network; it is tried again as long as time lasts |
 //! | [`Error::Config`] | a setting is wrong, alone or beside another | change the knob that it names |
 //! | [`Error::Budget`] | a memory class is full, or one thing is larger than it can ever hold | raise the knob that it names, or wait |
@@ -52,6 +53,18 @@ pub enum Error {
         /// Whether a record may have reached the log all the same: by this answer, or by an earlier try whose answer
         /// never came.
         fate: Fate,
+    },
+    /// Broker and client did not come to terms over who they are.
+    #[cfg(feature = "sasl")]
+    #[error("{address}: {mechanism}: {fault}")]
+    #[non_exhaustive]
+    Authentication {
+        /// Which broker.
+        address: String,
+        /// How the client said who it is.
+        mechanism: &'static str,
+        /// What was wrong.
+        fault: crate::sasl::SaslFault,
     },
     /// The network failed: each address that was tried, with its error.
     #[error("no broker could be reached: {}", Tried(tried))]
@@ -221,11 +234,22 @@ impl Error {
             Error::Transport { tried } => tried.iter().all(|(_, e)| e.retriable),
             Error::Budget { needed, limit, .. } => needed <= limit,
             Error::TimedOut { .. } => true,
+            #[cfg(feature = "sasl")]
+            Error::Authentication { fault, .. } => fault.is_retriable(),
             Error::TooLarge { .. }
             | Error::Peer { .. }
             | Error::Wire { .. }
             | Error::Config { .. }
             | Error::Closed { .. } => false,
+        }
+    }
+
+    /// Whether waiting for a first contact is of no use any more.
+    pub(crate) fn is_hopeless(&self) -> bool {
+        match self {
+            #[cfg(feature = "sasl")]
+            Error::Authentication { fault, .. } => !fault.is_retriable(),
+            _ => false,
         }
     }
 

@@ -52,6 +52,8 @@ mod pair;
 mod producer;
 pub mod record;
 mod rng;
+#[cfg(feature = "sasl")]
+pub mod sasl;
 pub mod sync;
 mod time;
 mod waits;

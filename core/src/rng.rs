@@ -2,19 +2,27 @@
 
 /// SplitMix64: 2⁶⁴ states in order, mixed. Not for secrets.
 #[derive(Clone)]
-pub(crate) struct Rng(u64);
+pub(crate) struct Rng {
+    state: u64,
+    seed: [u8; 32],
+}
 
 impl Rng {
-    /// The first eight bytes decide; a transport gives 32 so that later uses need no second draw.
+    /// The first eight bytes decide.
     pub(crate) fn from_entropy(seed: &[u8; 32]) -> Self {
         let mut first = [0; 8];
         first.copy_from_slice(&seed[..8]);
-        Rng(u64::from_le_bytes(first))
+        Rng { state: u64::from_le_bytes(first), seed: *seed }
+    }
+
+    /// Everything that the transport gave, for what must not be guessed.
+    pub(crate) fn seed(&self) -> &[u8; 32] {
+        &self.seed
     }
 
     pub(crate) fn next_u64(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)

@@ -56,7 +56,8 @@ impl Client {
     /// Cancel-safe. After it has succeeded, a cluster that goes away is looked for for ever.
     ///
     /// # Errors
-    /// When `connect_timeout_ms` is over: the last failure, or [`Error::Transport`] with every address tried.
+    /// When `connect_timeout_ms` is over: the last failure, or [`Error::Transport`] with every address tried. At once where a
+    /// broker refuses who the client is.
     pub async fn connected(&self) -> Result<(), Error> {
         let shared = self.shared();
         let span = Duration::from_millis(u64::from(shared.config.connect_timeout_ms));
@@ -69,6 +70,7 @@ impl Client {
             match shared.contact() {
                 Contact::Made => Poll::Ready(Ok(())),
                 Contact::Ended => Poll::Ready(Err(Error::Closed { fate: Fate::NotPersisted })),
+                Contact::None(Some(failure)) if failure.is_hopeless() => Poll::Ready(Err(failure)),
                 Contact::None(failure) if shared.clock.now() >= until => {
                     Poll::Ready(Err(failure.unwrap_or_else(|| no_answer(shared, span))))
                 }

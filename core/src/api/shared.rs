@@ -161,8 +161,9 @@ impl Shared {
             match contact {
                 Ok(()) => !core::mem::replace(&mut inner.connected, true),
                 Err(error) => {
-                    inner.failure = Some(error);
-                    false
+                    let hopeless = error.is_hopeless();
+                    let before = inner.failure.replace(error);
+                    hopeless && !before.is_some_and(|e| e.is_hopeless())
                 }
             }
         };

@@ -65,7 +65,7 @@ impl MemoryPlan {
         let handles = config.max_handles.saturating_mul(HANDLE_BYTES);
         let waiters = config.max_waiters.saturating_mul(WAITER_BYTES);
         let line = |what, class, bytes| MemoryLine { what, class, bytes };
-        let lines = alloc::vec![
+        let mut lines = alloc::vec![
             line("connections: max_brokers, each use its own", Class::Control, links),
             line("partitions: max_partitions", Class::Control, partitions),
             line("topics: max_topics", Class::Control, topics),
@@ -84,6 +84,10 @@ impl MemoryPlan {
             ),
             line("waiting tasks: max_waiters", Class::Tickets, waiters),
         ];
+        if config.exchange_bytes() > 0 {
+            // Where many connections begin at once they take what else is free, or wait for each other.
+            lines.push(line("who the client is, told to a broker", Class::Control, config.exchange_bytes()));
+        }
         let plan = MemoryPlan { lines };
         for class in [Class::Control, Class::Tickets] {
             let (needed, limit) = (plan.class(class), memory.limit(class));

@@ -49,9 +49,18 @@ impl Cluster {
         debug_assert!(sent.is_ok(), "a greeting can always be encoded");
     }
 
-    /// The answer to a greeting. A broker that does not know the version answers in version 0, with error 35 and the
-    /// range that it knows: the same connection is greeted again in that (trap 2).
+    /// The answer to a greeting, or to what follows it before the link is ready.
     pub(crate) fn on_greeted(&mut self, now: Instant, id: LinkId, version: i16, body: Reader<'_>) {
+        match self.links.get(&id).map(|link| link.state) {
+            #[cfg(feature = "sasl")]
+            Some(State::Authenticating) => self.on_authenticating(now, id, version, body),
+            _ => self.on_versions(now, id, version, body),
+        }
+    }
+
+    /// A broker that does not know the version answers in version 0, with error 35 and the
+    /// range that it knows: the same connection is greeted again in that (trap 2).
+    fn on_versions(&mut self, now: Instant, id: LinkId, version: i16, body: Reader<'_>) {
         match read_greeting(body, version) {
             Ok(response) if response.error_code == ErrorCode::UNSUPPORTED_VERSION.0 && version > 0 => {
                 let range = response.api_keys.iter().find(|k| k.api_key == API_VERSIONS.key);
@@ -61,21 +70,8 @@ impl Cluster {
             Ok(response) if response.error_code == 0 => {
                 let Some(link) = self.links.get_mut(&id) else { return };
                 link.versions.learn(response.api_keys.iter().map(|k| (k.api_key, k.min_version, k.max_version)));
-                link.state = State::Ready;
-                let (node, usage) = (link.node, link.usage);
-                let (produce, fetch) = (link.versions.range(PRODUCE).1, link.versions.range(FETCH).1);
-                self.events.tell(|| Event::Connected {
-                    peer: self.peer(node),
-                    purpose: purpose(usage),
-                    produce,
-                    fetch,
-                });
                 self.throttle(now, id, response.throttle_time_ms);
-                if let Some(broker) = self.brokers.get_mut(&node) {
-                    broker.dial.worked();
-                }
-                let address = self.address(node);
-                self.failures.remove(&address);
+                self.authenticate(now, id);
             }
             Ok(response) => {
                 let what = alloc::format!("ApiVersions at {}", self.node_address(id));
@@ -87,7 +83,21 @@ impl Cluster {
         }
     }
 
-    fn node_address(&self, id: LinkId) -> alloc::string::String {
+    /// The link takes requests from now on.
+    pub(super) fn on_ready(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.state = State::Ready;
+        let (node, usage) = (link.node, link.usage);
+        let (produce, fetch) = (link.versions.range(PRODUCE).1, link.versions.range(FETCH).1);
+        self.events.tell(|| Event::Connected { peer: self.peer(node), purpose: purpose(usage), produce, fetch });
+        if let Some(broker) = self.brokers.get_mut(&node) {
+            broker.dial.worked();
+        }
+        let address = self.address(node);
+        self.failures.remove(&address);
+    }
+
+    pub(super) fn node_address(&self, id: LinkId) -> alloc::string::String {
         self.links.get(&id).map_or_else(Default::default, |l| self.address(l.node))
     }
 

@@ -3,6 +3,11 @@
 //! Sub-machines ask here for a ready link and queue requests on it; they never see each other. Answers travel back
 //! through the [`Machine`](crate::machine::Machine) by the [`Context`] that a request was queued with.
 
+#[cfg(feature = "sasl")]
+mod authenticate;
+#[cfg(not(feature = "sasl"))]
+#[path = "trusted.rs"]
+mod authenticate;
 mod dial;
 mod greeting;
 mod metadata;
@@ -37,6 +42,7 @@ use crate::{
     wire::{Api, Encode, Frame, WireError, frame::request_frame_in},
 };
 
+use authenticate::Sessions;
 use dial::Dial;
 use metadata::Metadata;
 
@@ -81,6 +87,7 @@ pub(crate) struct Cluster {
     /// Where the search for any broker goes on.
     next_any: usize,
     metadata: Metadata,
+    sasl: Sessions,
     outputs: VecDeque<Output>,
     /// Where the next request is encoded; kept for its memory.
     frame: Frame,
@@ -126,6 +133,7 @@ impl Cluster {
             brokers.insert(bootstrap_id(i), Broker { host: e.host.into(), port: e.port, dial: Dial::default() });
         }
         let (metadata, events) = (Metadata::new(), Events::of(&config));
+        let sasl = Sessions::new(rng.seed());
         Cluster {
             config,
             budget,
@@ -137,6 +145,7 @@ impl Cluster {
             next_link: 0,
             next_any: 0,
             metadata,
+            sasl,
             outputs: VecDeque::new(),
             frame: Frame::default(),
             lost: VecDeque::new(),
@@ -278,6 +287,7 @@ impl Cluster {
     /// Ends links whose time is over, greets, asks for metadata.
     pub(crate) fn run(&mut self, now: Instant) {
         self.end_late_links(now);
+        self.run_sessions(now);
         self.ask_metadata(now);
     }
 
@@ -289,7 +299,8 @@ impl Cluster {
             l.deadline().min(muted)
         });
         let dials = self.brokers.values().map(|b| b.dial.not_before).filter(|at| *at > now);
-        links.chain(dials).min().unwrap_or(Instant::FAR).min(self.metadata_deadline(now))
+        let sessions = self.sasl.deadline(now);
+        links.chain(dials).min().unwrap_or(Instant::FAR).min(self.metadata_deadline(now)).min(sessions)
     }
 
     fn end_late_links(&mut self, now: Instant) {
@@ -309,7 +320,10 @@ impl Cluster {
                 (alloc::format!("the answer to {}", p.api.name), "request_timeout_ms", self.config.request_timeout_ms)
             }
             (State::Ready, None) => ("taking a request".into(), "request_timeout_ms", self.config.request_timeout_ms),
-            _ => ("the answer to ApiVersions".into(), "connect_timeout_ms", self.config.connect_timeout_ms),
+            (_, Some(p)) => {
+                (alloc::format!("the answer to {}", p.api.name), "connect_timeout_ms", self.config.connect_timeout_ms)
+            }
+            (_, None) => ("the greeting".into(), "connect_timeout_ms", self.config.connect_timeout_ms),
         };
         Failure::Other(Error::TimedOut {
             what: alloc::format!("{what} from {}", self.address(link.node)),
@@ -333,11 +347,13 @@ impl Cluster {
             }),
         }
         self.metadata.link_ended(id);
+        self.sasl.ended(id);
         self.lost.extend(link.end());
     }
 
     fn link_failed(&mut self, now: Instant, link: &Link<Context>, failure: Failure) {
-        let again_after = self.backoff_span(self.brokers.get(&link.node).map_or(0, |b| b.dial.failures));
+        let failures = self.brokers.get(&link.node).map_or(0, |b| b.dial.failures);
+        let again_after = self.backoff_span(failures).max(failure.least_pause());
         if let Some(broker) = self.brokers.get_mut(&link.node) {
             broker.dial.failed(now, again_after);
         }
@@ -364,6 +380,8 @@ impl Cluster {
             // A broker closes connections that were idle for ten minutes: nothing is wrong (trap 105).
             (State::Ready, None) if link.open_requests() == 0 && !link.has_output() => End::Closed(WhyClosed::Idle),
             (State::Greeting(_), error) => End::Failed(self.greeting_refused(id, error)),
+            #[cfg(feature = "sasl")]
+            (State::Authenticating, error) => End::Failed(self.authentication_ended(id, error)),
             (_, Some(error)) => End::Failed(Failure::Transport(error)),
             (_, None) => End::Failed(Failure::Transport(TransportError::new(
                 crate::Phase::Io,

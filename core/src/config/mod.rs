@@ -2,6 +2,11 @@
 
 mod consumer;
 mod producer;
+#[cfg(feature = "sasl")]
+mod sasl;
+#[cfg(not(feature = "sasl"))]
+#[path = "trusted.rs"]
+mod sasl;
 
 pub(crate) use consumer::FETCH_LEAST;
 pub use consumer::{ConsumerConfig, ResetPolicy, StartAt};
@@ -57,6 +62,12 @@ pub struct Config {
     /// One connection a broker for everything, instead of one each for produce, fetch and the rest. Fetches then wait
     /// at most 50 ms for new records, so that nothing stands behind them for long.
     pub single_connection: bool,
+    /// Who the client is to brokers. `None`: nobody in particular.
+    #[cfg(feature = "sasl")]
+    pub sasl: Option<crate::sasl::Sasl>,
+    /// PLAIN may go over connections that are not encrypted, as all of them are today: whoever listens has the password.
+    #[cfg(feature = "sasl")]
+    pub allow_plain_without_tls: bool,
     /// The limit of each class of memory.
     pub memory: Memory,
     /// A budget that several clients share; `memory` is then not looked at.
@@ -87,6 +98,10 @@ impl Config {
             max_handles: 16,
             max_waiters: 1_024,
             single_connection: false,
+            #[cfg(feature = "sasl")]
+            sasl: None,
+            #[cfg(feature = "sasl")]
+            allow_plain_without_tls: false,
             memory: Memory::default(),
             budget: None,
             codecs: None,
@@ -201,6 +216,7 @@ impl Config {
         if self.client_id.len() > 249 {
             return Err(Error::config("client_id", "is longer than 249 bytes"));
         }
+        self.check_sasl()?;
         self.memory_plan().map(|_| ())
     }
 }

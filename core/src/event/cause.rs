@@ -43,6 +43,11 @@ impl fmt::Display for Cause<'_> {
         match self.0 {
             Why::Transport(error) => error.fmt(f),
             Why::Error(Error::Broker { code, what, .. }) => write!(f, "{what}: {code}"),
+            #[cfg(feature = "sasl")]
+            Why::Error(Error::Authentication { address, mechanism, fault }) => {
+                write!(f, "{address}: {mechanism}: ")?;
+                fault.write_plain(f)
+            }
             Why::Error(Error::TooLarge { what, because }) => {
                 write!(f, "{what} is too large: {}", Cause::from(&**because))
             }

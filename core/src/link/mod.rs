@@ -42,6 +42,9 @@ pub(crate) enum State {
     Connecting,
     /// ApiVersions was asked for, in this version.
     Greeting(i16),
+    /// The broker is told who the client is; what was open before is still answered.
+    #[cfg(feature = "sasl")]
+    Authenticating,
     Ready,
 }
 
@@ -216,14 +219,10 @@ impl<C> Link<C> {
 
     /// When something must have happened here.
     pub(crate) fn deadline(&self) -> Instant {
-        match self.state {
-            State::Ready => {
-                let answer = self.in_flight.front().map_or(Instant::FAR, |p| p.deadline);
-                // A peer that takes nothing must not hold a request for ever, though no answer to it is due.
-                answer.min(self.unanswered.front().map_or(Instant::FAR, |(_, deadline, _)| *deadline))
-            }
-            State::Connecting | State::Greeting(_) => self.ready_by,
-        }
+        let answer = self.in_flight.front().map_or(Instant::FAR, |p| p.deadline);
+        // A peer that takes nothing must not hold a request for ever, though no answer to it is due.
+        let answer = answer.min(self.unanswered.front().map_or(Instant::FAR, |(_, deadline, _)| *deadline));
+        if self.state == State::Ready { answer } else { answer.min(self.ready_by) }
     }
 
     /// Ends the link: what was open, and whether it was sent.

@@ -20,3 +20,7 @@ pub mod metadata_request;
 pub mod metadata_response;
 pub mod produce_request;
 pub mod produce_response;
+pub mod sasl_authenticate_request;
+pub mod sasl_authenticate_response;
+pub mod sasl_handshake_request;
+pub mod sasl_handshake_response;

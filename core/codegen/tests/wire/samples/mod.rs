@@ -24,6 +24,10 @@ mod metadata_request;
 mod metadata_response;
 mod produce_request;
 mod produce_response;
+mod sasl_authenticate_request;
+mod sasl_authenticate_response;
+mod sasl_handshake_request;
+mod sasl_handshake_response;
 
 /// A case for each message.
 pub(crate) fn cases() -> Vec<Case> {
@@ -48,6 +52,10 @@ pub(crate) fn cases() -> Vec<Case> {
         metadata_response::case(),
         produce_request::case(),
         produce_response::case(),
+        sasl_authenticate_request::case(),
+        sasl_authenticate_response::case(),
+        sasl_handshake_request::case(),
+        sasl_handshake_response::case(),
         consumer_protocol_assignment::case(),
         consumer_protocol_subscription::case(),
     ]
@@ -75,6 +83,10 @@ pub(crate) fn parts() {
     metadata_response::parts();
     produce_request::parts();
     produce_response::parts();
+    sasl_authenticate_request::parts();
+    sasl_authenticate_response::parts();
+    sasl_handshake_request::parts();
+    sasl_handshake_response::parts();
     consumer_protocol_assignment::parts();
     consumer_protocol_subscription::parts();
 }

@@ -1,0 +1,34 @@
+//! Without the feature `sasl` a connection is ready once it was greeted.
+
+use core::time::Duration;
+
+use super::{Cluster, Failure};
+use crate::{Instant, link::LinkId};
+
+pub(super) struct Sessions;
+
+impl Sessions {
+    pub(super) fn new(_: &[u8; 32]) -> Sessions {
+        Sessions
+    }
+
+    pub(super) fn deadline(&self, _: Instant) -> Instant {
+        Instant::FAR
+    }
+
+    pub(super) fn ended(&mut self, _: LinkId) {}
+}
+
+impl Cluster {
+    pub(super) fn authenticate(&mut self, _: Instant, id: LinkId) {
+        self.on_ready(id);
+    }
+
+    pub(super) fn run_sessions(&mut self, _: Instant) {}
+}
+
+impl Failure {
+    pub(super) fn least_pause(&self) -> Duration {
+        Duration::ZERO
+    }
+}
