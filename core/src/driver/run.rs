@@ -117,7 +117,7 @@ impl<T: Transport> Driver<T> {
             };
             busy |= self.write_all();
             busy |= self.take_done(cx);
-            busy |= self.sleep(cx, deadline);
+            busy |= self.sleep(cx, now, deadline);
             if !busy {
                 return Poll::Pending;
             }
@@ -213,11 +213,12 @@ impl<T: Transport> Driver<T> {
     }
 
     /// Arms the timer; whether its time has come already.
-    fn sleep(&mut self, cx: &mut Context<'_>, deadline: Instant) -> bool {
+    fn sleep(&mut self, cx: &mut Context<'_>, now: Instant, deadline: Instant) -> bool {
         if deadline == Instant::FAR {
             return false;
         }
-        if self.transport.poll_sleep(cx, deadline).is_pending() {
+        // Work that is done in steps asks for another turn at once, and timers have their own idea of that: tokio's is 1 ms.
+        if deadline > now && self.transport.poll_sleep(cx, deadline).is_pending() {
             return false;
         }
         self.machine.on_timeout();

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// What is in the records of these tests, and must be in no event.
-const MARK: &str = "not-for-any-log";
+pub(crate) const MARK: &str = "not-for-any-log";
 
 /// Everything that was told, as `level name: words`.
 #[derive(Default)]
@@ -48,7 +48,7 @@ impl Observe for Seen {
 
 impl Seen {
     /// What was told since this was last asked.
-    fn take(&self) -> Vec<String> {
+    pub(crate) fn take(&self) -> Vec<String> {
         core::mem::take(&mut *self.0.lock())
     }
 

@@ -16,6 +16,8 @@ mod metadata;
 mod packing;
 mod producing;
 mod retrying;
+#[cfg(feature = "sasl")]
+mod sasl;
 #[cfg(feature = "futures")]
 mod sinking;
 mod splitting;

@@ -123,6 +123,8 @@ impl Derivation {
     /// Does at most so many rounds; answers the keys when all are done.
     pub(crate) fn step(&mut self, most: u32) -> Option<Keys> {
         let count = self.left.min(most);
+        #[cfg(test)]
+        super::testing::count(count);
         match &self.prf {
             Prf::Sha256(prf) => rounds(prf, &mut self.last, &mut self.sum, count),
             Prf::Sha512(prf) => rounds(prf, &mut self.last, &mut self.sum, count),

@@ -30,6 +30,8 @@ mod keys;
 mod scram;
 mod secret;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 
 pub use fault::SaslFault;

@@ -18,11 +18,23 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
+/// A listener that takes PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512, and the user that it knows.
+#[derive(Debug)]
+pub struct Sasl {
+    /// The addresses of all brokers.
+    pub bootstrap: String,
+    /// The user.
+    pub user: String,
+    /// The user's password.
+    pub password: String,
+}
+
 /// A running cluster of real brokers on loopback. Dropped, it is killed and its files are removed.
 #[derive(Debug)]
 pub struct Cluster {
     dir: PathBuf,
     bootstrap: String,
+    sasl: Option<Sasl>,
     brokers: usize,
     version: String,
 }
@@ -56,6 +68,11 @@ impl Cluster {
         Self::start_with(&["--ttl", &life.as_secs().to_string()], brokers, settings)
     }
 
+    /// [`Cluster::start`] with a listener besides that wants SASL: see [`Cluster::sasl`].
+    pub fn start_with_sasl(brokers: usize, settings: &[(&str, &str)]) -> Cluster {
+        Self::start_with(&["--sasl"], brokers, settings)
+    }
+
     fn start_with(options: &[&str], brokers: usize, settings: &[(&str, &str)]) -> Cluster {
         let mut command = script();
         // The script's guard ends the brokers when this process is gone, however it went.
@@ -70,7 +87,20 @@ impl Cluster {
             line.unwrap_or_else(|| panic!("the script did not say {key}:\n{env}")).to_owned()
         };
         let (bootstrap, version) = (value("KAFKA_BOOTSTRAP"), value("KAFKA_VERSION"));
-        Cluster { dir: value("KAFKA_DIR").into(), bootstrap, brokers, version }
+        let sasl = options.contains(&"--sasl").then(|| Sasl {
+            bootstrap: value("KAFKA_BOOTSTRAP_SASL"),
+            user: value("KAFKA_USER"),
+            password: value("KAFKA_PASSWORD"),
+        });
+        Cluster { dir: value("KAFKA_DIR").into(), bootstrap, sasl, brokers, version }
+    }
+
+    /// The listener that wants SASL.
+    ///
+    /// # Panics
+    /// Unless the cluster was started with it.
+    pub fn sasl(&self) -> &Sasl {
+        self.sasl.as_ref().expect("start_with_sasl")
     }
 
     /// Whether the brokers are of this release or a later one.

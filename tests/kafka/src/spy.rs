@@ -22,6 +22,8 @@ pub enum Api {
     ListOffsets = 2,
     /// Metadata.
     Metadata = 3,
+    /// SaslHandshake.
+    SaslHandshake = 17,
 }
 
 #[derive(Default)]

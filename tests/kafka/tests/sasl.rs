@@ -1,0 +1,133 @@
+//! One broker that wants to know who its clients are.
+
+use std::{
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
+
+use klamm_kafka_tests::{Api, Cluster, connect_spied, create, read_all, within};
+use klamm_tokio::{
+    Client, Config, Error, ErrorCode, Record,
+    sasl::{Sasl, SaslFault, ScramHash},
+};
+
+fn cluster() -> &'static Cluster {
+    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+    // Sessions by SCRAM-SHA-256 are short, others last as long as their connections.
+    let settings = [("listener.name.sasl.scram-sha-256.connections.max.reauth.ms", "3000")];
+    CLUSTER.get_or_init(|| Cluster::start_with_sasl(1, &settings))
+}
+
+fn scram(hash: ScramHash) -> Sasl {
+    Sasl::scram(hash, &*cluster().sasl().user, &*cluster().sasl().password)
+}
+
+fn config(sasl: Sasl) -> Config {
+    Config::new(&*cluster().sasl().bootstrap).sasl(sasl).allow_plain_without_tls()
+}
+
+async fn refused(config: Config) -> SaslFault {
+    let start = Instant::now();
+    match klamm_tokio::connect_with(config).await.map(drop) {
+        Err(Error::Authentication { fault, address, .. }) => {
+            assert!(address.starts_with("127.0.0.1:"), "{address}");
+            // Not the connect timeout, which is ten.
+            assert!(start.elapsed() < Duration::from_secs(5), "{fault} after {:?}", start.elapsed());
+            fault
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn round_trip(client: &Client, topic: &str) {
+    create(client, topic, 3, &[]).await;
+    let producer = client.producer().build().expect("a producer");
+    for n in 0..30 {
+        let sent = within("an acknowledgement", producer.send(Record::to(topic).key(format!("{n}")).value("v"))).await;
+        sent.expect("acknowledged");
+    }
+    read_all(client, topic, 30).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_mechanism_is_taken() {
+    let (user, password) = (&*cluster().sasl().user, &*cluster().sasl().password);
+    let all = [
+        ("plain", Sasl::plain(user, password)),
+        ("scram-256", scram(ScramHash::Sha256)),
+        ("scram-512", scram(ScramHash::Sha512)),
+    ];
+    for (topic, sasl) in all {
+        let client = klamm_tokio::connect_with(config(sasl)).await.unwrap_or_else(|error| panic!("{topic}: {error}"));
+        round_trip(&client, topic).await;
+    }
+}
+
+/// Told at once, with the broker's reason, by every mechanism; and so is a user whom nobody knows.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_password_is_a_plain_error() {
+    let wrong = [
+        Sasl::plain("alice", "wrong-secret"),
+        Sasl::plain("nobody", "alice-secret"),
+        Sasl::scram(ScramHash::Sha256, "alice", "wrong-secret"),
+        Sasl::scram(ScramHash::Sha512, "alice", "wrong-secret"),
+        Sasl::scram(ScramHash::Sha512, "nobody", "alice-secret"),
+    ];
+    for sasl in wrong {
+        let what = format!("{sasl:?}");
+        let fault = refused(config(sasl)).await;
+        let SaslFault::Refused { code: ErrorCode::SASL_AUTHENTICATION_FAILED, message: Some(message), .. } = &fault
+        else {
+            panic!("{what}: {fault}")
+        };
+        assert!(message.contains("credentials") || message.contains("username or password"), "{what}: {message}");
+        assert!(!format!("{what} {fault:?}").contains("-secret"), "{what} {fault:?}");
+    }
+}
+
+/// SASL where none is taken.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_wrong_port_is_told_as_that() {
+    let plaintext = Config::new(cluster().bootstrap()).sasl(scram(ScramHash::Sha512));
+    assert_eq!(refused(plaintext).await, SaslFault::NotTaken);
+}
+
+/// A mechanism that the listener does not have is answered with those that it has.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mechanism_that_is_not_there_is_named_with_those_that_are() {
+    let only = Cluster::start_with_sasl(1, &[("listener.name.sasl.sasl.enabled.mechanisms", "SCRAM-SHA-512")]);
+    let at = |sasl| Config::new(&*only.sasl().bootstrap).sasl(sasl).allow_plain_without_tls();
+    let fault = refused(at(Sasl::plain("alice", "alice-secret"))).await;
+    let SaslFault::Mechanism { offered, .. } = fault else { panic!("{fault}") };
+    assert_eq!(offered, ["SCRAM-SHA-512"]);
+    klamm_tokio::connect_with(at(scram(ScramHash::Sha512))).await.expect("this one is there");
+}
+
+/// KIP-368: sessions of three seconds, and records all the while for ten. The broker would close a connection whose session is
+/// over: none ends, no request is lost, and each connection is told several times. Trap 104.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_are_renewed_while_records_flow() {
+    let (client, wire) = connect_spied(config(scram(ScramHash::Sha256))).await.expect("connected");
+    create(&client, "renewed", 3, &[]).await;
+    let producer = client.producer().build().expect("a producer");
+    let start = Instant::now();
+    let mut count = 0;
+    while start.elapsed() < Duration::from_secs(10) {
+        let mut tickets = Vec::new();
+        for _ in 0..20 {
+            let record = Record::to("renewed").partition(count % 3).value("v");
+            tickets.push(within("room", producer.enqueue(record)).await.expect("taken"));
+            count += 1;
+        }
+        for ticket in tickets {
+            within("an acknowledgement", ticket).await.expect("acknowledged");
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let (opened, told) = (wire.opened(), wire.sent(Api::SaslHandshake));
+    println!("{count} records, {opened} connections, {told} handshakes");
+    assert_eq!((wire.ended(), wire.lost(Api::Produce), wire.lost(Api::Metadata)), (0, 0, 0));
+    // The one for metadata, which has been there all the time, and the one for records; both begin with one.
+    assert!(told >= opened * 3, "{told} handshakes on {opened} connections");
+    read_all(&client, "renewed", count as usize).await;
+}
