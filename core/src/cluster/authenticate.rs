@@ -160,10 +160,9 @@ impl Cluster {
                 Took::Say(token)
             }),
             Step::Exchange(exchange) => read_token(sasl, body, version).and_then(|(token, lifetime_ms)| {
-                let (exchange, next) = exchange.on_answer(token)?;
-                Ok(match next {
+                Ok(match exchange.on_answer(token)? {
                     Next::Done => Took::All { lifetime_ms },
-                    Next::Keys => {
+                    Next::Keys(exchange) => {
                         session.step = Step::Exchange(exchange);
                         Took::Part
                     }

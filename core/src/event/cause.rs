@@ -43,16 +43,16 @@ impl fmt::Display for Cause<'_> {
         match self.0 {
             Why::Transport(error) => error.fmt(f),
             Why::Error(Error::Broker { code, what, .. }) => write!(f, "{what}: {code}"),
-            #[cfg(feature = "sasl")]
-            Why::Error(Error::Authentication { address, mechanism, fault }) => {
-                write!(f, "{address}: {mechanism}: ")?;
-                fault.write_plain(f)
-            }
             Why::Error(Error::TooLarge { what, because }) => {
                 write!(f, "{what} is too large: {}", Cause::from(&**because))
             }
             Why::Error(Error::TimedOut { what, after, knob, because: Some(because), .. }) => {
                 write!(f, "{what} did not finish within {after:?} ({knob}): {}", Cause::from(&**because))
+            }
+            #[cfg(feature = "sasl")]
+            Why::Error(Error::Authentication { address, mechanism, fault }) => {
+                write!(f, "{address}: {mechanism}: ")?;
+                fault.write_plain(f)
             }
             Why::Error(error) => error.fmt(f),
         }

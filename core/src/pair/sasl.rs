@@ -356,6 +356,9 @@ fn a_record_that_cannot_be_delivered_says_why() {
     pair.advance_ms(6_000);
     let error = failure(&ticket);
     let Error::TimedOut { because: Some(because), .. } = &error else { panic!("{error}") };
-    assert!(matches!(**because, Error::Authentication { fault: SaslFault::Refused { message: None, .. }, .. }), "{error}");
+    assert!(
+        matches!(**because, Error::Authentication { fault: SaslFault::Refused { message: None, .. }, .. }),
+        "{error}"
+    );
     assert!(!format!("{error} {error:?}").contains(MARK), "the broker repeats the password, and we do not");
 }

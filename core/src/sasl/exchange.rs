@@ -1,6 +1,6 @@
 //! One authentication: messages in, messages out, whatever the mechanism.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
 use super::{
     Message, Nonces, Sasl, SaslFault,
@@ -11,7 +11,7 @@ use super::{
 /// What is to be done after a broker's message.
 pub(crate) enum Next {
     /// Keys are needed: see [`Exchange::wants`].
-    Keys,
+    Keys(Exchange),
     /// Both sides are content.
     Done,
 }
@@ -22,7 +22,7 @@ pub(crate) enum Exchange {
     Plain,
     ScramFirst(First),
     ScramKeys(Challenge),
-    ScramLast(Prf),
+    ScramLast(Box<Prf>),
 }
 
 impl Exchange {
@@ -51,14 +51,14 @@ impl Exchange {
     ///
     /// # Errors
     /// Whatever is wrong with it. The exchange is of no more use then.
-    pub(crate) fn on_answer(self, answer: &[u8]) -> Result<(Exchange, Next), SaslFault> {
+    pub(crate) fn on_answer(self, answer: &[u8]) -> Result<Next, SaslFault> {
         match self {
-            Exchange::Plain => Ok((Exchange::Plain, Next::Done)),
-            Exchange::ScramFirst(first) => Ok((Exchange::ScramKeys(first.on_answer(answer)?), Next::Keys)),
+            Exchange::Plain => Ok(Next::Done),
+            Exchange::ScramFirst(first) => Ok(Next::Keys(Exchange::ScramKeys(first.on_answer(answer)?))),
             Exchange::ScramKeys(_) => Err(SaslFault::Malformed { what: "not asked for" }),
             Exchange::ScramLast(expected) => {
-                scram::check_signature(answer, expected.clone())?;
-                Ok((Exchange::ScramLast(expected), Next::Done))
+                scram::check_signature(answer, *expected)?;
+                Ok(Next::Done)
             }
         }
     }
@@ -75,7 +75,7 @@ impl Exchange {
     pub(crate) fn sign(&mut self, keys: &Keys) -> Option<Message> {
         let Exchange::ScramKeys(challenge) = self else { return None };
         let (message, expected) = challenge.sign(keys);
-        *self = Exchange::ScramLast(expected);
+        *self = Exchange::ScramLast(Box::new(expected));
         Some(message)
     }
 }
