@@ -14,7 +14,7 @@ use crate::{
     code::ErrorCode,
     link::{LinkId, State},
     machine::Context,
-    sasl::{Derivation, Exchange, Keys, Message, Next, Nonces, Sasl, SaslFault},
+    sasl::{Derivation, Exchange, Keys, Message, Next, Nonce, Sasl, SaslFault},
     sync::Arc,
     wire::{
         Api, Decode, Reader,
@@ -47,7 +47,7 @@ const MECHANISM_LEN_MAX: usize = 20;
 
 /// All links' sessions.
 pub(super) struct Sessions {
-    nonces: Nonces,
+    nonce: Nonce,
     links: BTreeMap<LinkId, Session>,
     /// The last keys. Brokers of one cluster give the same salt, so that one derivation serves all connections.
     keys: Option<Keys>,
@@ -84,7 +84,7 @@ enum Took {
 
 impl Sessions {
     pub(super) fn new(seed: &[u8; 32]) -> Sessions {
-        Sessions { nonces: Nonces::new(seed), links: BTreeMap::new(), keys: None, deriving: None }
+        Sessions { nonce: Nonce { seed: *seed, drawn: 0 }, links: BTreeMap::new(), keys: None, deriving: None }
     }
 
     pub(super) fn deadline(&self, now: Instant) -> Instant {
@@ -155,12 +155,13 @@ impl Cluster {
         let (Some(session), Some(sasl)) = (self.sasl.links.get_mut(&id), &config.sasl) else { return };
         let took = match core::mem::replace(&mut session.step, Step::Done) {
             Step::Handshake => read_handshake(body, version).map(|()| {
-                let (exchange, token) = Exchange::begin(sasl, &mut self.sasl.nonces);
+                self.sasl.nonce.drawn = self.sasl.nonce.drawn.wrapping_add(1);
+                let (exchange, token) = sasl.begin(&self.sasl.nonce);
                 session.step = Step::Exchange(exchange);
                 Took::Say(token)
             }),
             Step::Exchange(exchange) => read_token(sasl, body, version).and_then(|(token, lifetime_ms)| {
-                Ok(match exchange.on_answer(token)? {
+                Ok(match sasl.on_answer(exchange, token)? {
                     Next::Done => Took::All { lifetime_ms },
                     Next::Keys(exchange) => {
                         session.step = Step::Exchange(exchange);
@@ -241,16 +242,15 @@ impl Cluster {
     }
 
     fn derive(&mut self) {
-        let Some((_, exchange)) = self.sasl.waiting() else { return };
+        let (Some(sasl), Some((_, exchange))) = (&self.config.sasl, self.sasl.waiting()) else { return };
         let Some(salt) = exchange.wants() else { return };
         if self.sasl.keys.as_ref().is_some_and(|keys| keys.salt() == salt) {
             return;
         }
         if self.sasl.deriving.as_ref().is_none_or(|d| d.salt() != salt) {
-            let Some(Sasl::Scram { hash, password, .. }) = &self.config.sasl else { return };
-            self.sasl.deriving = Some(Derivation::new(*hash, password, salt.clone()));
+            self.sasl.deriving = sasl.derive(salt);
         }
-        if let Some(keys) = self.sasl.deriving.as_mut().and_then(|d| d.step(ROUNDS)) {
+        if let Some(keys) = self.sasl.deriving.as_mut().and_then(|d| sasl.step(d, ROUNDS)) {
             self.sasl.deriving = None;
             self.sasl.keys = Some(keys);
         }
@@ -258,12 +258,12 @@ impl Cluster {
 
     /// Everybody who waits for just the keys that are there goes on.
     fn sign(&mut self, now: Instant) {
-        let Some(keys) = &self.sasl.keys else { return };
+        let (Some(keys), Some(sasl)) = (&self.sasl.keys, &self.config.sasl) else { return };
         let mut signed = Vec::new();
         for (id, session) in &mut self.sasl.links {
             if let Step::Exchange(exchange) = &mut session.step
                 && exchange.wants() == Some(keys.salt())
-                && let Some(token) = exchange.sign(keys)
+                && let Some(token) = sasl.sign(exchange, keys)
             {
                 signed.push((*id, token));
             }

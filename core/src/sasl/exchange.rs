@@ -3,9 +3,9 @@
 use alloc::{boxed::Box, vec::Vec};
 
 use super::{
-    Message, Nonces, Sasl, SaslFault,
-    keys::{Keys, Prf, Salt},
-    scram::{self, Challenge, First},
+    Message, Sasl, SaslFault, Secret,
+    keys::{Derivation, Keys, Prf, Salt},
+    scram::{Challenge, First},
 };
 
 /// What is to be done after a broker's message.
@@ -26,43 +26,6 @@ pub(crate) enum Exchange {
 }
 
 impl Exchange {
-    /// Begins, with the client's first message.
-    pub(crate) fn begin(sasl: &Sasl, nonces: &mut Nonces) -> (Exchange, Message) {
-        match sasl {
-            Sasl::Plain { user, password } => {
-                // Sized first: a vector that grows leaves copies behind.
-                let len = user.len().saturating_add(password.bytes().len()).saturating_add(2);
-                let mut message = Message::new(Vec::with_capacity(len));
-                for part in [user.as_bytes(), password.bytes()] {
-                    message.push(0);
-                    message.extend_from_slice(part);
-                }
-                (Exchange::Plain, message)
-            }
-            Sasl::Scram { user, .. } => {
-                let first = First::new(user, &nonces.draw());
-                let message = first.message();
-                (Exchange::ScramFirst(first), message)
-            }
-        }
-    }
-
-    /// Takes the broker's answer to the last message.
-    ///
-    /// # Errors
-    /// Whatever is wrong with it. The exchange is of no more use then.
-    pub(crate) fn on_answer(self, answer: &[u8]) -> Result<Next, SaslFault> {
-        match self {
-            Exchange::Plain => Ok(Next::Done),
-            Exchange::ScramFirst(first) => Ok(Next::Keys(Exchange::ScramKeys(first.on_answer(answer)?))),
-            Exchange::ScramKeys(_) => Err(SaslFault::Malformed { what: "not asked for" }),
-            Exchange::ScramLast(expected) => {
-                scram::check_signature(answer, *expected)?;
-                Ok(Next::Done)
-            }
-        }
-    }
-
     /// What the keys that it waits for depend on.
     pub(crate) fn wants(&self) -> Option<&Salt> {
         match self {
@@ -70,12 +33,63 @@ impl Exchange {
             _ => None,
         }
     }
+}
 
-    /// Goes on with these keys, if it waits for them.
-    pub(crate) fn sign(&mut self, keys: &Keys) -> Option<Message> {
-        let Exchange::ScramKeys(challenge) = self else { return None };
-        let (message, expected) = challenge.sign(keys);
-        *self = Exchange::ScramLast(Box::new(expected));
-        Some(message)
+/// What nobody can foresee: the randomness that the client was given, and how often it was used before.
+pub(crate) struct Nonce {
+    pub(crate) seed: [u8; 32],
+    pub(crate) drawn: u64,
+}
+
+/// What a mechanism does.
+pub(super) trait Mechanism: Sync {
+    fn name(&self) -> &'static str;
+
+    fn sends_password(&self) -> bool {
+        false
+    }
+
+    fn begin(&self, sasl: &Sasl, nonce: &Nonce) -> (Exchange, Message);
+
+    fn on_answer(&self, exchange: Exchange, answer: &[u8]) -> Result<Next, SaslFault>;
+
+    fn derive(&self, _: &Secret, _: &Salt) -> Option<Derivation> {
+        None
+    }
+
+    fn step(&self, _: &mut Derivation, _: u32) -> Option<Keys> {
+        None
+    }
+
+    fn sign(&self, _: &mut Exchange, _: &Keys) -> Option<Message> {
+        None
+    }
+}
+
+/// PLAIN.
+pub(super) struct Plain;
+
+impl Mechanism for Plain {
+    fn name(&self) -> &'static str {
+        "PLAIN"
+    }
+
+    fn sends_password(&self) -> bool {
+        true
+    }
+
+    fn begin(&self, sasl: &Sasl, _: &Nonce) -> (Exchange, Message) {
+        // Sized first: a vector that grows leaves copies behind.
+        let len = sasl.user.len().saturating_add(sasl.password.bytes().len()).saturating_add(2);
+        let mut message = Message::new(Vec::with_capacity(len));
+        for part in [sasl.user.as_bytes(), sasl.password.bytes()] {
+            message.push(0);
+            message.extend_from_slice(part);
+        }
+        (Exchange::Plain, message)
+    }
+
+    fn on_answer(&self, _: Exchange, _: &[u8]) -> Result<Next, SaslFault> {
+        Ok(Next::Done)
     }
 }

@@ -109,7 +109,7 @@ pub(crate) struct Derivation {
 }
 
 impl Derivation {
-    pub(crate) fn new(hash: ScramHash, password: &Secret, salt: Salt) -> Derivation {
+    pub(super) fn new(hash: ScramHash, password: &Secret, salt: Salt) -> Derivation {
         let prf = Prf::new(hash, password.bytes());
         let last = prf.clone().with(&salt.salt).with(&1u32.to_be_bytes()).end();
         let left = salt.iterations.saturating_sub(1);
@@ -121,7 +121,7 @@ impl Derivation {
     }
 
     /// Does at most so many rounds; answers the keys when all are done.
-    pub(crate) fn step(&mut self, most: u32) -> Option<Keys> {
+    pub(super) fn step(&mut self, most: u32) -> Option<Keys> {
         let count = self.left.min(most);
         #[cfg(test)]
         super::testing::count(count);

@@ -37,12 +37,13 @@ mod tests;
 pub use fault::SaslFault;
 pub use secret::Secret;
 
-pub(crate) use exchange::{Exchange, Next};
-pub(crate) use keys::{Derivation, Keys};
-pub(crate) use scram::Nonces;
-use scram::{ITERATIONS_MAX, ITERATIONS_MIN};
+pub(crate) use exchange::{Exchange, Next, Nonce};
+use exchange::{Mechanism, Plain};
+pub(crate) use keys::{Derivation, Keys, Salt};
+use scram::{ITERATIONS_MAX, ITERATIONS_MIN, Scram};
 
 use alloc::{string::String, vec::Vec};
+use core::fmt;
 
 use zeroize::Zeroizing;
 
@@ -52,30 +53,12 @@ use crate::Error;
 pub(crate) type Message = Zeroizing<Vec<u8>>;
 
 /// How the client says who it is. Its `Debug` has no secret in it.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Sasl {
-    /// The password as it is (RFC 4616): whoever listens has it. Without TLS it must be allowed by name:
-    /// [`Config::allow_plain_without_tls`](crate::Config::allow_plain_without_tls).
-    #[non_exhaustive]
-    Plain {
-        /// The user.
-        user: String,
-        /// The password.
-        password: Secret,
-    },
-    /// A proof that the client knows the password, and one that the broker does (RFC 5802, RFC 7677). From 4,096 to 1,000,000
-    /// iterations are taken. Their cost is paid once for all connections, as long as brokers give the same salt, which those
-    /// of one cluster do.
-    #[non_exhaustive]
-    Scram {
-        /// The hash; the broker must have this user's password for it.
-        hash: ScramHash,
-        /// The user.
-        user: String,
-        /// The password.
-        password: Secret,
-    },
+#[derive(Clone)]
+pub struct Sasl {
+    /// Reached through its methods' table only, so that a program without a mechanism does not have its hashes in it.
+    mechanism: &'static dyn Mechanism,
+    user: String,
+    password: Secret,
 }
 
 /// The hash of a SCRAM mechanism.
@@ -90,52 +73,89 @@ pub enum ScramHash {
 /// The most bytes of a user's name and of a password.
 const CREDENTIAL_MAX: usize = 4_096;
 
-/// What an exchange holds beside the user and the password: both sides' messages.
-const EXCHANGE_BYTES: usize = 3_072;
+/// What an exchange holds beside the user and the password: both sides' messages, and the keys.
+const EXCHANGE_BYTES: usize = 4_096;
 
 impl Sasl {
-    /// PLAIN.
+    /// PLAIN: the password as it is (RFC 4616), so that whoever listens has it. Without TLS it must be allowed by name:
+    /// [`Config::allow_plain_without_tls`](crate::Config::allow_plain_without_tls).
     pub fn plain(user: impl Into<String>, password: impl Into<Secret>) -> Self {
-        Sasl::Plain { user: user.into(), password: password.into() }
+        Sasl { mechanism: &Plain, user: user.into(), password: password.into() }
     }
 
-    /// SCRAM with this hash.
+    /// SCRAM with this hash, for which the broker must have the user's password: a proof that the client knows the password,
+    /// and one that the broker does (RFC 5802, RFC 7677). From 4,096 to 1,000,000 iterations are taken. Their cost is paid once
+    /// for all connections, as long as brokers give the same salt, which those of one cluster do.
+    ///
+    /// A password's bytes are taken as they are, without SASLprep, which is what Kafka does.
     pub fn scram(hash: ScramHash, user: impl Into<String>, password: impl Into<Secret>) -> Self {
-        Sasl::Scram { hash, user: user.into(), password: password.into() }
+        let mechanism: &'static dyn Mechanism = match hash {
+            ScramHash::Sha256 => &Scram(ScramHash::Sha256),
+            ScramHash::Sha512 => &Scram(ScramHash::Sha512),
+        };
+        Sasl { mechanism, user: user.into(), password: password.into() }
     }
 
     /// The mechanism's registered name.
     pub fn mechanism(&self) -> &'static str {
-        match self {
-            Sasl::Plain { .. } => "PLAIN",
-            Sasl::Scram { hash: ScramHash::Sha256, .. } => "SCRAM-SHA-256",
-            Sasl::Scram { hash: ScramHash::Sha512, .. } => "SCRAM-SHA-512",
-        }
+        self.mechanism.name()
     }
 
-    fn credentials(&self) -> (&str, &Secret) {
-        let (Sasl::Plain { user, password } | Sasl::Scram { user, password, .. }) = self;
-        (user, password)
+    /// The user.
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// Whether whoever listens has the password.
+    pub(crate) fn sends_password(&self) -> bool {
+        self.mechanism.sends_password()
+    }
+
+    /// Begins, with the client's first message. `nonce`: never the same twice.
+    pub(crate) fn begin(&self, nonce: &Nonce) -> (Exchange, Message) {
+        self.mechanism.begin(self, nonce)
+    }
+
+    /// Takes the broker's answer to the last message.
+    ///
+    /// # Errors
+    /// Whatever is wrong with it.
+    pub(crate) fn on_answer(&self, exchange: Exchange, answer: &[u8]) -> Result<Next, SaslFault> {
+        self.mechanism.on_answer(exchange, answer)
+    }
+
+    /// Begins to make the keys that an exchange waits for.
+    pub(crate) fn derive(&self, salt: &Salt) -> Option<Derivation> {
+        self.mechanism.derive(&self.password, salt)
+    }
+
+    /// Does at most so many rounds; answers the keys when all are done.
+    pub(crate) fn step(&self, derivation: &mut Derivation, most: u32) -> Option<Keys> {
+        self.mechanism.step(derivation, most)
+    }
+
+    /// Goes on with these keys, if the exchange waits for them.
+    pub(crate) fn sign(&self, exchange: &mut Exchange, keys: &Keys) -> Option<Message> {
+        self.mechanism.sign(exchange, keys)
     }
 
     /// A broker's words, if they can be passed on.
     pub(crate) fn told(&self, message: Option<&str>) -> Option<String> {
-        let message = message.filter(|m| !m.is_empty() && !self.credentials().1.is_in(m))?;
+        let message = message.filter(|m| !m.is_empty() && !self.password.is_in(m))?;
         let end = (0..=message.len().min(512)).rev().find(|at| message.is_char_boundary(*at))?;
         message.get(..end).map(Into::into)
     }
 
     /// The most bytes that an exchange holds.
     pub(crate) fn exchange_bytes(&self) -> usize {
-        let (user, password) = self.credentials();
-        user.len().saturating_mul(4).saturating_add(password.bytes().len()).saturating_add(EXCHANGE_BYTES)
+        let (user, password) = (self.user.len(), self.password.bytes().len());
+        user.saturating_mul(4).saturating_add(password).saturating_add(EXCHANGE_BYTES)
     }
 
     /// # Errors
     /// [`Error::Config`].
     pub(crate) fn check(&self) -> Result<(), Error> {
-        let (user, password) = self.credentials();
-        let sizes = [("user", user.as_bytes()), ("password", password.bytes())];
+        let sizes = [("user", self.user.as_bytes()), ("password", self.password.bytes())];
         for (what, bytes) in sizes {
             let why = match bytes.len() {
                 0 => "is empty",
@@ -146,5 +166,11 @@ impl Sasl {
             return Err(Error::config("sasl", alloc::format!("the {what} {why}")));
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for Sasl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sasl").field("mechanism", &self.mechanism()).field("user", &self.user).finish_non_exhaustive()
     }
 }

@@ -3,13 +3,14 @@
 //! Kafka hashes a password's bytes in UTF-8 as they are, without SASLprep, and so do we: a password that is not ASCII must
 //! be spelt with the same characters as when it was given to the broker.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{boxed::Box, string::String, vec::Vec};
 
 use base64ct::{Base64, Encoding};
 
 use super::{
-    Message, SaslFault,
-    keys::{Keys, Prf, Salt},
+    Message, Sasl, SaslFault, ScramHash, Secret,
+    exchange::{Exchange, Mechanism, Next, Nonce},
+    keys::{Derivation, Keys, Prf, Salt},
 };
 
 /// Fewer protect no password (RFC 7677), and Kafka takes no fewer.
@@ -129,20 +130,49 @@ fn is_printable(c: u8) -> bool {
 /// A nonce's bytes before base64.
 pub(super) const NONCE_LEN: usize = 24;
 
-/// Numbers that nobody can foresee, from the randomness that the client was given: each is a hash of how many came before it.
-pub(crate) struct Nonces {
-    key: Prf,
-    drawn: u64,
+/// A hash of the randomness and of how often it was used before.
+fn draw(nonce: &Nonce) -> Vec<u8> {
+    let output = Prf::new(ScramHash::Sha256, &nonce.seed).with(&nonce.drawn.to_be_bytes()).end();
+    output.bytes().iter().copied().take(NONCE_LEN).collect()
 }
 
-impl Nonces {
-    pub(crate) fn new(seed: &[u8; 32]) -> Nonces {
-        Nonces { key: Prf::new(super::ScramHash::Sha256, seed), drawn: 0 }
+/// SCRAM with this hash.
+pub(super) struct Scram(pub(super) ScramHash);
+
+impl Mechanism for Scram {
+    fn name(&self) -> &'static str {
+        match self.0 {
+            ScramHash::Sha256 => "SCRAM-SHA-256",
+            ScramHash::Sha512 => "SCRAM-SHA-512",
+        }
     }
 
-    pub(super) fn draw(&mut self) -> Vec<u8> {
-        self.drawn = self.drawn.wrapping_add(1);
-        let output = self.key.clone().with(&self.drawn.to_be_bytes()).end();
-        output.bytes().iter().copied().take(NONCE_LEN).collect()
+    fn begin(&self, sasl: &Sasl, nonce: &Nonce) -> (Exchange, Message) {
+        let first = First::new(&sasl.user, &draw(nonce));
+        let message = first.message();
+        (Exchange::ScramFirst(first), message)
+    }
+
+    fn on_answer(&self, exchange: Exchange, answer: &[u8]) -> Result<Next, SaslFault> {
+        match exchange {
+            Exchange::ScramFirst(first) => Ok(Next::Keys(Exchange::ScramKeys(first.on_answer(answer)?))),
+            Exchange::ScramLast(expected) => check_signature(answer, *expected).map(|()| Next::Done),
+            Exchange::ScramKeys(_) | Exchange::Plain => Err(malformed("not asked for")),
+        }
+    }
+
+    fn derive(&self, password: &Secret, salt: &Salt) -> Option<Derivation> {
+        Some(Derivation::new(self.0, password, salt.clone()))
+    }
+
+    fn step(&self, derivation: &mut Derivation, most: u32) -> Option<Keys> {
+        derivation.step(most)
+    }
+
+    fn sign(&self, exchange: &mut Exchange, keys: &Keys) -> Option<Message> {
+        let Exchange::ScramKeys(challenge) = exchange else { return None };
+        let (message, expected) = challenge.sign(keys);
+        *exchange = Exchange::ScramLast(Box::new(expected));
+        Some(message)
     }
 }
