@@ -392,6 +392,7 @@ impl Cluster {
             topic.partitions.iter_mut().for_each(|leader| leader.epoch = -1);
         }
         let mut complete = !answer.partitions.is_empty();
+        topic.partitions.reserve_exact(answer.partitions.len().min(room).saturating_sub(topic.partitions.len()));
         for partition in answer.partitions.iter() {
             let epoch = if epochs { partition.leader_epoch } else { -1 };
             let leader = Leader { node: partition.leader_id, epoch };

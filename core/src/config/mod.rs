@@ -12,7 +12,7 @@ use core::time::Duration;
 
 use crate::{
     Budget, Endpoint, Error, MemoryPlan,
-    budget::Memory,
+    budget::{ANSWER_PARTITION_BYTES, Memory, PARTITION_BYTES},
     compress::{BuiltIn, Codecs},
     event::Observe,
     sync::Arc,
@@ -126,10 +126,15 @@ impl Config {
         let uses = if self.single_connection { 1 } else { 3 };
         self.memory = memory;
         self.max_brokers = (memory.control_bytes / 2 / (link * uses)).clamp(1, default.max_brokers);
-        self.max_handles = (memory.control_bytes / 20_480).clamp(1, default.max_handles);
+        // A producer and a consumer, unless even that is too much.
+        let least = if memory.control_bytes < 24 << 10 { 1 } else { 2 };
+        self.max_handles = (memory.control_bytes / 20_480).clamp(least, default.max_handles);
         self.max_topics = (memory.control_bytes / 20_480).clamp(1, default.max_topics);
-        self.max_partitions = (memory.control_bytes / 4 / 448).clamp(1, default.max_partitions);
         self.max_waiters = (memory.tickets_bytes / 64).clamp(1, default.max_waiters);
+        // Partitions get what the others leave.
+        self.max_partitions = 0;
+        let left = memory.control_bytes.saturating_sub(MemoryPlan::control_of(&self, memory.control_bytes));
+        self.max_partitions = (left / (PARTITION_BYTES + ANSWER_PARTITION_BYTES)).clamp(1, default.max_partitions);
         self
     }
 

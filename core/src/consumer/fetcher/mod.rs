@@ -207,6 +207,8 @@ impl Fetcher {
             }
             let first = !self.seen.contains(&index);
             let from = if first { self.shared.config.from } else { StartAt::Earliest };
+            let new = (0..count).filter(|partition| self.wants(&name, *partition)).count();
+            self.reserve(new.saturating_sub(self.parts.iter().filter(|part| part.topic == index).count()));
             for partition in 0..count {
                 if self.wants(&name, partition) {
                     self.add(index, &name, partition, from);
@@ -257,6 +259,12 @@ impl Fetcher {
             Subscription::Topics(_) => true,
             Subscription::Assigned(parts) => parts.iter().any(|(n, p)| n == name && *p == partition as i32),
         }
+    }
+
+    /// Memory for so many more partitions: lists that double would be half empty.
+    fn reserve(&mut self, more: usize) {
+        self.parts.reserve_exact(more);
+        self.shared.reserve(more);
     }
 
     fn add(&mut self, topic: TopicIndex, name: &Arc<str>, partition: u32, from: StartAt) {
