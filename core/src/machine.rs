@@ -17,11 +17,11 @@ use crate::{
     admin::{AdminCalls, Asked},
     api::{Command, Shared},
     budget::{Class, FetchBuf},
-    cluster::{self, Cluster, other_protocol},
+    cluster::{self, Cluster, is_greeting, other_protocol},
     consumer::{FetchRoom, Fetcher, Fetching, OffsetsAsked},
     error::{Fate, PeerFault},
     event::{Event, Needs, Watch},
-    link::{Incoming, LinkId, Pending, Room, State, Unanswered, Use},
+    link::{Incoming, LinkId, Pending, Room, Unanswered, Use},
     producer::{Produced, Sender},
     rng::Rng,
     sync::Arc,
@@ -232,6 +232,7 @@ impl Machine {
                     self.fetchers.insert(slot, Fetcher::new(slot, shared));
                 }
                 Command::Admin(operation) => self.admin.add(operation),
+                Command::WarmState(reply) => reply.give(Ok(self.cluster.warm_state())),
             }
         }
     }
@@ -320,6 +321,7 @@ impl Machine {
                 Command::Produce(shared) => unsettled += Sender::new(0, shared).abandon(),
                 Command::Consume(shared) => Fetcher::new(0, shared).abandon(),
                 Command::Admin(operation) => self.admin.add(operation),
+                Command::WarmState(reply) => reply.give(Err(Error::Closed { fate: Fate::NotPersisted })),
             }
         }
         unsettled += self.senders.values_mut().map(Sender::abandon).sum::<usize>();
@@ -540,12 +542,12 @@ enum Wanted {
 /// Judges the length that a peer announces, before anything is allocated for it (trap 11).
 fn room_for(link: &crate::link::Link<Context>, announced: i32) -> Result<Wanted, PeerFault> {
     let wrong = |limit, class: Class| PeerFault::FrameLength { len: i64::from(announced), limit, knob: class.knob() };
-    if let State::Greeting(_) = link.state
+    let Some(oldest) = link.oldest() else { return Err(PeerFault::Correlation { got: announced, expected: None }) };
+    if is_greeting(&oldest.context)
         && let Some(name) = other_protocol(link.assembly.unread())
     {
         return Err(PeerFault::OtherProtocol(name));
     }
-    let Some(oldest) = link.oldest() else { return Err(PeerFault::Correlation { got: announced, expected: None }) };
     let class = match oldest.context {
         Context::Fetch(_) => Class::Fetch,
         _ => Class::Control,

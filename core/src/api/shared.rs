@@ -4,8 +4,8 @@ use alloc::{boxed::Box, collections::VecDeque};
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::{
-    Clock, Error, Instant,
-    admin::Operation,
+    Clock, Error, Instant, WarmState,
+    admin::{Operation, Reply},
     budget::Budget,
     config::Config,
     consumer::ConsumerShared,
@@ -20,6 +20,7 @@ pub(crate) enum Command {
     Produce(Arc<ProducerShared>),
     Consume(Arc<ConsumerShared>),
     Admin(Box<dyn Operation>),
+    WarmState(Arc<Reply<Result<WarmState, Error>>>),
 }
 
 /// Calls that may wait for the driver at once, beside new handles.

@@ -18,6 +18,7 @@ mod retrying;
 #[cfg(feature = "futures")]
 mod sinking;
 mod splitting;
+mod warming;
 
 pub(crate) use codec::Rle;
 
