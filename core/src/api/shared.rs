@@ -207,6 +207,16 @@ pub(crate) enum Contact {
     Ended,
 }
 
+impl Contact {
+    /// Why no cluster has answered, if none has.
+    pub(crate) fn failure(self) -> Option<Error> {
+        match self {
+            Contact::None(failure) => failure,
+            Contact::Made | Contact::Ended => None,
+        }
+    }
+}
+
 /// Held by every clone of a handle of one kind; the last drop is the handle's end.
 pub(crate) struct Held {
     pub(crate) client: Arc<Shared>,
