@@ -8,7 +8,7 @@ use crate::{
     admin::{Operation, Reply},
     budget::Budget,
     config::Config,
-    consumer::ConsumerShared,
+    consumer::Fetches,
     kick::Kick,
     producer::{OpenBatch, ProducerShared},
     sync::{Arc, Lock},
@@ -18,7 +18,7 @@ use crate::{
 /// From a handle to the driver.
 pub(crate) enum Command {
     Produce(Arc<ProducerShared>),
-    Consume(Arc<ConsumerShared>),
+    Consume(Box<dyn Fetches>),
     Admin(Box<dyn Operation>),
     WarmState(Arc<Reply<Result<WarmState, Error>>>),
 }

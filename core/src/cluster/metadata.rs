@@ -1,10 +1,6 @@
 //! Who leads what: asked for used topics only, kept small, believed by leader epoch.
 
-use alloc::{
-    collections::{BTreeMap, BTreeSet},
-    string::String,
-    vec::Vec,
-};
+use alloc::{collections::BTreeMap, string::String, vec::Vec};
 use core::time::Duration;
 
 use super::{Cluster, WarmState};
@@ -345,14 +341,18 @@ impl Cluster {
         self.learn_brokers(now, response.brokers.iter().map(|b| (b.node_id, b.host, b.port)));
         self.metadata.controller = response.controller_id;
         self.metadata.warm = None;
-        let mut missing: BTreeSet<Arc<str>> = self.metadata.by_name.keys().cloned().collect();
+        let mut told = alloc::vec![false; self.metadata.topics.len()];
         let mut complete = true;
         for topic in response.topics.iter() {
             complete &= self.learn_topic(&topic, version >= RELIABLE_EPOCHS);
-            missing.remove(topic.name.unwrap_or_default());
+            if let Some(TopicIndex(index)) = topic.name.and_then(|name| self.topic_by_name(name))
+                && let Some(told) = told.get_mut(index as usize)
+            {
+                *told = true;
+            }
         }
         // A broker that leaves a topic out knows as little of it as one that says so.
-        complete &= missing.is_empty();
+        complete &= !told.contains(&false);
         self.metadata.changes = self.metadata.changes.wrapping_add(1);
         self.metadata.ever = true;
         self.metadata.expires = now.after(Duration::from_millis(u64::from(self.config.metadata_max_age_ms)));

@@ -136,6 +136,17 @@ fn cold_takes_four_round_trips_and_warm_two() {
         let (.., cold) = first_record(&mut by_hand(config.clone()));
         let (.., warm) = first_record(&mut by_hand(config.clone().warm_state(known(&config))));
         assert_eq!((cold, warm), (4, 2));
+        // Whoever waits for the first contact has asked for metadata before a topic was known.
+        let mut pair = by_hand(config.clone());
+        let client = pair.client().clone();
+        let mut waiting = 0;
+        while pair.poll(pin!(client.connected())).is_pending() {
+            assert!(round_trip(&mut pair));
+            waiting += 1;
+            pair.turn();
+        }
+        let (.., rest) = first_record(&mut pair);
+        assert_eq!(waiting + rest, 5);
         // The leader of partition 0 is the broker that was asked first: it need not say again what it speaks.
         let mut pair = by_hand(config);
         let producer = pair.client().producer().build().expect("builds");

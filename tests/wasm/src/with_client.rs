@@ -121,6 +121,25 @@ pub fn steady(address: &str, topic: &str, records: usize, a_millisecond: usize) 
     Ok(())
 }
 
+/// Produces records of one size as fast as it can, and says how long that took.
+pub fn produce(address: &str, topic: &str, records: usize, bytes: usize) -> Result<(), String> {
+    let value = alloc::vec![b'x'; bytes];
+    let done = klamm_wasi::block_on(Config::new(address), async |client| {
+        let producer = client.producer().build()?;
+        producer.send(Record::to(topic).value(&*value)).await?;
+        let started = now();
+        for _ in 1..records {
+            // What becomes of each is known when the flush has succeeded.
+            drop(producer.enqueue(Record::to(topic).value(&*value)).await.map_err(Refused::into_error)?);
+        }
+        producer.flush().await?;
+        Ok(now() - started)
+    });
+    let took = done.and_then(|done: Result<u64, Error>| done).map_err(text)?;
+    say(&format!("{}", took / 1_000));
+    Ok(())
+}
+
 /// One record with a client that knows nothing, and one with a client that knows what the first one knew.
 pub fn warm(address: &str, topic: &str) -> Result<(), String> {
     let mut config = Config::new(address);

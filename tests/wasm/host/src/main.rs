@@ -1,17 +1,27 @@
-//! Runs a component as a command with everything granted: a process of its own, so that a test can freeze it.
+//! Runs a component as a command with everything granted, in a process of its own, so that a test can freeze it; or measures.
 //!
-//!     klamm-wasm-host COMPONENT ARGUMENTS...
+//!     klamm-wasm-host run COMPONENT ARGUMENTS...
+//!     klamm-wasm-host figures                       what the README tells; the components must have been built
+
+mod figures;
 
 use std::io::Write as _;
 
 use klamm_wasm_host::{ALL, Guest};
 
-#[tokio::main(flavor = "current_thread")]
+#[tokio::main]
 async fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (name, rest) = arguments.split_first().expect("COMPONENT ARGUMENTS...");
-    let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
-    let running = Guest::compile(name).start(ALL, &rest, &[]);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match &arguments[..] {
+        ["run", name, arguments @ ..] => run(name, arguments).await,
+        ["figures"] => figures::all().await,
+        _ => panic!("run COMPONENT ARGUMENTS..., or figures"),
+    }
+}
+
+async fn run(name: &str, arguments: &[&str]) {
+    let running = Guest::compile(name).start(ALL, arguments, &[]);
     let mut told = 0;
     while !running.is_finished() {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;

@@ -4,6 +4,7 @@ mod edges;
 mod grants;
 mod ingest;
 mod records;
+mod seeds;
 mod worker;
 
 use klamm_wasm_host::{Guest, Ran};

@@ -70,7 +70,7 @@ async fn a_component_that_is_frozen_loses_nothing_and_no_connection() {
     let cluster = Cluster::start(1, &[]);
     cluster.create_topic("frozen", 3, 1);
     let mut host = Command::new(env!("CARGO_BIN_EXE_klamm-wasm-host"))
-        .args(["klamm_wasm_guest", "steady", cluster.bootstrap(), "frozen", "20000", "10"])
+        .args(["run", "klamm_wasm_guest", "steady", cluster.bootstrap(), "frozen", "20000", "10"])
         .env("KLAMM_COMPONENTS", component("x").parent().expect("a folder"))
         .stdout(Stdio::piped())
         .spawn()
