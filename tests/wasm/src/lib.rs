@@ -45,8 +45,8 @@ fn act(arguments: &[&str]) -> Result<(), String> {
         ["steady", address, topic, records, a_millisecond] => {
             with_client::steady(address, topic, number(records)?, number(a_millisecond)?)
         }
-        ["produce", address, topic, records, bytes] => {
-            with_client::produce(address, topic, number(records)?, number(bytes)?)
+        ["produce", address, topic, records, bytes, budget] => {
+            with_client::produce(address, topic, number(records)?, number(bytes)?, number(budget)?)
         }
         ["warm", address, topic] => with_client::warm(address, topic),
         _ => Err("see the source for its arguments".to_string()),

@@ -121,11 +121,12 @@ pub fn steady(address: &str, topic: &str, records: usize, a_millisecond: usize) 
     Ok(())
 }
 
-/// Produces records of one size as fast as it can, and says how long that took.
-pub fn produce(address: &str, topic: &str, records: usize, bytes: usize) -> Result<(), String> {
+/// Produces records of one size as fast as it can within a budget, and says how long that took.
+pub fn produce(address: &str, topic: &str, records: usize, bytes: usize, budget: usize) -> Result<(), String> {
     let value = alloc::vec![b'x'; bytes];
-    let done = klamm_wasi::block_on(Config::new(address), async |client| {
-        let producer = client.producer().build()?;
+    let config = Config::new(address).memory_total(budget);
+    let done = klamm_wasi::block_on(config, async |client| {
+        let producer = client.producer().batch_bytes((budget / 16).min(1_000_000)).build()?;
         producer.send(Record::to(topic).value(&*value)).await?;
         let started = now();
         for _ in 1..records {

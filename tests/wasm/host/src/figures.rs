@@ -72,7 +72,7 @@ async fn throughput(cluster: &Cluster) {
     let (mut here, mut there) = (Duration::MAX, Duration::MAX);
     for _ in 0..RUNS {
         here = here.min(natively(cluster).await);
-        let ran = succeeded(guest.run(&["produce", cluster.bootstrap(), "speed", &records, &bytes]).await);
+        let ran = succeeded(guest.run(&["produce", cluster.bootstrap(), "speed", &records, &bytes, "16777216"]).await);
         there = there.min(Duration::from_micros(ran.out.trim().parse().expect("a number")));
     }
     let rate = |took: Duration| RECORDS as f64 / took.as_secs_f64();

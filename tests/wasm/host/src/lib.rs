@@ -207,6 +207,14 @@ impl Running {
         }
     }
 
+    /// Stops it in the middle of whatever it does; what it has printed up to then.
+    pub async fn stopped(mut self) -> String {
+        self.task.abort();
+        let ended = (&mut self.task).await;
+        assert!(ended.is_err(), "it had ended by itself: {}", self.printed());
+        self.printed()
+    }
+
     /// Waits for its end.
     pub async fn ended(mut self) -> Ran {
         let done = tokio::time::timeout(Duration::from_secs(120), &mut self.task).await;

@@ -30,6 +30,16 @@ async fn hello_is_small_and_quick() {
     assert!(best.took.as_millis() <= 20, "{best:?}");
 }
 
+/// A budget is what it says under load, too: what is beside it are the program's own data, its stack, and what it reads and writes with.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_budget_bounds_the_linear_memory() {
+    let cluster = Cluster::start(1, &[]);
+    cluster.create_topic("load", 1, 1);
+    let ran = succeeded(guest().run(&["produce", cluster.bootstrap(), "load", "500000", "100", "1048576"]).await);
+    println!("note: 500000 records with a budget of 1 MiB: {} bytes of linear memory", ran.memory_bytes);
+    assert!(ran.memory_bytes <= 2 << 20, "{ran:?}");
+}
+
 /// What a warm state weighs, and what it saves.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_warm_state_is_small() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use klamm_kafka_tests::{Cluster, connect};
+use klamm_kafka_tests::{Cluster, connect, poll_until};
 use klamm_tokio::Record;
 use klamm_wasm_host::{ALL, Guest};
 
@@ -31,7 +31,7 @@ async fn a_worker_that_is_stopped_skips_nothing() {
     cluster.create_topic_with("positions-work", 1, 1, &[("cleanup.policy", "compact")]);
     let client = connect(&cluster).await;
     // Small batches, so that there are many places to be stopped at.
-    let producer = client.producer().batch_bytes(2_000).build().expect("builds");
+    let producer = client.producer().batch_bytes(500).build().expect("builds");
     let mut tickets = Vec::new();
     for offset in 0..20_000 {
         for partition in [0, 2] {
@@ -44,12 +44,18 @@ async fn a_worker_that_is_stopped_skips_nothing() {
         ticket.await.expect("acknowledged");
     }
     let guest = Guest::compile("klamm_edge_worker");
-    let env = [("KAFKA_BOOTSTRAP", cluster.bootstrap()), ("TOPIC", "work"), ("PARTITIONS", "0,2"), ("IDLE_MS", "1500")];
+    let env = [
+        ("KAFKA_BOOTSTRAP", cluster.bootstrap()),
+        ("TOPIC", "work"),
+        ("PARTITIONS", "0,2"),
+        ("FETCH_BYTES", "500"),
+        ("IDLE_MS", "1500"),
+    ];
     let mut starts = Vec::new();
-    for stop_after in [" value-0-500\n", " value-2-3000\n", " value-0-9000\n"] {
+    for lines in [500, 2_000, 1_000] {
         let running = guest.start(ALL, &[], &env);
-        running.prints(stop_after).await;
-        starts.push(handled(&running.printed()));
+        poll_until("lines", || running.printed().lines().count() > lines || running.is_finished()).await;
+        starts.push(handled(&running.stopped().await));
     }
     // One more without a stop in between: what the last one had not kept, and the rest.
     let ran = succeeded(guest.start(ALL, &[], &env).ended().await);
