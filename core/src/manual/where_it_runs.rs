@@ -7,13 +7,14 @@
 //! | Linux, tokio | `klamm-tokio` | everything in the project's tests, against Kafka 0.11 to 4.4 |
 //! | wasmtime 48.0 (its Rust crate, with `wasmtime-wasi` and `wasmtime-wasi-http`) | `klamm-wasi` | 100,000 records both ways with each codec against one and three brokers of Kafka 4.3.1; a broker killed and restarted; the host frozen; HTTP functions and workers, cold and warm (`./tests/run edge`) |
 //! | wasmtime 47.0 (its Python package) | `klamm-wasi` | bytes, timers, errors and records both ways against an in-memory cluster (`./tests/run wasi`) |
+//! | node 20, by the npm package `jco` 1.35 (`npx jco run`) | `klamm-wasi` | by hand: one record, cold and warm, and 20,000 records both ways against Kafka 4.3.1 |
 //! | a module without any import, in wasmtime | the core alone, with std, for `wasm32-unknown-unknown` | the simulator: each seed comes to the same bytes as natively (`./tests/run edge`) |
 //! | microcontrollers | [`EmbeddedIo`](crate::EmbeddedIo) | builds and is linked; not run yet |
 //!
 //! Both `wasm32-wasip2` and `wasm32-unknown-unknown` linked by `wasm-component-ld` give components that do the same; features
 //! decide, not the target. The tests build them without a std of the target (`-Zbuild-std=core,alloc`), because it cannot be had
 //! where they run. Elsewhere `rustup target add wasm32-wasip2` and `cargo build --release --target wasm32-wasip2` do;
-//! that way was not tried here. Nor were the hosts wasmtime's own command line, Spin, wasmCloud and `jco`.
+//! that way was not tried here. Nor were the hosts wasmtime's own command line, Spin and wasmCloud.
 //!
 //! # What a host must grant a component
 //!
