@@ -3,7 +3,8 @@
 //!
 //! It exists for wasm only; built for anything else this crate is empty, so that a workspace can hold it.
 //!
-#![doc = "```no_run"]
+#![cfg_attr(target_arch = "wasm32", doc = "```no_run")]
+#![cfg_attr(not(target_arch = "wasm32"), doc = "```text")]
 #![doc = include_str!("hello.rs")]
 #![doc = "```"]
 //!
