@@ -8,6 +8,7 @@ use crate::{
     event::Event,
     link::{LinkId, State},
     machine::Context,
+    sync::Arc,
     wire::{
         Decode, Reader, WireError,
         api::{API_VERSIONS, FETCH, PRODUCE},
@@ -20,10 +21,16 @@ use crate::{
 const RESPONSE_MAX: usize = 16 << 10;
 
 impl Cluster {
-    /// The transport opened the connection.
+    /// The transport opened the connection. Where it is known what the broker speaks, requests follow the greeting at once:
+    /// a broker answers in order, and one that does not know a version any more hangs up.
     pub(crate) fn on_connected(&mut self, now: Instant, id: LinkId) {
         let version = self.greeting_version(id);
         self.greet(now, id, version);
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if let Some(versions) = self.brokers.get(&link.node).and_then(|b| b.versions.as_deref()) {
+            link.versions = versions.clone();
+            link.state = State::Ready;
+        }
     }
 
     /// A peer that closed on a newer greeting gets an older one at the next dial (trap 2: Event Hubs resets the
@@ -62,7 +69,7 @@ impl Cluster {
                 let Some(link) = self.links.get_mut(&id) else { return };
                 link.versions.learn(response.api_keys.iter().map(|k| (k.api_key, k.min_version, k.max_version)));
                 link.state = State::Ready;
-                let (node, usage) = (link.node, link.usage);
+                let (node, usage, versions) = (link.node, link.usage, Arc::new(link.versions.clone()));
                 let (produce, fetch) = (link.versions.range(PRODUCE).1, link.versions.range(FETCH).1);
                 self.events.tell(|| Event::Connected {
                     peer: self.peer(node),
@@ -73,6 +80,7 @@ impl Cluster {
                 self.throttle(now, id, response.throttle_time_ms);
                 if let Some(broker) = self.brokers.get_mut(&node) {
                     broker.dial.worked();
+                    broker.versions = Some(versions);
                 }
                 let address = self.address(node);
                 self.failures.remove(&address);

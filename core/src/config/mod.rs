@@ -11,7 +11,7 @@ use alloc::{format, string::String, vec::Vec};
 use core::time::Duration;
 
 use crate::{
-    Budget, Endpoint, Error, MemoryPlan,
+    Budget, Endpoint, Error, MemoryPlan, WarmState,
     budget::{ANSWER_PARTITION_BYTES, Memory, PARTITION_BYTES},
     compress::{BuiltIn, Codecs},
     event::Observe,
@@ -67,6 +67,9 @@ pub struct Config {
     /// Who is told what happens beside the work: see [`event`](crate::event). `None`: the `log` facade if the feature `log` is
     /// on, else nobody.
     pub observer: Option<Arc<dyn Observe>>,
+    /// What an earlier client knew of this cluster. One of another `bootstrap`, or of more brokers, topics or partitions than
+    /// this config has room for, is not used.
+    pub warm_state: Option<Arc<WarmState>>,
 }
 
 impl Config {
@@ -91,6 +94,7 @@ impl Config {
             budget: None,
             codecs: None,
             observer: None,
+            warm_state: None,
         }
     }
 
@@ -156,6 +160,14 @@ impl Config {
     #[must_use]
     pub fn observer(mut self, observer: Arc<dyn Observe>) -> Self {
         self.observer = Some(observer);
+        self
+    }
+
+    /// What an earlier client knew of this cluster: see [`WarmState`]. The client then counts as connected at once, so that
+    /// a cluster that is away is found out by the first operation.
+    #[must_use]
+    pub fn warm_state(mut self, state: WarmState) -> Self {
+        self.warm_state = Some(Arc::new(state));
         self
     }
 

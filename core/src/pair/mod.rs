@@ -19,6 +19,7 @@ mod retrying;
 #[cfg(feature = "futures")]
 mod sinking;
 mod splitting;
+mod warming;
 
 pub(crate) use codec::Rle;
 

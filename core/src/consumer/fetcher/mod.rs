@@ -85,9 +85,9 @@ pub(crate) struct Fetcher {
 }
 
 impl Fetcher {
-    pub(crate) fn new(slot: usize, shared: Arc<ConsumerShared>) -> Self {
+    pub(crate) fn new(shared: Arc<ConsumerShared>) -> Self {
         Fetcher {
-            slot,
+            slot: 0,
             shared,
             topics: Vec::new(),
             ids: BTreeMap::new(),
@@ -104,6 +104,11 @@ impl Fetcher {
             next: Instant::FAR,
             done: false,
         }
+    }
+
+    /// The machine has taken it in, under this number.
+    pub(crate) fn begin(&mut self, slot: usize) {
+        self.slot = slot;
     }
 
     /// A turn: everything that can be done now is done. Must be called again after whatever changes the cluster, and at
