@@ -13,15 +13,15 @@
 //! `wasm32-unknown-unknown`, linked by `wasm-component-ld`, give components that do the same.
 //!
 //! # A program of one thread
-//! While the program awaits something, [`Reactor`] polls the client's driver beside it, so that retries and fetches go on; when
-//! neither has anything to do, it waits for the host. Whatever else the program waits for goes through [`Reactor::wait`]: a timer,
+//! While the program awaits something, `Reactor` polls the client's driver beside it, so that retries and fetches go on; when
+//! neither has anything to do, it waits for the host. Whatever else the program waits for goes through `Reactor::wait`: a timer,
 //! a request's body. There can be no second executor in the component, such as `wstd`'s: each of them sleeps in the host's
 //! `poll`, where it hears its own pollables and nobody else's, so the sockets of the one would stand still while the
-//! other sleeps. A library that only needs futures polled, and gives its pollables away, works under [`Reactor::run`].
+//! other sleeps. A library that only needs futures polled, and gives its pollables away, works under `Reactor::run`.
 //!
 //! # Functions that begin anew with every request
-//! [`block_on`] waits until the cluster has answered. Where each round trip counts, use [`new`] with [`Wasi`] and
-//! [`Reactor::run_beside`], which `examples/edge-ingest` shows, and begin with what an earlier instance knew: [`WarmState`].
+//! `block_on` waits until the cluster has answered. Where each round trip counts, use `new` with `Wasi` and
+//! `Reactor::run_beside`, which `examples/edge-ingest` shows, and begin with what an earlier instance knew: `WarmState`.
 #![no_std]
 #![deny(unsafe_code)]
 #![cfg(target_arch = "wasm32")]
