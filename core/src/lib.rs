@@ -70,6 +70,7 @@ pub use api::{RecordSink, SinkError};
 pub use api::{Wait, check_waits_with};
 pub use budget::{Budget, Class, Memory, MemoryLine, MemoryPlan};
 pub use clock::Clock;
+pub use cluster::WarmState;
 pub use code::ErrorCode;
 pub use compress::Codec;
 pub use config::{Acks, Config, ConsumerConfig, ProducerConfig, ResetPolicy, StartAt};

@@ -17,11 +17,11 @@ use crate::{
     admin::{AdminCalls, Asked},
     api::{Command, Shared},
     budget::{Class, FetchBuf},
-    cluster::{self, Cluster, other_protocol},
-    consumer::{FetchRoom, Fetcher, Fetching, OffsetsAsked},
+    cluster::{self, Cluster, is_greeting, other_protocol},
+    consumer::{FetchRoom, Fetches, Fetching, OffsetsAsked},
     error::{Fate, PeerFault},
     event::{Event, Needs, Watch},
-    link::{Incoming, LinkId, Pending, Room, State, Unanswered, Use},
+    link::{Incoming, LinkId, Pending, Room, Unanswered, Use},
     producer::{Job, Produced, Sender},
     rng::Rng,
     sync::Arc,
@@ -72,7 +72,7 @@ pub(crate) struct Machine {
     cluster: Cluster,
     /// By numbers that are never used again: an answer to one that is gone must not reach its successor.
     senders: BTreeMap<usize, Sender>,
-    fetchers: BTreeMap<usize, Fetcher>,
+    fetchers: BTreeMap<usize, Box<dyn Fetches>>,
     next_number: usize,
     /// Whose turn to fetch it is.
     first_fetcher: usize,
@@ -193,7 +193,7 @@ impl Machine {
         if !cluster.events.is_on() {
             return;
         }
-        let inflate = fetchers.values().map(Fetcher::starving).chain(senders.values().map(Sender::split_wants));
+        let inflate = fetchers.values().map(|f| f.starving()).chain(senders.values().map(Sender::split_wants));
         let needs = Needs {
             fetch,
             inflate: inflate.max().unwrap_or(0),
@@ -201,17 +201,17 @@ impl Machine {
             refused: senders.values().map(Sender::take_refused).sum::<usize>() + shared.waits.take_refused(),
             max_waiters: shared.config.max_waiters,
         };
-        let queued = || fetchers.values().map(Fetcher::queued).sum();
+        let queued = || fetchers.values().map(|f| f.queued()).sum();
         watch.look(now, &needs, queued, &shared.budget, &cluster.events);
     }
 
     fn streams(&self) -> usize {
-        self.fetchers.values().map(Fetcher::streams).sum()
+        self.fetchers.values().map(|f| f.streams()).sum()
     }
 
     fn deadline(&self, now: Instant) -> Instant {
         let senders = self.senders.values().map(Sender::deadline);
-        let fetchers = self.fetchers.values().map(Fetcher::deadline);
+        let fetchers = self.fetchers.values().map(|f| f.deadline());
         let own = [self.cluster.deadline(now), self.admin.deadline(), self.shared.waits.wake_due(now)];
         let close = self.close_by.into_iter();
         senders.chain(fetchers).chain(own).chain(close).min().unwrap_or(Instant::FAR)
@@ -232,11 +232,13 @@ impl Machine {
                     }
                     self.senders.insert(slot, sender);
                 }
-                Command::Consume(shared) => {
+                Command::Consume(mut fetcher) => {
                     let slot = self.number();
-                    self.fetchers.insert(slot, Fetcher::new(slot, shared));
+                    fetcher.begin(slot);
+                    self.fetchers.insert(slot, fetcher);
                 }
                 Command::Admin(operation) => self.admin.add(operation),
+                Command::WarmState(reply) => reply.give(Ok(self.cluster.warm_state())),
             }
         }
     }
@@ -270,7 +272,7 @@ impl Machine {
         // A broker answers a connection's requests in turn: the next consumer would wait behind a fetch that waits for
         // records which nobody reads.
         for node in left_open {
-            if !self.fetchers.values().any(|f| f.under_way().any(|n| n == node)) {
+            if !self.fetchers.values().any(|f| f.under_way().contains(&node)) {
                 self.cluster.drop_link(now, node, Use::Fetch);
             }
         }
@@ -323,12 +325,13 @@ impl Machine {
         for command in left {
             match command {
                 Command::Produce(shared) => unsettled += Sender::new(0, shared).abandon(),
-                Command::Consume(shared) => Fetcher::new(0, shared).abandon(),
+                Command::Consume(mut fetcher) => fetcher.abandon(),
                 Command::Admin(operation) => self.admin.add(operation),
+                Command::WarmState(reply) => reply.give(Err(Error::Closed { fate: Fate::NotPersisted })),
             }
         }
         unsettled += self.senders.values_mut().map(Sender::abandon).sum::<usize>();
-        self.fetchers.values_mut().for_each(Fetcher::abandon);
+        self.fetchers.values_mut().for_each(|f| f.abandon());
         self.admin.abandon(&Error::Closed { fate: Fate::NotPersisted });
         self.senders.clear();
         self.fetchers.clear();
@@ -553,12 +556,12 @@ enum Wanted {
 /// Judges the length that a peer announces, before anything is allocated for it (trap 11).
 fn room_for(link: &crate::link::Link<Context>, announced: i32) -> Result<Wanted, PeerFault> {
     let wrong = |limit, class: Class| PeerFault::FrameLength { len: i64::from(announced), limit, knob: class.knob() };
-    if let State::Greeting(_) = link.state
+    let Some(oldest) = link.oldest() else { return Err(PeerFault::Correlation { got: announced, expected: None }) };
+    if is_greeting(&oldest.context)
         && let Some(name) = other_protocol(link.assembly.unread())
     {
         return Err(PeerFault::OtherProtocol(name));
     }
-    let Some(oldest) = link.oldest() else { return Err(PeerFault::Correlation { got: announced, expected: None }) };
     let class = match oldest.context {
         Context::Fetch(_) => Class::Fetch,
         _ => Class::Control,

@@ -58,12 +58,12 @@ bare_way() {
   return 1
 }
 
-# bare_cargo TARGET COMMAND ARGS...: cargo for that target, in the way found.
+# bare_cargo TARGET COMMAND ARGS...: cargo for that target, in the way found. BARE_STD: what of the library is needed.
 bare_cargo() {
   local target=$1 command=$2 way sysroot; shift 2
   way=$(bare_way "$target") || { echo "$way"; return 1; }
   if [ "$way" = installed ]; then cargo "$command" --target "$target" "$@"; return; fi
   sysroot=$(rustc --print sysroot) # its linkers serve Debian's compiler too
   PATH=$(echo "$sysroot"/lib/rustlib/*/bin | tr ' ' :):$PATH RUSTC=/usr/bin/rustc RUSTDOC=/usr/bin/rustdoc RUSTC_BOOTSTRAP=1 \
-    /usr/bin/cargo "$command" --target "$target" -Zbuild-std=core,alloc "$@"
+    /usr/bin/cargo "$command" --target "$target" -Zbuild-std="${BARE_STD:-core,alloc}" "$@"
 }

@@ -134,7 +134,8 @@ stage_fuzz() {
   done
 }
 
-stage_wasi() { tests/wasm/run; }
+stage_wasi() { tests/wasm/run quick; }
+stage_edge() { tests/wasm/run kafka; }
 
 stage_examples() {
   local bytes

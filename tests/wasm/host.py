@@ -201,7 +201,7 @@ def records_both_ways(component):
     )
     try:
         bootstrap = program.stdout.readline().strip()
-        printed = run(component, "both-ways", bootstrap, "wasm", 20_000)
+        printed = run(component, "both-ways", bootstrap, "wasm", 20_000, "lz4")
         assert printed.startswith("20000 records both ways"), printed
     finally:
         program.kill()

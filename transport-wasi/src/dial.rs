@@ -64,8 +64,7 @@ impl core::fmt::Debug for Connecting {
 
 async fn open(to: Endpoint) -> Result<TcpStream, TransportError> {
     let network = instance_network();
-    let unknown = |kind, why: &str| TransportError::new(Phase::Resolve, kind, why.trim_end());
-    let addresses = look_up(&network, &to.host).await.map_err(|e| unknown(kind(e), e.message()))?;
+    let addresses = look_up(&network, &to.host).await.map_err(no_address)?;
     let addresses = in_turn(addresses, to.attempt);
     let mut last = None;
     let mut text = String::new();
@@ -77,6 +76,7 @@ async fn open(to: Endpoint) -> Result<TcpStream, TransportError> {
         let (why, e) = match dial(&network, address, (left > 0).then_some(TURN)).await {
             Ok(stream) => return Ok(stream),
             Err(ErrorCode::Timeout) if left > 0 => (format!("no answer within {TURN:?}"), ErrorCode::Timeout),
+            Err(e) if is_grant(e) => (NO_TCP.to_string(), e),
             Err(e) => (e.message().to_string(), e),
         };
         let gap = if text.is_empty() { "" } else { "; " };
@@ -87,11 +87,31 @@ async fn open(to: Endpoint) -> Result<TcpStream, TransportError> {
         };
         last = Some(e);
     }
-    let Some(last) = last else { return Err(unknown(ErrorKind::NotFound, "the name has no address")) };
+    let Some(last) = last else {
+        return Err(TransportError::new(Phase::Resolve, ErrorKind::NotFound, "the name has no address"));
+    };
     let mut error = TransportError::new(Phase::Connect, kind(last), text);
     // What the component may do does not change while it runs.
-    error.retriable = last != ErrorCode::AccessDenied;
+    error.retriable = !is_grant(last);
     Err(error)
+}
+
+/// What a host says of something that it has not granted: it refuses, or does as if there were no such thing.
+fn is_grant(e: ErrorCode) -> bool {
+    matches!(e, ErrorCode::AccessDenied | ErrorCode::NotSupported)
+}
+
+const NO_LOOK_UP: &str = "the host does not grant this component name look-up (wasi:sockets/ip-name-lookup)";
+const NO_TCP: &str = "the host does not grant this component TCP to that address (wasi:sockets/tcp)";
+
+fn no_address(e: ErrorCode) -> TransportError {
+    // wasmtime says of a look-up that it does not grant what its own resolver's failures are never called.
+    if is_grant(e) || e == ErrorCode::PermanentResolverFailure {
+        let mut error = TransportError::new(Phase::Resolve, ErrorKind::PermissionDenied, NO_LOOK_UP);
+        error.retriable = false;
+        return error;
+    }
+    TransportError::new(Phase::Resolve, kind(e), e.message().trim_end())
 }
 
 async fn look_up(network: &Network, host: &str) -> Result<Vec<IpAddr>, ErrorCode> {
@@ -166,8 +186,7 @@ fn from_host(address: IpAddress) -> IpAddr {
 
 fn kind(e: ErrorCode) -> ErrorKind {
     match e {
-        ErrorCode::AccessDenied => ErrorKind::PermissionDenied,
-        ErrorCode::NotSupported => ErrorKind::Unsupported,
+        ErrorCode::AccessDenied | ErrorCode::NotSupported => ErrorKind::PermissionDenied,
         ErrorCode::InvalidArgument => ErrorKind::InvalidInput,
         ErrorCode::OutOfMemory => ErrorKind::OutOfMemory,
         ErrorCode::Timeout => ErrorKind::TimedOut,

@@ -3,16 +3,25 @@
 //!
 //! It exists for wasm only; built for anything else this crate is empty, so that a workspace can hold it.
 //!
-//! ```text
-//! let config = klamm_wasi::Config::new("localhost:9092");
-//! klamm_wasi::block_on(config, async |client| {
-//!     let producer = client.producer().build()?;
-//!     producer.send(klamm_wasi::Record::to("orders").key("42").value("{}")).await
-//! })??;
-//! ```
+#![cfg_attr(target_arch = "wasm32", doc = "```no_run")]
+#![cfg_attr(not(target_arch = "wasm32"), doc = "```text")]
+#![doc = include_str!("hello.rs")]
+#![doc = "```"]
 //!
 //! A component without std switches the feature `bare` on, which brings an allocator, a panic handler and the symbols
-//! that the linker asks for.
+//! that the linker asks for; one with std leaves it off. What is built depends on features only: `wasm32-wasip2` and
+//! `wasm32-unknown-unknown`, linked by `wasm-component-ld`, give components that do the same.
+//!
+//! # A program of one thread
+//! While the program awaits something, `Reactor` polls the client's driver beside it, so that retries and fetches go on; when
+//! neither has anything to do, it waits for the host. Whatever else the program waits for goes through `Reactor::wait`: a timer,
+//! a request's body. There can be no second executor in the component, such as `wstd`'s: each of them sleeps in the host's
+//! `poll`, where it hears its own pollables and nobody else's, so the sockets of the one would stand still while the
+//! other sleeps. A library that only needs futures polled, and gives its pollables away, works under `Reactor::run`.
+//!
+//! # Functions that begin anew with every request
+//! `block_on` waits until the cluster has answered. Where each round trip counts, use `new` with `Wasi` and
+//! `Reactor::run_beside`, which `examples/edge-ingest` shows, and begin with what an earlier instance knew: `WarmState`.
 #![no_std]
 #![deny(unsafe_code)]
 #![cfg(target_arch = "wasm32")]

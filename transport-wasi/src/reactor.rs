@@ -11,7 +11,7 @@ use core::{
 
 use spin::Mutex;
 use wasip2::{
-    clocks::monotonic_clock::subscribe_duration,
+    clocks::monotonic_clock::{self, subscribe_duration, subscribe_instant},
     io::poll::{self, Pollable},
 };
 
@@ -142,25 +142,45 @@ struct Slot {
     pollable: Pollable,
     /// Whom to wake when it is ready; `None` while nobody waits for it.
     waker: Option<Waker>,
+    /// When it gets ready, if that is a matter of time only, in the monotonic clock's nanoseconds.
+    due: Option<u64>,
 }
 
 struct Slots {
     next: u32,
     all: BTreeMap<u32, Slot>,
+    /// When the host was last asked what is ready.
+    looked: u64,
 }
 
 /// There is one thread, so the lock is never contended; and no code of others runs under it.
-static SLOTS: Mutex<Slots> = Mutex::new(Slots { next: 0, all: BTreeMap::new() });
+static SLOTS: Mutex<Slots> = Mutex::new(Slots { next: 0, all: BTreeMap::new(), looked: 0 });
+
+/// A timer that is so late, or a program that has not asked the host for so long, was frozen, or busy. Then time is over for
+/// everything that waits for an answer, though the answers have come: sockets are asked before anybody reads the clock.
+const LATE: u64 = 50_000_000;
+
+/// How long a host is then given to find out about its sockets: some look at timers first.
+const CATCH_UP: u64 = 1_000_000;
 
 impl Watch {
     pub(crate) fn new(pollable: Pollable) -> Self {
+        Watch::with(pollable, None)
+    }
+
+    /// One that is ready when this time has come.
+    pub(crate) fn timer(due: u64) -> Self {
+        Watch::with(subscribe_instant(due), Some(due))
+    }
+
+    fn with(pollable: Pollable, due: Option<u64>) -> Self {
         let mut slots = SLOTS.lock();
         while slots.all.contains_key(&slots.next) {
             slots.next = slots.next.wrapping_add(1);
         }
         let key = slots.next;
         slots.next = key.wrapping_add(1);
-        slots.all.insert(key, Slot { pollable, waker: None });
+        slots.all.insert(key, Slot { pollable, waker: None, due });
         Watch(key)
     }
 
@@ -194,14 +214,53 @@ impl Drop for Watch {
 /// Wakes those whose pollables are ready; when `wait`, sleeps until one is.
 fn look(wait: bool) {
     let mut slots = SLOTS.lock();
-    let armed: Vec<u32> = slots.all.iter().filter(|(_, slot)| slot.waker.is_some()).map(|(key, _)| *key).collect();
-    let at_once = (!wait).then(|| subscribe_duration(0));
-    let mut pollables: Vec<&Pollable> = armed.iter().filter_map(|key| Some(&slots.all.get(key)?.pollable)).collect();
-    pollables.extend(&at_once);
-    assert!(!pollables.is_empty(), "every future waits, and none of them for the host: nothing can go on");
-    let ready = poll::poll(&pollables);
-    let keys = ready.iter().filter_map(|at| armed.get(*at as usize));
-    let woken: Vec<Waker> = keys.filter_map(|key| slots.all.get_mut(key)?.waker.take()).collect();
+    let (woken, late) = slots.poll(if wait { None } else { Some(0) }, |_| true);
     drop(slots);
     woken.iter().for_each(Waker::wake_by_ref);
+    if late {
+        catch_up();
+    }
+}
+
+/// Wakes those whose sockets are ready, after a while in which nobody could see to them.
+fn catch_up() {
+    let mut slots = SLOTS.lock();
+    let (woken, _) = slots.poll(Some(CATCH_UP), |slot| slot.due.is_none());
+    drop(slots);
+    woken.iter().for_each(Waker::wake_by_ref);
+}
+
+/// The monotonic clock, in nanoseconds. Where it has jumped, sockets are seen to first. What that wakes are tasks of this
+/// reactor, whose wakers set a flag: it may happen wherever the core reads its clock.
+pub(crate) fn clock() -> u64 {
+    let now = monotonic_clock::now();
+    let looked = SLOTS.try_lock().map_or(now, |slots| slots.looked);
+    if looked == 0 || now.saturating_sub(looked) < LATE {
+        return now;
+    }
+    catch_up();
+    monotonic_clock::now()
+}
+
+impl Slots {
+    /// Waits for one of those that somebody waits for, and that are `wanted`; at most so long. The wakers of all that are
+    /// ready, and whether a timer among them should have gone off long ago.
+    fn poll(&mut self, within: Option<u64>, wanted: impl Fn(&Slot) -> bool) -> (Vec<Waker>, bool) {
+        let armed = self.all.iter().filter(|(_, slot)| slot.waker.is_some() && wanted(slot)).map(|(key, _)| *key);
+        let armed: Vec<u32> = armed.collect();
+        let limit = within.map(subscribe_duration);
+        let mut pollables: Vec<&Pollable> = armed.iter().filter_map(|key| Some(&self.all.get(key)?.pollable)).collect();
+        pollables.extend(&limit);
+        assert!(!pollables.is_empty(), "every future waits, and none of them for the host: nothing can go on");
+        let ready = poll::poll(&pollables);
+        self.looked = monotonic_clock::now();
+        let (mut woken, mut late) = (Vec::new(), false);
+        for at in ready {
+            if let Some(slot) = armed.get(at as usize).and_then(|key| self.all.get_mut(key)) {
+                woken.extend(slot.waker.take());
+                late |= slot.due.is_some_and(|due| due.saturating_add(LATE) <= self.looked);
+            }
+        }
+        (woken, late)
+    }
 }

@@ -4,12 +4,12 @@ use alloc::sync::Arc;
 use core::task::{Context, Poll};
 
 use klamm::{Clock, Endpoint, Instant, Transport};
-use wasip2::{
-    clocks::{monotonic_clock, wall_clock},
-    random::random::get_random_u64,
-};
+use wasip2::{clocks::wall_clock, random::random::get_random_u64};
 
-use crate::{Connecting, TcpStream, reactor::Watch};
+use crate::{
+    Connecting, TcpStream,
+    reactor::{Watch, clock},
+};
 
 /// A [`Transport`] on `wasi:sockets`. Its driver must run in [`Reactor::run_beside`](crate::Reactor::run_beside), which
 /// waits for the host on its behalf.
@@ -49,7 +49,7 @@ impl Transport for Wasi {
         // and the driver asks again when it fires.
         let timer = match self.timer.take() {
             Some(timer) if now < timer.due && timer.due <= until => timer,
-            _ => Timer { due: until, watch: Watch::new(monotonic_clock::subscribe_instant(until.as_nanos())) },
+            _ => Timer { due: until, watch: Watch::timer(until.as_nanos()) },
         };
         timer.watch.arm(cx.waker());
         self.timer = Some(timer);
@@ -71,7 +71,7 @@ struct HostClock;
 
 impl Clock for HostClock {
     fn now(&self) -> Instant {
-        Instant::from_nanos(monotonic_clock::now())
+        Instant::from_nanos(clock())
     }
 
     /// `None` in the first second of 1970, where a host's clock stands that was never set.

@@ -29,7 +29,7 @@ impl<T> Reply<T> {
         .await
     }
 
-    pub(super) fn give(&self, answer: T) {
+    pub(crate) fn give(&self, answer: T) {
         let waker = {
             let mut state = self.0.lock();
             state.0 = Some(answer);

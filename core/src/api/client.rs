@@ -3,9 +3,10 @@
 use alloc::{string::String, vec::Vec};
 use core::{future::poll_fn, task::Poll, time::Duration};
 
-use super::{Admin, ConsumerBuilder, Contact, Held, ProducerBuilder, Shared};
+use super::{Admin, Command, ConsumerBuilder, Contact, Held, ProducerBuilder, Shared};
 use crate::{
-    Budget, Clock, Config, Drive, Driver, Endpoint, Error, Transport,
+    Budget, Clock, Config, Drive, Driver, Endpoint, Error, Transport, WarmState,
+    admin::Reply,
     error::Fate,
     kick::Kick,
     machine::Machine,
@@ -93,6 +94,21 @@ impl Client {
     /// Operations on topics.
     pub fn admin(&self) -> Admin {
         Admin::new(self.clone())
+    }
+
+    /// What is known of the cluster now, for a later client to begin with: see [`WarmState`]. Before the first answer of a
+    /// broker there is nothing in it.
+    ///
+    /// A future that is dropped has done nothing.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] when the client has ended.
+    pub async fn warm_state(&self) -> Result<WarmState, Error> {
+        let reply = Reply::new();
+        match self.shared().command(Command::WarmState(Arc::clone(&reply))) {
+            Ok(()) => reply.taken().await,
+            Err((error, _)) => Err(error),
+        }
     }
 
     /// The memory that the client holds, by class, and the most that it ever held.

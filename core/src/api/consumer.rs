@@ -1,6 +1,7 @@
 //! The consumer's handle.
 
 use alloc::{
+    boxed::Box,
     string::{String, ToString},
     vec::Vec,
 };
@@ -15,7 +16,7 @@ use super::{Command, Held, Shared};
 use crate::{
     ConsumerConfig, Error, Records, ResetPolicy, StartAt,
     config::millis,
-    consumer::{ConsumerShared, Inflater, Subscription},
+    consumer::{ConsumerShared, Fetcher, Inflater, Subscription},
     sync::{Arc, Lock},
 };
 
@@ -94,7 +95,7 @@ impl ConsumerBuilder {
         self.client.take_slot()?;
         let inflater = Inflater::new(self.client.config.codecs_or_own(), Arc::clone(&self.client.budget));
         let shared = ConsumerShared::new(Arc::clone(&self.client), self.config, subscription);
-        if let Err((error, _)) = self.client.command(Command::Consume(Arc::clone(&shared))) {
+        if let Err((error, _)) = self.client.command(Command::Consume(Box::new(Fetcher::new(Arc::clone(&shared))))) {
             self.client.free_slot();
             return Err(error);
         }

@@ -31,7 +31,7 @@ pub struct Enqueue<'p, 'r> {
 impl<'r> Future for Enqueue<'_, 'r> {
     type Output = Result<Ticket, Refused<'r>>;
 
-    #[inline(always)]
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         let mut refused = None;
@@ -116,6 +116,8 @@ impl Producer {
             return Poll::Ready(Err(error.clone()));
         }
         if shared.client.clock.now() >= until {
+            // A topic is not known for as long as no broker is.
+            let reason = shared.client.contact().failure().or(reason);
             return Poll::Ready(Err(Error::TimedOut {
                 what: alloc::format!("taking a record to {} into the buffer", record.topic),
                 after: Duration::from_millis(u64::from(shared.config.max_block_ms)),

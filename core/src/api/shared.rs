@@ -4,11 +4,11 @@ use alloc::{boxed::Box, collections::VecDeque};
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::{
-    Clock, Error, Instant,
-    admin::Operation,
+    Clock, Error, Instant, WarmState,
+    admin::{Operation, Reply},
     budget::Budget,
     config::Config,
-    consumer::ConsumerShared,
+    consumer::Fetches,
     kick::Kick,
     producer::{OpenBatch, ProducerShared},
     sync::{Arc, Lock},
@@ -18,8 +18,9 @@ use crate::{
 /// From a handle to the driver.
 pub(crate) enum Command {
     Produce(Arc<ProducerShared>),
-    Consume(Arc<ConsumerShared>),
+    Consume(Box<dyn Fetches>),
     Admin(Box<dyn Operation>),
+    WarmState(Arc<Reply<Result<WarmState, Error>>>),
 }
 
 /// Calls that may wait for the driver at once, beside new handles.
@@ -205,6 +206,16 @@ pub(crate) enum Contact {
     Made,
     None(Option<Error>),
     Ended,
+}
+
+impl Contact {
+    /// Why no cluster has answered, if none has.
+    pub(crate) fn failure(self) -> Option<Error> {
+        match self {
+            Contact::None(failure) => failure,
+            Contact::Made | Contact::Ended => None,
+        }
+    }
 }
 
 /// Held by every clone of a handle of one kind; the last drop is the handle's end.

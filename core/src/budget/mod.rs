@@ -10,6 +10,7 @@ mod plan;
 
 pub(crate) use buffers::{Chunk, FetchBuf, InflateBuf, Promise};
 use line::Line;
+pub(crate) use plan::{ANSWER_PARTITION_BYTES, PARTITION_BYTES};
 pub use plan::{MemoryLine, MemoryPlan};
 
 use alloc::vec::Vec;

@@ -28,13 +28,13 @@ pub struct MemoryPlan {
     lines: Vec<MemoryLine>,
 }
 
-/// What is kept of a partition: leader and epoch, its place among its topic's, the queues of a producer and the
-/// position of a consumer.
-const PARTITION_BYTES: usize = 320;
+/// What is kept of a partition: leader and epoch, its place among its topic's, the open batch and the queues of a producer,
+/// the position, fetch session and fetch of a consumer, and its places in their maps.
+pub(crate) const PARTITION_BYTES: usize = 768;
 /// What is kept of a topic: its name twice, its id, its locks.
 const TOPIC_BYTES: usize = 1_024;
 /// A partition's part of a Metadata response with three replicas, and a topic's with a name of usual length.
-const ANSWER_PARTITION_BYTES: usize = 64;
+pub(crate) const ANSWER_PARTITION_BYTES: usize = 64;
 const ANSWER_TOPIC_BYTES: usize = 128;
 /// A producer or consumer without its partitions: the lists of a turn, what batches leave for their successors.
 const HANDLE_BYTES: usize = 4_096;
@@ -53,37 +53,23 @@ impl MemoryPlan {
             },
             None => config.memory,
         };
-        let uses = if config.single_connection { 1 } else { 3 };
-        let stage = stage_bytes(memory.control_bytes);
-        let links = config.max_brokers.saturating_mul(uses).saturating_mul(stage + LINK_BYTES);
-        let partitions = config.max_partitions.saturating_mul(PARTITION_BYTES);
-        let topics = config.max_topics.saturating_mul(TOPIC_BYTES);
-        let answer = config
-            .max_partitions
-            .saturating_mul(ANSWER_PARTITION_BYTES)
-            .saturating_add(config.max_topics.saturating_mul(ANSWER_TOPIC_BYTES));
-        let handles = config.max_handles.saturating_mul(HANDLE_BYTES);
-        let waiters = config.max_waiters.saturating_mul(WAITER_BYTES);
         let line = |what, class, bytes| MemoryLine { what, class, bytes };
-        let mut lines = alloc::vec![
-            line("connections: max_brokers, each use its own", Class::Control, links),
-            line("partitions: max_partitions", Class::Control, partitions),
-            line("topics: max_topics", Class::Control, topics),
-            line("one metadata response", Class::Control, answer),
-            line("producers and consumers: max_handles", Class::Control, handles),
+        let waiters = config.max_waiters.saturating_mul(WAITER_BYTES);
+        let mut lines = Vec::from(control(config, memory.control_bytes));
+        lines.extend([
             line(
                 "records to be acknowledged with their batches, and what compresses them: memory.produce_bytes",
                 Class::Produce,
-                memory.produce_bytes
+                memory.produce_bytes,
             ),
             line("fetched batches: memory.fetch_bytes", Class::Fetch, memory.fetch_bytes),
             line(
                 "decompressed records, and what decompresses them: memory.inflate_bytes",
                 Class::Inflate,
-                memory.inflate_bytes
+                memory.inflate_bytes,
             ),
             line("waiting tasks: max_waiters", Class::Tickets, waiters),
-        ];
+        ]);
         if config.exchange_bytes() > 0 {
             // Where many connections begin at once they take what else is free, or wait for each other.
             lines.push(line("who the client is, told to a broker", Class::Control, config.exchange_bytes()));
@@ -105,6 +91,11 @@ impl MemoryPlan {
         Ok(plan)
     }
 
+    /// What the Control class holds with these settings, in bytes.
+    pub(crate) fn control_of(config: &Config, control_bytes: usize) -> usize {
+        control(config, control_bytes).iter().fold(config.exchange_bytes(), |sum, line| sum.saturating_add(line.bytes))
+    }
+
     /// Every holder.
     pub fn lines(&self) -> &[MemoryLine] {
         &self.lines
@@ -119,6 +110,27 @@ impl MemoryPlan {
     pub fn total(&self) -> usize {
         self.lines.iter().fold(0, |sum, l| sum.saturating_add(l.bytes))
     }
+}
+
+/// The holders of the Control class, whose read-ahead depends on how much that has.
+fn control(config: &Config, control_bytes: usize) -> [MemoryLine; 5] {
+    let uses = if config.single_connection { 1 } else { 3 };
+    let links = config.max_brokers.saturating_mul(uses).saturating_mul(stage_bytes(control_bytes) + LINK_BYTES);
+    let partitions = config.max_partitions.saturating_mul(PARTITION_BYTES);
+    let topics = config.max_topics.saturating_mul(TOPIC_BYTES);
+    let answer = config
+        .max_partitions
+        .saturating_mul(ANSWER_PARTITION_BYTES)
+        .saturating_add(config.max_topics.saturating_mul(ANSWER_TOPIC_BYTES));
+    let handles = config.max_handles.saturating_mul(HANDLE_BYTES);
+    [
+        ("connections: max_brokers, each use its own", links),
+        ("partitions: max_partitions", partitions),
+        ("topics: max_topics", topics),
+        ("one metadata response", answer),
+        ("producers and consumers: max_handles", handles),
+    ]
+    .map(|(what, bytes)| MemoryLine { what, class: Class::Control, bytes })
 }
 
 /// A batch with room for two chunks of the smallest size.
@@ -142,7 +154,7 @@ mod tests {
         let config = Config::new("a:1");
         let plan = config.memory_plan().expect("the defaults fit");
         assert!(plan.total() <= config.memory.total(), "{plan}");
-        for total in [256 << 10, 1 << 20, 4 << 20, 64 << 20] {
+        for total in [128 << 10, 256 << 10, 1 << 20, 4 << 20, 16 << 20, 64 << 20] {
             let config = Config::new("a:1").memory_total(total);
             let plan = config.memory_plan().unwrap_or_else(|e| panic!("{total}: {e}"));
             assert!(plan.total() <= total, "{total}: {plan}");

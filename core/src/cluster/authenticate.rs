@@ -108,6 +108,11 @@ impl Sessions {
 }
 
 impl Cluster {
+    /// Whether brokers take requests without knowing who the client is.
+    pub(super) fn is_trusted(&self) -> bool {
+        self.config.sasl.is_none()
+    }
+
     /// Tells a broker who the client is, if it is to know.
     pub(super) fn authenticate(&mut self, now: Instant, id: LinkId) {
         let config = Arc::clone(&self.config);

@@ -79,15 +79,21 @@ impl Cluster {
             return;
         }
         let count = self.brokers.len();
-        for step in 0..count {
-            let at = (self.next_any + step) % count;
-            let candidate = self.brokers.iter().nth(at).filter(|(id, broker)| {
-                broker.dial.not_before <= now && !self.by_use.contains_key(&(**id, Use::Control))
-            });
-            if let Some((&node, _)) = candidate {
-                self.next_any = at + 1;
-                return self.dial(now, node, Use::Control);
+        let mut best: Option<(Option<bool>, usize, i32)> = None;
+        for at in (0..count).map(|step| (self.next_any + step) % count) {
+            let Some((&node, broker)) = self.brokers.iter().nth(at) else { continue };
+            if broker.dial.not_before > now || self.by_use.contains_key(&(node, Use::Control)) {
+                continue;
             }
+            // One that need not be greeted first answers sooner, and a node's connection may serve for more.
+            let rank = broker.versions.as_ref().map(|_| node >= 0);
+            if best.is_none_or(|(known, ..)| rank > known) {
+                best = Some((rank, at, node));
+            }
+        }
+        if let Some((_, at, node)) = best {
+            self.next_any = at + 1;
+            self.dial(now, node, Use::Control);
         }
     }
 
@@ -125,8 +131,9 @@ impl Cluster {
                 continue;
             }
             self.drop_links_of(now, node);
-            self.brokers.insert(node, Broker { host: host.into(), port, dial: Dial::default() });
+            self.brokers.insert(node, Broker { host: host.into(), port, dial: Dial::default(), versions: None });
         }
+        self.share_versions();
     }
 
     fn drop_links_of(&mut self, now: Instant, node: i32) {

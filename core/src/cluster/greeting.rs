@@ -8,6 +8,7 @@ use crate::{
     event::Event,
     link::{LinkId, State},
     machine::Context,
+    sync::Arc,
     wire::{
         Decode, Reader, WireError,
         api::{API_VERSIONS, FETCH, PRODUCE},
@@ -20,10 +21,20 @@ use crate::{
 const RESPONSE_MAX: usize = 16 << 10;
 
 impl Cluster {
-    /// The transport opened the connection.
+    /// The transport opened the connection. Where it is known what the broker speaks, requests follow the greeting at once:
+    /// a broker answers in order, and one that does not know a version any more hangs up.
     pub(crate) fn on_connected(&mut self, now: Instant, id: LinkId) {
         let version = self.greeting_version(id);
         self.greet(now, id, version);
+        // A broker that is to know who the client is takes nothing else before.
+        if !self.is_trusted() {
+            return;
+        }
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if let Some(versions) = self.brokers.get(&link.node).and_then(|b| b.versions.as_deref()) {
+            link.versions = versions.clone();
+            link.state = State::Ready;
+        }
     }
 
     /// A peer that closed on a newer greeting gets an older one at the next dial (trap 2: Event Hubs resets the
@@ -70,6 +81,10 @@ impl Cluster {
             Ok(response) if response.error_code == 0 => {
                 let Some(link) = self.links.get_mut(&id) else { return };
                 link.versions.learn(response.api_keys.iter().map(|k| (k.api_key, k.min_version, k.max_version)));
+                let (node, versions) = (link.node, Arc::new(link.versions.clone()));
+                if let Some(broker) = self.brokers.get_mut(&node) {
+                    broker.versions = Some(versions);
+                }
                 self.throttle(now, id, response.throttle_time_ms);
                 self.authenticate(now, id);
             }

@@ -1,13 +1,9 @@
 //! Who leads what: asked for used topics only, kept small, believed by leader epoch.
 
-use alloc::{
-    collections::{BTreeMap, BTreeSet},
-    string::String,
-    vec::Vec,
-};
+use alloc::{collections::BTreeMap, string::String, vec::Vec};
 use core::time::Duration;
 
-use super::Cluster;
+use super::{Cluster, WarmState};
 use crate::{
     Error, Instant,
     code::ErrorCode,
@@ -41,6 +37,9 @@ pub(crate) struct Leader {
 /// replicas are reassigned, and whoever fetches with one is fenced until that is over (KAFKA-9212).
 const RELIABLE_EPOCHS: i16 = 9;
 
+/// How soon a client that began with an earlier one's knowledge renews it. Most of those that do end sooner.
+const WARM_FOR: Duration = Duration::from_secs(1);
+
 const NO_LEADER: Leader = Leader { node: -1, epoch: -1 };
 
 pub(crate) struct Topic {
@@ -55,11 +54,13 @@ pub(crate) struct Topic {
 
 pub(super) struct Metadata {
     topics: Vec<Topic>,
-    by_name: BTreeMap<Arc<str>, TopicIndex>,
+    pub(super) by_name: BTreeMap<Arc<str>, TopicIndex>,
     by_id: BTreeMap<Uuid, TopicIndex>,
     /// Counted up with every change, so that others know when to look again.
     changes: u32,
-    controller: i32,
+    pub(super) controller: i32,
+    /// What an earlier client knew, until the first answer.
+    pub(super) warm: Option<Arc<WarmState>>,
     /// The request under way.
     asked: Option<LinkId>,
     /// Something is missing or out of date: ask as soon as the back-off allows.
@@ -87,6 +88,7 @@ impl Metadata {
             by_id: BTreeMap::new(),
             changes: 0,
             controller: -1,
+            warm: None,
             asked: None,
             wanted: true,
             again: false,
@@ -98,6 +100,15 @@ impl Metadata {
             ever: false,
             refused: None,
         }
+    }
+
+    /// Begins with what an earlier client knew: nothing is asked for before it is used up or found wrong.
+    pub(super) fn begin_warm(&mut self, controller: i32, state: Arc<WarmState>) {
+        self.controller = controller;
+        self.warm = Some(state);
+        self.wanted = false;
+        self.ever = true;
+        self.expires = Instant::ZERO;
     }
 
     /// A connection failed: leaders may have moved.
@@ -138,6 +149,7 @@ impl Cluster {
         if let Some(index) = self.metadata.by_name.get(name) {
             return Ok(*index);
         }
+        let warm = self.warm_topic(name);
         let m = &mut self.metadata;
         if m.topics.len() >= self.config.max_topics {
             return Err(Error::config("max_topics", alloc::format!("{} are in use already", m.topics.len())));
@@ -151,6 +163,16 @@ impl Cluster {
             partitions: Vec::new(),
         });
         m.by_name.insert(Arc::clone(name), index);
+        if let Some(topic) = m.topics.last_mut()
+            && let Some((id, leaders)) = warm
+        {
+            (topic.id, topic.partitions, topic.error) = (id, leaders, ErrorCode::NONE);
+            if !id.is_zero() {
+                m.by_id.insert(id, index);
+            }
+            m.changes = m.changes.wrapping_add(1);
+            return Ok(index);
+        }
         m.new_topic = true;
         m.not_before = Instant::ZERO;
         m.want();
@@ -235,6 +257,9 @@ impl Cluster {
     }
 
     pub(super) fn ask_metadata(&mut self, now: Instant) {
+        if self.metadata.warm.is_some() && self.metadata.expires == Instant::ZERO {
+            self.metadata.expires = now.after(WARM_FOR);
+        }
         if self.metadata.expires <= now {
             self.metadata.want();
             self.metadata.expires = Instant::FAR;
@@ -326,14 +351,19 @@ impl Cluster {
         }
         self.learn_brokers(now, response.brokers.iter().map(|b| (b.node_id, b.host, b.port)));
         self.metadata.controller = response.controller_id;
-        let mut missing: BTreeSet<Arc<str>> = self.metadata.by_name.keys().cloned().collect();
+        self.metadata.warm = None;
+        let mut told = alloc::vec![false; self.metadata.topics.len()];
         let mut complete = true;
         for topic in response.topics.iter() {
             complete &= self.learn_topic(&topic, version >= RELIABLE_EPOCHS);
-            missing.remove(topic.name.unwrap_or_default());
+            if let Some(TopicIndex(index)) = topic.name.and_then(|name| self.topic_by_name(name))
+                && let Some(told) = told.get_mut(index as usize)
+            {
+                *told = true;
+            }
         }
         // A broker that leaves a topic out knows as little of it as one that says so.
-        complete &= missing.is_empty();
+        complete &= !told.contains(&false);
         self.metadata.changes = self.metadata.changes.wrapping_add(1);
         self.metadata.ever = true;
         self.metadata.refused = None;
@@ -392,6 +422,7 @@ impl Cluster {
             topic.partitions.iter_mut().for_each(|leader| leader.epoch = -1);
         }
         let mut complete = !answer.partitions.is_empty();
+        topic.partitions.reserve_exact(answer.partitions.len().min(room).saturating_sub(topic.partitions.len()));
         for partition in answer.partitions.iter() {
             let epoch = if epochs { partition.leader_epoch } else { -1 };
             let leader = Leader { node: partition.leader_id, epoch };

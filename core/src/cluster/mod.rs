@@ -13,11 +13,13 @@ mod greeting;
 mod metadata;
 #[cfg(test)]
 mod tests;
+mod warm;
 
 pub(crate) use greeting::other_protocol;
 #[cfg(feature = "unstable-fuzzing")]
 pub(crate) use greeting::read_greeting;
 pub(crate) use metadata::{Leader, TopicIndex, check_topic_name};
+pub use warm::WarmState;
 
 use alloc::{
     collections::{BTreeMap, VecDeque},
@@ -34,7 +36,7 @@ use crate::{
     config::Config,
     error::PeerFault,
     event::{Cause, Event, Events, Peer, Purpose, WhyClosed},
-    link::{Body, IN_FLIGHT_MAX, Link, LinkId, Outgoing, State, Unanswered, Use},
+    link::{Body, IN_FLIGHT_MAX, Link, LinkId, Outgoing, State, Unanswered, Use, Versions},
     machine::Context,
     producer::Job,
     rng::Rng,
@@ -60,6 +62,9 @@ struct Broker {
     host: Arc<str>,
     port: u16,
     dial: Dial,
+    /// What it said that it speaks, when a connection to it last began; forgotten when one fails. The next connection is
+    /// used before it is greeted.
+    versions: Option<Arc<Versions>>,
 }
 
 /// How a request is to be sent.
@@ -130,11 +135,12 @@ impl Cluster {
     pub(crate) fn new(config: Arc<Config>, budget: Arc<Budget>, rng: Rng, bootstrap: Vec<Endpoint>) -> Self {
         let mut brokers = BTreeMap::new();
         for (i, e) in bootstrap.into_iter().enumerate() {
-            brokers.insert(bootstrap_id(i), Broker { host: e.host.into(), port: e.port, dial: Dial::default() });
+            let broker = Broker { host: e.host.into(), port: e.port, dial: Dial::default(), versions: None };
+            brokers.insert(bootstrap_id(i), broker);
         }
         let (metadata, events) = (Metadata::new(), Events::of(&config));
         let sasl = Sessions::new(rng.seed());
-        Cluster {
+        let mut cluster = Cluster {
             config,
             budget,
             rng,
@@ -150,7 +156,9 @@ impl Cluster {
             frame: Frame::default(),
             lost: VecDeque::new(),
             failures: BTreeMap::new(),
-        }
+        };
+        cluster.begin_warm();
+        cluster
     }
 
     /// Bytes of read-ahead of each connection.
@@ -316,7 +324,7 @@ impl Cluster {
         let Some(link) = self.links.get(&id) else { return Failure::Other(self.unreachable()) };
         let (what, knob, ms) = match (link.state, link.oldest()) {
             (State::Connecting, _) => ("the connection".into(), "connect_timeout_ms", self.config.connect_timeout_ms),
-            (State::Ready, Some(p)) => {
+            (State::Ready, Some(p)) if !is_greeting(&p.context) => {
                 (alloc::format!("the answer to {}", p.api.name), "request_timeout_ms", self.config.request_timeout_ms)
             }
             (State::Ready, None) => ("taking a request".into(), "request_timeout_ms", self.config.request_timeout_ms),
@@ -356,6 +364,8 @@ impl Cluster {
         let again_after = self.backoff_span(failures).max(failure.least_pause());
         if let Some(broker) = self.brokers.get_mut(&link.node) {
             broker.dial.failed(now, again_after);
+            // It may have been exchanged for one of another release: it is asked before it is used.
+            broker.versions = None;
         }
         self.events.tell(|| {
             let (peer, purpose, why) = (self.peer(link.node), purpose(link.usage), Cause::from(&failure));
@@ -379,9 +389,11 @@ impl Cluster {
         let end = match (link.state, error) {
             // A broker closes connections that were idle for ten minutes: nothing is wrong (trap 105).
             (State::Ready, None) if link.open_requests() == 0 && !link.has_output() => End::Closed(WhyClosed::Idle),
-            (State::Greeting(_), error) => End::Failed(self.greeting_refused(id, error)),
             #[cfg(feature = "sasl")]
             (State::Authenticating, error) => End::Failed(self.authentication_ended(id, error)),
+            (_, error) if link.oldest().is_some_and(|p| is_greeting(&p.context)) => {
+                End::Failed(self.greeting_refused(id, error))
+            }
             (_, Some(error)) => End::Failed(Failure::Transport(error)),
             (_, None) => End::Failed(Failure::Transport(TransportError::new(
                 crate::Phase::Io,
@@ -481,6 +493,10 @@ impl Cluster {
     pub(crate) fn brokers_len(&self) -> usize {
         self.brokers.keys().filter(|id| **id >= 0).count()
     }
+}
+
+pub(crate) fn is_greeting(context: &Context) -> bool {
+    matches!(context, Context::Greeting)
 }
 
 fn purpose(usage: Use) -> Purpose {

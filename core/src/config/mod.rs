@@ -16,8 +16,8 @@ use alloc::{format, string::String, vec::Vec};
 use core::time::Duration;
 
 use crate::{
-    Budget, Endpoint, Error, MemoryPlan,
-    budget::Memory,
+    Budget, Endpoint, Error, MemoryPlan, WarmState,
+    budget::{ANSWER_PARTITION_BYTES, Memory, PARTITION_BYTES},
     compress::{BuiltIn, Codecs},
     event::Observe,
     sync::Arc,
@@ -78,6 +78,9 @@ pub struct Config {
     /// Who is told what happens beside the work: see [`event`](crate::event). `None`: the `log` facade if the feature `log` is
     /// on, else nobody.
     pub observer: Option<Arc<dyn Observe>>,
+    /// What an earlier client knew of this cluster. One of another `bootstrap`, or of more brokers, topics or partitions than
+    /// this config has room for, is not used.
+    pub warm_state: Option<Arc<WarmState>>,
 }
 
 impl Config {
@@ -106,6 +109,7 @@ impl Config {
             budget: None,
             codecs: None,
             observer: None,
+            warm_state: None,
         }
     }
 
@@ -132,7 +136,7 @@ impl Config {
 
     /// The memory ceiling in bytes, shared out to the classes as [`Memory::of`] does. What is remembered of the cluster
     /// is scaled with it: brokers, topics, partitions, handles and waiters are never more than the defaults, and as many
-    /// as fit.
+    /// as fit; what is set already (`single_connection`, `sasl`) is taken into account.
     #[must_use]
     pub fn memory_total(mut self, bytes: usize) -> Self {
         let memory = Memory::of(bytes);
@@ -141,10 +145,15 @@ impl Config {
         let uses = if self.single_connection { 1 } else { 3 };
         self.memory = memory;
         self.max_brokers = (memory.control_bytes / 2 / (link * uses)).clamp(1, default.max_brokers);
-        self.max_handles = (memory.control_bytes / 20_480).clamp(1, default.max_handles);
+        // A producer and a consumer, unless even that is too much.
+        let least = if memory.control_bytes < 24 << 10 { 1 } else { 2 };
+        self.max_handles = (memory.control_bytes / 20_480).clamp(least, default.max_handles);
         self.max_topics = (memory.control_bytes / 20_480).clamp(1, default.max_topics);
-        self.max_partitions = (memory.control_bytes / 4 / 448).clamp(1, default.max_partitions);
         self.max_waiters = (memory.tickets_bytes / 64).clamp(1, default.max_waiters);
+        // Partitions get what the others leave.
+        self.max_partitions = 0;
+        let left = memory.control_bytes.saturating_sub(MemoryPlan::control_of(&self, memory.control_bytes));
+        self.max_partitions = (left / (PARTITION_BYTES + ANSWER_PARTITION_BYTES)).clamp(1, default.max_partitions);
         self
     }
 
@@ -166,6 +175,14 @@ impl Config {
     #[must_use]
     pub fn observer(mut self, observer: Arc<dyn Observe>) -> Self {
         self.observer = Some(observer);
+        self
+    }
+
+    /// What an earlier client knew of this cluster: see [`WarmState`]. The client then counts as connected at once, so that
+    /// a cluster that is away is found out by the first operation.
+    #[must_use]
+    pub fn warm_state(mut self, state: WarmState) -> Self {
+        self.warm_state = Some(Arc::new(state));
         self
     }
 

@@ -66,10 +66,14 @@ mod tests {
     /// The smallest budget still has room for an authentication.
     #[test]
     fn an_authentication_is_in_the_memory_plan() {
-        let config = Config::new("a:1").memory_total(256 << 10);
-        let before = config.memory_plan().expect("fits").total();
-        let config = config.sasl(Sasl::scram(ScramHash::Sha512, "alice", "secret"));
-        let plan = config.memory_plan().expect("fits");
-        assert!(plan.total() > before && plan.total() <= 256 << 10, "{plan}");
+        let sasl = Sasl::scram(ScramHash::Sha512, "alice", "secret");
+        for total in [256 << 10, 1 << 20, 16 << 20] {
+            let config = Config::new("a:1").sasl(sasl.clone()).memory_total(total);
+            let plan = config.memory_plan().expect("fits");
+            assert!(plan.total() <= total, "{plan}");
+            let line = plan.lines().iter().find(|l| l.what.starts_with("who the client is"));
+            assert_eq!(line.map(|l| l.bytes), Some(sasl.exchange_bytes()));
+        }
+        Config::new("a:1").sasl(sasl).memory_plan().expect("the defaults have room for it");
     }
 }

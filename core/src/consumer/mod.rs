@@ -4,11 +4,13 @@
 //! [`ConsumerShared`] until the application takes it, checked in the application's own thread.
 
 mod fetcher;
+mod fetches;
 mod inflate;
 mod records;
 mod shared;
 
 pub(crate) use fetcher::{FetchRoom, Fetcher, Fetching, OffsetsAsked};
+pub(crate) use fetches::Fetches;
 pub(crate) use inflate::{Inflater, Stuck};
 pub use records::{OwnedHeader, OwnedRecord, Records, RecordsIter};
 pub(crate) use shared::{ConsumerShared, Subscription};

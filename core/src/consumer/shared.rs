@@ -330,6 +330,11 @@ impl ConsumerShared {
         self.state.lock().closed
     }
 
+    /// The driver will add so many partitions.
+    pub(super) fn reserve(&self, more: usize) {
+        self.state.lock().parts.reserve_exact(more);
+    }
+
     /// The driver adds a partition; answers its number.
     pub(super) fn add(&self, topic: &Arc<str>, partition: i32, from: StartAt) -> Option<usize> {
         let mut state = self.state.lock();

@@ -43,6 +43,12 @@ impl Versions {
         (i16::from(range.0), i16::from(range.1))
     }
 
+    /// What is known, by ascending key: the oldest and the newest version.
+    pub(crate) fn ranges(&self) -> impl Iterator<Item = (i16, i8, i8)> {
+        let known = self.0.iter().zip(0i16..).filter(|(range, _)| **range != UNKNOWN);
+        known.map(|((min, max), key)| (key, *min, *max))
+    }
+
     /// The newest version that both sides speak, not above `cap`. A range, never an exact version, decides (trap 4); our
     /// own floor holds even if the broker claims to go lower (trap 3), and unstable versions are never chosen.
     pub(crate) fn newest(&self, api: Api, cap: i16) -> Result<i16, PeerFault> {

@@ -1,3 +1,4 @@
 //! Pages that are not about one item.
 
 pub mod how_fast;
+pub mod where_it_runs;

@@ -285,3 +285,17 @@ fn a_dial_that_never_comes_through_is_given_up() {
     pair.advance_ms(1);
     assert_eq!(pair.closed.len(), 1);
 }
+
+/// What a record waits for while no broker answers is not its topic: the error says whom nobody could reach.
+#[test]
+fn without_a_cluster_the_network_is_the_reason() {
+    let mut pair = Pair::new();
+    pair.down = [1].into();
+    let producer = pair.client().producer().max_block(Duration::from_millis(500)).build().expect("builds");
+    let mut waits = core::pin::pin!(producer.enqueue(Record::to("t").value("a")));
+    assert!(pair.poll(waits.as_mut()).is_pending());
+    pair.advance_ms(600);
+    let core::task::Poll::Ready(Err(refused)) = pair.poll(waits) else { panic!("its time is over") };
+    let Error::TimedOut { because: Some(because), .. } = refused.error() else { panic!("{}", refused.error()) };
+    assert!(matches!(**because, Error::Transport { .. }), "{because}");
+}

@@ -21,6 +21,7 @@ mod sasl;
 #[cfg(feature = "futures")]
 mod sinking;
 mod splitting;
+mod warming;
 
 pub(crate) use codec::Rle;
 

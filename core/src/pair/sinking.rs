@@ -83,7 +83,7 @@ fn a_record_is_kept_until_there_is_room() {
     let mut config = Config::new("one:9001");
     config.memory = Memory { produce_bytes: 8 << 10, ..config.memory };
     let mut pair = Pair::with(config);
-    let built = pair.client().producer().batch_bytes(8 << 10).max_block(Duration::from_millis(500)).build();
+    let built = pair.client().producer().batch_bytes(7 << 10).max_block(Duration::from_millis(500)).build();
     let producer = built.expect("builds");
     let large = [b'x'; 20 * 256];
     let record = |partition| Record::to("t").partition(partition).value(&large[..]);

@@ -76,7 +76,7 @@ impl ProducerShared {
             // Looked at under the lock: whoever ends the producer goes through all of them once more after closing it.
             return Err(Refusal::Error(Error::Closed { fate: Fate::NotPersisted }));
         }
-        let slot = slot_of(&mut guard, partition);
+        let slot = slot_of(&mut guard, topic, partition);
         match self.append_short(topic, partition, slot, &mut record, size_max) {
             Some((outcome, index, timestamp_ms)) => Ok(Ticket::new(Arc::clone(outcome), index, timestamp_ms)),
             None => self.append_with_room(topic, partition, record, size_max, guard),
@@ -96,7 +96,7 @@ impl ProducerShared {
         if self.is_closed() {
             return;
         }
-        let slot = slot_of(&mut guard, partition);
+        let slot = slot_of(&mut guard, topic, partition);
         for _ in 0..RUN_MAX {
             let Some(mut record) = next() else { return };
             let size_max = record.size_max();
@@ -144,7 +144,7 @@ impl ProducerShared {
     ) -> Result<Ticket, Refusal> {
         // Dropped after the lock: a chunk's drop may wake somebody.
         let mut spare = Spare::default();
-        let slot = slot_of(&mut guard, partition);
+        let slot = slot_of(&mut guard, topic, partition);
         let mut kick = false;
         if slot.open.as_ref().is_some_and(|open| open.len + size_max > self.config.batch_bytes - BATCH_HEADER_LEN) {
             self.seal(topic, partition, slot);
@@ -235,7 +235,7 @@ impl ProducerShared {
     /// The driver seals a partition's batch that is due.
     pub(super) fn seal_open(&self, topic: &Topic, partition: u32) {
         let mut guard = lock_slot(topic, partition);
-        let slot = slot_of(&mut guard, partition);
+        let slot = slot_of(&mut guard, topic, partition);
         self.seal(topic, partition, slot);
     }
 
@@ -252,7 +252,7 @@ impl ProducerShared {
     /// When the open batch of a partition was opened, and how large it is; `None` if there is none.
     pub(super) fn peek_open(&self, topic: &Topic, partition: u32) -> Option<crate::Instant> {
         let mut guard = lock_slot(topic, partition);
-        slot_of(&mut guard, partition).open.as_ref().map(|open| open.opened)
+        slot_of(&mut guard, topic, partition).open.as_ref().map(|open| open.opened)
     }
 
     /// Takes everything sealed so far, and gives empty lists for what will be.
@@ -344,11 +344,19 @@ fn lock_slot(topic: &Topic, partition: u32) -> LockGuard<'_, Shard> {
     topic.shards[partition as usize % SHARDS].lock()
 }
 
+/// As many slots as are needed, in memory for all that the topic will need: a list that doubles would be half empty.
+#[cold]
+fn add_slots(shard: &mut Shard, topic: &Topic, at: usize) {
+    let all = (topic.partitions() as usize).div_ceil(SHARDS).max(at + 1);
+    shard.slots.reserve_exact(all - shard.slots.len());
+    shard.slots.resize_with(at + 1, Slot::default);
+}
+
 #[inline]
-fn slot_of<'a>(shard: &'a mut LockGuard<'_, Shard>, partition: u32) -> &'a mut Slot {
+fn slot_of<'a>(shard: &'a mut LockGuard<'_, Shard>, topic: &Topic, partition: u32) -> &'a mut Slot {
     let at = partition as usize / SHARDS;
     if shard.slots.len() <= at {
-        shard.slots.resize_with(at + 1, Slot::default);
+        add_slots(shard, topic, at);
     }
     &mut shard.slots[at]
 }

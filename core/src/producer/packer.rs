@@ -31,7 +31,11 @@ impl Packer {
         codecs: &dyn Codecs,
         budget: &Arc<Budget>,
     ) -> Result<Vec<Packer>, Error> {
-        (0..config.compression_jobs.max(1)).map(|_| Packer::of(config, codecs, budget)).collect()
+        let mut all = Vec::new();
+        for _ in 0..config.compression_jobs.max(1) {
+            all.push(Packer::of(config, codecs, budget)?);
+        }
+        Ok(all)
     }
 
     /// One of them.

@@ -39,7 +39,16 @@ fn act(arguments: &[&str]) -> Result<(), String> {
         ["time"] => Reactor::run(by_hand::time()),
         ["share"] => by_hand::share(),
         ["connect", address] => with_client::connect(address),
-        ["both-ways", address, topic, records] => with_client::both_ways(address, topic, number(records)?),
+        ["both-ways", address, topic, records, codec] => {
+            with_client::both_ways(address, topic, number(records)?, codec)
+        }
+        ["steady", address, topic, records, a_millisecond] => {
+            with_client::steady(address, topic, number(records)?, number(a_millisecond)?)
+        }
+        ["produce", address, topic, records, bytes, budget] => {
+            with_client::produce(address, topic, number(records)?, number(bytes)?, number(budget)?)
+        }
+        ["warm", address, topic] => with_client::warm(address, topic),
         _ => Err("see the source for its arguments".to_string()),
     }
 }

@@ -85,9 +85,9 @@ pub(crate) struct Fetcher {
 }
 
 impl Fetcher {
-    pub(crate) fn new(slot: usize, shared: Arc<ConsumerShared>) -> Self {
+    pub(crate) fn new(shared: Arc<ConsumerShared>) -> Self {
         Fetcher {
-            slot,
+            slot: 0,
             shared,
             topics: Vec::new(),
             ids: BTreeMap::new(),
@@ -104,6 +104,11 @@ impl Fetcher {
             next: Instant::FAR,
             done: false,
         }
+    }
+
+    /// The machine has taken it in, under this number.
+    pub(crate) fn begin(&mut self, slot: usize) {
+        self.slot = slot;
     }
 
     /// A turn: everything that can be done now is done. Must be called again after whatever changes the cluster, and at
@@ -207,6 +212,8 @@ impl Fetcher {
             }
             let first = !self.seen.contains(&index);
             let from = if first { self.shared.config.from } else { StartAt::Earliest };
+            let new = (0..count).filter(|partition| self.wants(&name, *partition)).count();
+            self.reserve(new.saturating_sub(self.parts.iter().filter(|part| part.topic == index).count()));
             for partition in 0..count {
                 if self.wants(&name, partition) {
                     self.add(index, &name, partition, from);
@@ -257,6 +264,12 @@ impl Fetcher {
             Subscription::Topics(_) => true,
             Subscription::Assigned(parts) => parts.iter().any(|(n, p)| n == name && *p == partition as i32),
         }
+    }
+
+    /// Memory for so many more partitions: lists that double would be half empty.
+    fn reserve(&mut self, more: usize) {
+        self.parts.reserve_exact(more);
+        self.shared.reserve(more);
     }
 
     fn add(&mut self, topic: TopicIndex, name: &Arc<str>, partition: u32, from: StartAt) {

@@ -156,6 +156,9 @@ impl Sender {
         let topic = self.topics.get_mut(place.topic as usize)?;
         let at = place.partition as usize;
         if topic.queues.len() <= at {
+            // A list that doubles would be half empty.
+            let all = (topic.topic.partitions() as usize).max(at + 1);
+            topic.queues.reserve_exact(all - topic.queues.len());
             topic.queues.resize_with(at + 1, PartitionQueue::default);
         }
         topic.queues.get_mut(at)

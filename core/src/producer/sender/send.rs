@@ -188,7 +188,9 @@ impl Sender {
             queue.in_flight.push_back(batch);
         }
         self.places = places;
-        picked.sort_unstable_by_key(|p| p.place);
+        // In order of their places again, so that those of a topic stand together.
+        let beyond = picked.iter().take_while(|p| from.is_some_and(|from| p.place > from)).count();
+        picked.rotate_left(beyond);
     }
 
     fn send_picked(

@@ -55,16 +55,6 @@ pub(crate) async fn connect(config: &Config) -> Result<Client, Error> {
 
 /// Runs a case on a runtime of this thread, and checks that what was live stayed within the plan.
 pub(crate) fn case<T>(situation: &str, config: &Config, work: impl AsyncFnOnce(&mut Gauge) -> T) -> T {
-    case_beside(situation, config, 0, work)
-}
-
-/// [`case`] for something of which so many bytes are known to be missing in the plan.
-pub(crate) fn case_beside<T>(
-    situation: &str,
-    config: &Config,
-    missing: usize,
-    work: impl AsyncFnOnce(&mut Gauge) -> T,
-) -> T {
     let _alone = alone();
     let plan = config.memory_plan().unwrap_or_else(|error| panic!("{situation}: {error}"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -75,12 +65,12 @@ pub(crate) fn case_beside<T>(
     let done = runtime.block_on(work(&mut gauge));
     COUNTED.set(false);
     let peak = PEAK.load(Relaxed) - before;
-    gauge.judge(situation, config, &plan, missing, peak);
+    gauge.judge(situation, config, &plan, peak);
     done
 }
 
 impl Gauge {
-    fn judge(&self, situation: &str, config: &Config, plan: &MemoryPlan, missing: usize, peak: isize) {
+    fn judge(&self, situation: &str, config: &Config, plan: &MemoryPlan, peak: isize) {
         static HEAD: Once = Once::new();
         HEAD.call_once(|| {
             println!(
@@ -97,14 +87,13 @@ impl Gauge {
             self.beside
         );
         let slack = BESIDE_BYTES + plan.total() / 100;
-        let planned = plan.total() + missing;
         // What batches of a few hundred bytes cost besides shows where the whole budget is small, but no further than that.
-        let most = (planned + if config.memory.total() < SMALL { slack } else { 0 }) as isize;
+        let most = (plan.total() + if config.memory.total() < SMALL { slack } else { 0 }) as isize;
         assert!(peak <= most, "{situation}: {peak} bytes were live, and {most} may be\n{plan}");
         // Records are leased to the last byte: what is not is what the other lines of the plan are for.
         let records =
             [Class::Produce, Class::Fetch, Class::Inflate].map(|class| plan.class(class)).iter().sum::<usize>();
-        let most = (planned - records + slack) as isize;
+        let most = (plan.total() - records + slack) as isize;
         assert!(self.beside <= most, "{situation}: {} bytes were in no lease, and {most} may be\n{plan}", self.beside);
     }
 }
@@ -137,9 +126,7 @@ pub(crate) fn values(count: usize, size: usize) -> Vec<Vec<u8>> {
 
 /// Settings for a budget, with room for a producer and a consumer.
 pub(crate) fn config(bootstrap: &str, total: usize) -> Config {
-    let mut config = Config::new(bootstrap).memory_total(total);
-    config.max_handles = config.max_handles.max(2);
-    config
+    Config::new(bootstrap).memory_total(total)
 }
 
 /// As many brokers as the smallest budget can know.

@@ -1,0 +1,67 @@
+//! Where it runs: hosts, what they must grant, and what is said when they do not.
+//!
+//! The same core and the same handles run on each of these. What is not listed has not been tried.
+//!
+//! | host | by | what was tried |
+//! |---|---|---|
+//! | Linux, tokio | `klamm-tokio` | everything in the project's tests, against Kafka 0.11 to 4.4 |
+//! | wasmtime 48.0 (its Rust crate, with `wasmtime-wasi` and `wasmtime-wasi-http`) | `klamm-wasi` | 100,000 records both ways with each codec against one and three brokers of Kafka 4.3.1; a broker killed and restarted; the host frozen; HTTP functions and workers, cold and warm (`./tests/run edge`) |
+//! | wasmtime 47.0 (its Python package) | `klamm-wasi` | bytes, timers, errors and records both ways against an in-memory cluster (`./tests/run wasi`) |
+//! | node 20, by the npm package `jco` 1.35 (`npx jco run`) | `klamm-wasi` | by hand: one record, cold and warm, and 20,000 records both ways against Kafka 4.3.1 |
+//! | a module without any import, in wasmtime | the core alone, with std, for `wasm32-unknown-unknown` | the simulator: each seed comes to the same bytes as natively (`./tests/run edge`) |
+//! | microcontrollers | [`EmbeddedIo`](crate::EmbeddedIo) | builds and is linked; not run yet |
+//!
+//! Both `wasm32-wasip2` and `wasm32-unknown-unknown` linked by `wasm-component-ld` give components that do the same; features
+//! decide, not the target. The tests build them without a std of the target (`-Zbuild-std=core,alloc`), because it cannot be had
+//! where they run. Elsewhere `rustup target add wasm32-wasip2` and `cargo build --release --target wasm32-wasip2` do;
+//! that way was not tried here. Nor were the hosts wasmtime's own command line, Spin and wasmCloud.
+//!
+//! # What a host must grant a component
+//!
+//! A component imports these interfaces of WASI 0.2, and a test holds it to the list: `wasi:sockets/tcp`,
+//! `tcp-create-socket`, `network`, `instance-network`, `ip-name-lookup`; `wasi:io/poll`, `streams`, `error`;
+//! `wasi:clocks/monotonic-clock`, `wall-clock`; `wasi:random/random`. With the feature `bare` also `wasi:cli/stderr`, for the
+//! words of a panic. No file system, no UDP, no environment unless the program itself reads its settings there.
+//!
+//! | grant | in wasmtime's crate | without it |
+//! |---|---|---|
+//! | TCP to every broker that the cluster advertises, not only those of the bootstrap list | `inherit_network()` or `socket_addr_check(…)`, and since 48 `allow_tcp(true)` | [`Error::Transport`](crate::Error::Transport): `connect failed: the host does not grant this component TCP to that address (wasi:sockets/tcp)` |
+//! | name look-up, unless all brokers are advertised by address | `allow_ip_name_lookup(true)` | [`Error::Transport`](crate::Error::Transport): `resolve failed: the host does not grant this component name look-up (wasi:sockets/ip-name-lookup)` |
+//!
+//! Each such [`TransportError`](crate::TransportError) has `kind` `PermissionDenied` and `retriable` `false`, with `phase` `Resolve` or `Connect`. It comes when
+//! `connect_timeout_ms` is over, because another address of the list may be granted; for a record of a client that has
+//! never had an answer it is the `because` of the time-out. A host that lets all packets be lost is a time-out like any other.
+//! The Python package from 48 on cannot grant TCP, and its refusal reads the same.
+//!
+//! # Time and sockets on WASI 0.2
+//!
+//! - **No `TCP_NODELAY`.** The host's kernel holds back a short segment while an earlier one is not acknowledged. So what there
+//!   is to write is gathered into one call, up to 16 KiB; larger slices go as they are. A lone record is one write and is not
+//!   held back. Many small requests in a row on one connection may wait for the peer's acknowledgement, up to 40 ms where
+//!   the peer delays those; brokers answer at once, which carries it.
+//! - **64 KiB a call.** Hosts take and give at most about so much at once, and each answer is copied into the component's memory:
+//!   a component holds up to 80 KiB beside the budget while it reads or writes, and a fetch of 1 MiB is some twenty calls.
+//! - **One thread.** Compressing, checksums and the application's own work stand in each other's way; none of it makes a
+//!   connection time out, because sockets are read before timers are looked at.
+//! - **Frozen components.** Where the clock has jumped by more than 50 ms, the reactor first asks the host what its sockets have,
+//!   for at most 1 ms, and only then whose time is over: answers that came meanwhile count.
+//! - **Linear memory never shrinks.** What an instance once took it keeps, so the budget bounds what a host must give it.
+//!
+//! # A new instance for each request
+//!
+//! Such a function pays for connecting each time. What is asked in vain can be left out: see [`WarmState`](crate::WarmState). In round trips
+//! after TCP's own, for a record and its acknowledgement:
+//!
+//! | | round trips |
+//! |---|---|
+//! | cold: versions, leaders and producer id together, the leader's versions, the record | 4 |
+//! | cold, where the leader is the broker of the bootstrap list, by the same name | 3 |
+//! | warm: producer id, the record | 2 |
+//! | one more each | to wait for [`connected`](crate::Client::connected) first, as `block_on` and `connect` do, when cold |
+//!
+//! # WASI 0.3
+//!
+//! There reads and writes are futures and streams of the component model itself, and the host's `poll` is gone. It gets a transport
+//! of its own beside this one, in a crate of its own: `connect` becomes a call that is awaited, [`ByteStream`](crate::ByteStream) sits on a
+//! stream each way, and no reactor is needed, because the host polls the component's task. The core stays as it is.
+//! Hosts call their 0.3 experimental still.
