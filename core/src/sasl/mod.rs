@@ -11,7 +11,7 @@
 //! assert!(!format!("{:?}", config.sasl).contains("her password"));
 //! ```
 //!
-//! A failure is [`Error::Authentication`](crate::Error::Authentication). It is told at once and not tried again for
+//! A failure is [`Error::Authentication`]. It is told at once and not tried again for
 //! ten seconds, because nothing is going to change by itself, and brokers lock accounts.
 #![cfg_attr(
     not(test),
