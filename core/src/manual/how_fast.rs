@@ -10,11 +10,13 @@
 //!
 //! | what, 100 bytes a record | Klamm | others |
 //! |---|---|---|
-//! | 64 tasks that each await their own `send`, 6 partitions | 53,700 records/s, 3.3 µs | rskafka 31,300 and 5.7; rdkafka 11,100 and 35.5 |
-//! | one task, acknowledged by all, one partition | 0.16 µs | franz-go 0.66; kacrab 0.90; rskafka 0.96 |
-//! | the same with LZ4 | 0.27 µs | franz-go 1.07; kacrab 1.18; rskafka 1.65 |
-//! | consumed, with every checksum | 0.08 µs | kacrab 0.33; rskafka 0.48; franz-go 0.58 |
-//! | one record at a time, spawned: half are acknowledged within | 0.17 ms, 43 µs | rskafka 0.17 ms, 47 µs (from `main`) |
+//! | 64 tasks that each await their own `send`, 6 partitions | 113,300 records/s, 2.7 µs | rskafka 40,900 and 3.6; rdkafka 27,900 and 19.1 |
+//! | 1,000 such tasks | 755,700 records/s, 0.98 µs | rdkafka 138,800 and 5.9; rskafka 22,700 and 2.4 |
+//! | one task, acknowledged by all, one partition | 0.12 µs | franz-go 0.50; kacrab 0.75; rskafka 0.97 |
+//! | the same with LZ4 | 0.23 µs | franz-go 0.68; kacrab 0.92; rskafka 1.18 |
+//! | consumed, with every checksum | 0.06 µs | kacrab 0.22; franz-go 0.33; rskafka 0.34 |
+//! | one record at a time: half are acknowledged within | 0.114 ms, 40 µs | rskafka 0.122 ms, 37 µs; franz-go 0.176, 99; kacrab 0.196, 105 |
+//! | 28,000 records/s at a steady pace, a task each: half and 99 % are acknowledged within | 0.43 and 8.3 ms, 5.7 µs | rskafka 1.6, 3.9 and 8.1; rdkafka 0.8, 58 and 14.7 |
 //!
 //! `tests/lib/counts` counts the instructions of the hot paths, which is the same on any machine; a change of more than 3 %
 //! fails the tests. `cargo test --release -p klamm-bench --test allocations -- --nocapture` counts how often memory is
