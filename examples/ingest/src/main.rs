@@ -127,7 +127,7 @@ async fn begin(args: &Args) -> Result<(Arc<Ingest>, JoinHandle<()>), klamm_tokio
     let client = klamm_tokio::connect_with(config).await?;
     let producer = client
         .producer()
-        .batch_bytes(args.buffer_bytes.min(1_000_000))
+        .batch_bytes((args.buffer_bytes / 2).min(1_000_000))
         .delivery_timeout(Duration::from_millis(args.delivery_timeout_ms.into()))
         .max_block(Duration::from_millis(args.delivery_timeout_ms.into()))
         .build()?;
