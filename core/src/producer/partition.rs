@@ -53,13 +53,7 @@ impl PartitionQueue {
             || self.in_flight.back().is_some_and(|b| b.number < first.number && first.stamp.is_none())
     }
 
-    /// Takes a batch that has come back out of those in flight.
-    pub(super) fn settle(&mut self, number: u64) -> Option<Box<Batch>> {
-        let at = self.in_flight.iter().position(|b| b.number == number)?;
-        self.in_flight.remove(at)
-    }
-
-    /// The same of the batch that a request carried.
+    /// Takes the batch that a request carried out of those in flight.
     pub(super) fn settle_of(&mut self, request: u64) -> Option<Box<Batch>> {
         let at = self.in_flight.iter().position(|b| b.request == request)?;
         self.in_flight.remove(at)

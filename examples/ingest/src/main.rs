@@ -16,8 +16,12 @@
 //! A client that sends an event again after 503 may store it twice if `may_be_stored` said so. TLS, who may send, and how
 //! many connections there may be is the business of a proxy in front.
 
+extern crate alloc;
+
 mod events;
 mod metrics;
+// What an event must be is the same at the edge, where there is no std.
+#[path = "../../edge-ingest/src/object.rs"]
 mod object;
 
 use std::{process::ExitCode, sync::Arc, time::Duration};

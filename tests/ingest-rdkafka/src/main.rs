@@ -1,7 +1,9 @@
 //! `POST /events` as `examples/ingest` has it, over librdkafka's producer: the same web server, the same check, the same
 //! header and the same answer. What is not measured (metrics, the page, a shutdown) is not here.
 
-#[path = "../../../examples/ingest/src/object.rs"]
+extern crate alloc;
+
+#[path = "../../../examples/edge-ingest/src/object.rs"]
 mod object;
 
 use std::{

@@ -30,7 +30,6 @@ const NAMES_TOPICS: i16 = 12;
 struct Picked {
     place: Place,
     index: TopicIndex,
-    number: u64,
     len: usize,
     codec: Codec,
 }
@@ -184,7 +183,7 @@ impl Sender {
             bytes += len;
             self.rotation = Some(place);
             batch.request = self.requests;
-            picked.push(Picked { place, index, number: batch.number, len, codec: batch.codec() });
+            picked.push(Picked { place, index, len, codec: batch.codec() });
             queue.in_flight.push_back(batch);
         }
         self.places = places;
@@ -242,21 +241,22 @@ impl Sender {
     /// Batches that cannot be put on the wire at all. One that an earlier try may have written is not given up for that:
     /// only a broker's word or the delivery timeout settles it.
     fn fail_in_flight(&mut self, now: Instant, cluster: &mut Cluster, picked: &[Picked], error: &Error) {
-        for &Picked { place, number, .. } in picked {
+        let request = self.requests;
+        for &Picked { place, .. } in picked {
             let topic = self.topic_name(place);
             let Some(queue) = self.queue(place) else { continue };
-            if let Some(mut batch) = queue.settle(number) {
-                if batch.unsure {
-                    batch.because = Some(error.clone());
-                    self.retry(now, cluster, place, batch, false);
-                    continue;
-                }
-                if batch.stamp != Some(Stamp::NONE) {
-                    queue.sequence.break_off();
-                }
-                tell_failed(cluster, TopicPartition::new(&topic, place.partition), &batch, batch.left(), error);
-                batch.fail(error.clone());
+            let Some(mut batch) = queue.settle_of(request) else { continue };
+            if batch.unsure {
+                batch.because = Some(error.clone());
+                self.retry(now, cluster, place, batch, false);
+                continue;
             }
+            if batch.stamp != Some(Stamp::NONE) {
+                queue.sequence.break_off();
+            }
+            tell_failed(cluster, TopicPartition::new(&topic, place.partition), &batch, batch.left(), error);
+            let number = batch.number;
+            batch.fail(error.clone());
             self.flushes.settled(number);
         }
     }
