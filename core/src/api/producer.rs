@@ -27,7 +27,8 @@ pub struct ProducerBuilder {
 
 impl ProducerBuilder {
     pub(super) fn new(client: Arc<Shared>) -> Self {
-        ProducerBuilder { client, config: ProducerConfig::default() }
+        let config = ProducerConfig::within(&client.budget);
+        ProducerBuilder { client, config }
     }
 
     /// All settings at once.
@@ -55,7 +56,8 @@ impl ProducerBuilder {
         self
     }
 
-    /// The largest batch, and so the largest record, in bytes as encoded, before compression.
+    /// The largest batch, and so the largest record, in bytes as encoded, before compression. By default 1,000,000, or less
+    /// where the Produce class has no room for four such batches.
     pub fn batch_bytes(mut self, bytes: usize) -> Self {
         self.config.batch_bytes = bytes;
         self

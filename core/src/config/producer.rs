@@ -37,7 +37,8 @@ pub struct ProducerConfig {
     /// How long a batch waits for more records, in milliseconds. 0: not at all, unless its leader has a request of this
     /// producer to answer, and then at most 5 ms (natural batching).
     pub linger_ms: u32,
-    /// The largest batch, and so the largest record, in bytes as encoded, before compression.
+    /// The largest batch, and so the largest record, in bytes as encoded, before compression. A builder that is not told
+    /// begins with 1,000,000 or a quarter of the Produce class, whichever is less.
     pub batch_bytes: usize,
     /// How long a record may take from the buffer to its acknowledgement, retries included, in milliseconds.
     pub delivery_timeout_ms: u32,
@@ -80,6 +81,14 @@ const BATCH_BYTES_MIN: usize = 128;
 const COMPRESSION_JOBS_MAX: usize = 64;
 
 impl ProducerConfig {
+    /// The defaults of a client with this budget: four batches have room, so that some fill while others are sent.
+    pub(crate) fn within(budget: &Budget) -> Self {
+        let config = ProducerConfig::default();
+        let room = budget.limit(crate::Class::Produce) / 4;
+        let chunks = room.saturating_sub(BATCH_KNOWN) / budget.chunk_bytes() * budget.chunk_bytes();
+        ProducerConfig { batch_bytes: config.batch_bytes.min(chunks.max(BATCH_BYTES_MIN)), ..config }
+    }
+
     pub(crate) fn idempotent(&self) -> bool {
         self.idempotence.unwrap_or(self.acks == Acks::All)
     }
@@ -145,6 +154,21 @@ mod tests {
         assert!(ProducerConfig::default().idempotent());
         assert!(!ProducerConfig { acks: Acks::Leader, ..ProducerConfig::default() }.idempotent());
         assert_eq!(refused(|c| (c.acks, c.idempotence) = (Acks::None, Some(true))), Some("idempotence"));
+    }
+
+    #[test]
+    fn a_small_budget_has_room_for_four_of_the_default_batches() {
+        for (total, expected) in
+            [(64 << 20, 1_000_000..=1_000_000), (1 << 20, 40_000..=200_000), (64 << 10, 128..=8_000)]
+        {
+            let client = Config::new("a:1").memory_total(total);
+            let budget = Budget::new(client.memory);
+            let config = ProducerConfig::within(&budget);
+            assert!(expected.contains(&config.batch_bytes), "{total}: {}", config.batch_bytes);
+            let taken = config.batch_bytes.div_ceil(budget.chunk_bytes()) * budget.chunk_bytes() + BATCH_KNOWN;
+            assert!(4 * taken <= budget.limit(crate::Class::Produce), "{total}: {taken}");
+            config.check(&client, &budget).expect("fits");
+        }
     }
 
     #[test]

@@ -406,7 +406,8 @@ fn a_budget_that_is_too_small() {
     let mut small = config();
     small.memory = Memory { produce_bytes: 64 << 10, fetch_bytes: 1_000, ..Memory::default() };
     let client = sim.client(small).expect("enough for a client");
-    let error = client.producer().build().expect_err("a batch does not fit");
+    client.producer().build().expect("the default is scaled to what there is");
+    let error = client.producer().batch_bytes(1_000_000).build().expect_err("a batch does not fit");
     assert!(matches!(error, Error::Config { knob: "batch_bytes", .. }), "{error:?}");
     says(&error, &["1000000 do not fit into memory.produce_bytes, which is 65536"]);
     let error = client.consumer().topics(["t"]).build().expect_err("a fetch does not fit");
