@@ -172,7 +172,8 @@ impl Producer {
     /// Cancel-safe: dropped before it is ready, the record was not taken.
     ///
     /// # Errors
-    /// The record comes back in [`Refused`], with the reason.
+    /// The record comes back in [`Refused`], with the reason: [`Error::Budget`] at once while the buffer is full and
+    /// `max_waiters` tasks wait for room already.
     #[inline]
     pub fn enqueue<'p, 'r>(&'p self, record: Record<'r>) -> Enqueue<'p, 'r> {
         Enqueue::new(self, record)

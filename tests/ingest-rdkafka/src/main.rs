@@ -1,5 +1,6 @@
-//! `POST /events` as `examples/ingest` has it, over librdkafka's producer: the same web server, the same check, the same
-//! header and the same answer. What is not measured (metrics, the page, a shutdown) is not here.
+//! `POST /events` as `examples/ingest` has it, over librdkafka's producers: the same web server, the same check, the same
+//! header and the same answer: by its `FutureProducer` when Kafka has acknowledged the event, by its `ThreadedProducer` at
+//! once (`?ack=0` there, `ACK=0` in the environment here). What is not measured (metrics, the page, a shutdown) is not here.
 
 extern crate alloc;
 
@@ -23,14 +24,38 @@ use axum::{
     routing::post,
 };
 use rdkafka::{
-    ClientConfig,
+    ClientConfig, ClientContext,
+    error::KafkaError,
     message::{Header, OwnedHeaders},
-    producer::{FutureProducer, FutureRecord},
+    producer::{BaseRecord, DeliveryResult, FutureProducer, FutureRecord, ProducerContext, ThreadedProducer},
 };
-use serde_json::json;
+use serde_json::{Value, json};
+
+enum Sender {
+    Acknowledged(FutureProducer),
+    AtOnce(ThreadedProducer<Count>),
+}
+
+/// Counts what becomes of events that nobody waits for, as the other server does.
+#[derive(Default)]
+struct Count {
+    acknowledged: AtomicU64,
+    lost: AtomicU64,
+}
+
+impl ClientContext for Count {}
+
+impl ProducerContext for Count {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, told: &DeliveryResult<'_>, (): ()) {
+        let counter = if told.is_ok() { &self.acknowledged } else { &self.lost };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
 
 struct Ingest {
-    producer: FutureProducer,
+    sender: Sender,
     topic: String,
     process: u64,
     next: AtomicU64,
@@ -48,9 +73,12 @@ async fn run() {
     // As Klamm's defaults: idempotent, and so acknowledged by all replicas. What librdkafka lingers is said from outside.
     config.set("bootstrap.servers", setting("KAFKA_BOOTSTRAP")).set("enable.idempotence", "true");
     config.set("linger.ms", setting("LINGER_MS"));
-    let producer = config.create().expect("a producer");
+    let sender = match env::var("ACK").as_deref() {
+        Ok("0") => Sender::AtOnce(config.create_with_context(Count::default()).expect("a producer")),
+        _ => Sender::Acknowledged(config.create().expect("a producer")),
+    };
     let process = getrandom::u64().expect("randomness");
-    let ingest = Arc::new(Ingest { producer, topic: setting("TOPIC"), process, next: AtomicU64::new(0) });
+    let ingest = Arc::new(Ingest { sender, topic: setting("TOPIC"), process, next: AtomicU64::new(0) });
     let listener = tokio::net::TcpListener::bind(setting("LISTEN")).await.expect("the address is free");
     println!("listening on http://{}", listener.local_addr().expect("an address"));
     let app = Router::new().route("/events", post(take)).with_state(ingest);
@@ -63,21 +91,35 @@ async fn take(State(ingest): State<Arc<Ingest>>, body: Bytes) -> impl IntoRespon
         Err(error) => (StatusCode::BAD_REQUEST, json!({ "event_id": id, "error": error })),
         Ok(text) => {
             let headers = OwnedHeaders::new_with_capacity(1).insert(Header { key: "event_id", value: Some(&id) });
-            let record = FutureRecord::<(), _>::to(&ingest.topic).payload(text).headers(headers);
-            match ingest.producer.send_result(record) {
-                Err((error, _)) => {
-                    (StatusCode::TOO_MANY_REQUESTS, json!({ "event_id": id, "error": error.to_string() }))
+            match &ingest.sender {
+                Sender::Acknowledged(producer) => {
+                    let record = FutureRecord::<(), _>::to(&ingest.topic).payload(text).headers(headers);
+                    acknowledged(producer, record, &id).await
                 }
-                Ok(told) => match told.await.expect("the producer lives") {
-                    Ok(at) => {
-                        (StatusCode::OK, json!({ "event_id": id, "partition": at.partition, "offset": at.offset }))
+                Sender::AtOnce(producer) => {
+                    let record = BaseRecord::<(), _>::to(&ingest.topic).payload(text).headers(headers);
+                    match producer.send(record) {
+                        Ok(()) => (StatusCode::ACCEPTED, json!({ "event_id": id })),
+                        Err((error, _)) => full(&id, &error),
                     }
-                    Err((error, _)) => {
-                        (StatusCode::SERVICE_UNAVAILABLE, json!({ "event_id": id, "error": error.to_string() }))
-                    }
-                },
+                }
             }
         }
     };
     (status, [(CONTENT_TYPE, "application/json")], body.to_string())
+}
+
+async fn acknowledged(producer: &FutureProducer, record: FutureRecord<'_, (), str>, id: &str) -> (StatusCode, Value) {
+    let told = match producer.send_result(record) {
+        Ok(told) => told.await.expect("the producer lives"),
+        Err((error, _)) => return full(id, &error),
+    };
+    match told {
+        Ok(at) => (StatusCode::OK, json!({ "event_id": id, "partition": at.partition, "offset": at.offset })),
+        Err((error, _)) => (StatusCode::SERVICE_UNAVAILABLE, json!({ "event_id": id, "error": error.to_string() })),
+    }
+}
+
+fn full(id: &str, error: &KafkaError) -> (StatusCode, Value) {
+    (StatusCode::TOO_MANY_REQUESTS, json!({ "event_id": id, "error": error.to_string() }))
 }

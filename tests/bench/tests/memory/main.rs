@@ -11,6 +11,7 @@ mod metadata;
 mod pushing;
 mod reconnect;
 mod steady;
+mod waiting;
 
 use klamm_bench::counting::Counting;
 
