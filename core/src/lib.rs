@@ -79,6 +79,6 @@ pub use driver::{ByteStream, Driver, EmbeddedIo, Endpoint, Phase, Transport, Tra
 pub use error::{Error, Fate, PeerFault};
 pub use event::{Event, Level, Observe};
 pub use kick::Drive;
-pub use producer::{Job, RecordMetadata, Sent, Ticket, Tickets};
+pub use producer::{Job, Partitioner, RecordMetadata, Sent, Ticket, Tickets};
 pub use record::{RecordHeader, RecordView, TimestampType};
 pub use time::Instant;

@@ -64,13 +64,14 @@ impl Producer {
     fn append_run(&self, first: &Record<'_>, rest: &[Record<'_>], taken: &mut Tickets) -> bool {
         let Ok(topic) = self.topic(first.topic) else { return false };
         let (topic, before) = (topic.get(), taken.len());
-        let Ok((partition, _)) = first.partition_in(topic) else { return false };
+        let how = self.shared().config.partitioner;
+        let Ok((partition, _)) = first.partition_in(topic, how) else { return false };
         let mut left = core::iter::once(first).chain(rest);
         let next = || {
             let record = left.next()?;
             // Mostly it is the same text, not only an equal one.
             let is_there = core::ptr::eq(record.topic, first.topic) || record.topic == first.topic;
-            match record.partition_in(topic) {
+            match record.partition_in(topic, how) {
                 Ok((to, sticky)) if is_there && to == partition => Some(record.appending(sticky)),
                 _ => None,
             }

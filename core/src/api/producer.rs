@@ -14,7 +14,7 @@ use crate::{
     compress::Codec,
     config::millis,
     error::Fate,
-    producer::{Appending, Packer, ProducerShared, Refusal, Topic},
+    producer::{Appending, Packer, Partitioner, ProducerShared, Refusal, Topic},
     sync::Arc,
 };
 
@@ -60,6 +60,12 @@ impl ProducerBuilder {
     /// where the Produce class has no room for four such batches.
     pub fn batch_bytes(mut self, bytes: usize) -> Self {
         self.config.batch_bytes = bytes;
+        self
+    }
+
+    /// Which partition a record goes to that names none, by its key.
+    pub fn partitioner(mut self, partitioner: Partitioner) -> Self {
+        self.config.partitioner = partitioner;
         self
     }
 
@@ -269,7 +275,7 @@ impl Producer {
         }
         let topic = self.topic(record.topic).map_err(Refusal::Error)?;
         let topic = topic.get();
-        let (partition, sticky) = record.partition_in(topic)?;
+        let (partition, sticky) = record.partition_in(topic, shared.config.partitioner)?;
         shared.append(topic, partition, record.appending(sticky))
     }
 
@@ -290,13 +296,13 @@ impl Producer {
 impl Record<'_> {
     /// The partition that it goes to, and whether that was chosen because it has no key.
     #[inline(always)]
-    pub(super) fn partition_in(&self, topic: &Topic) -> Result<(u32, bool), Refusal> {
+    pub(super) fn partition_in(&self, topic: &Topic, how: Partitioner) -> Result<(u32, bool), Refusal> {
         let partitions = topic.partitions();
         if partitions == 0 {
             return Err(Refusal::Unknown);
         }
         match self.partition {
-            None => Ok(topic.choose(self.key.as_ref().map(|k| k.bytes()), partitions)),
+            None => Ok(topic.choose(how, self.key.as_ref().map(|k| k.bytes()), partitions)),
             Some(p) => match u32::try_from(p) {
                 Ok(p) if p < partitions => Ok((p, false)),
                 _ => Err(Refusal::Error(no_partition(topic, p, partitions))),

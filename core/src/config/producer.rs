@@ -3,7 +3,12 @@
 use alloc::format;
 
 use super::Config;
-use crate::{Error, budget::Budget, compress::Codec, producer::BATCH_KNOWN};
+use crate::{
+    Error,
+    budget::Budget,
+    compress::Codec,
+    producer::{BATCH_KNOWN, Partitioner},
+};
 
 /// Who must have a record before it counts as acknowledged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -40,6 +45,8 @@ pub struct ProducerConfig {
     /// The largest batch, and so the largest record, in bytes as encoded, before compression. A builder that is not told
     /// begins with 1,000,000 or a quarter of the Produce class, whichever is less.
     pub batch_bytes: usize,
+    /// Which partition a record goes to that names none, by its key.
+    pub partitioner: Partitioner,
     /// How long a record may take from the buffer to its acknowledgement, retries included, in milliseconds.
     pub delivery_timeout_ms: u32,
     /// How long `enqueue` and `send` wait for metadata or room, in milliseconds.
@@ -64,6 +71,7 @@ impl Default for ProducerConfig {
             idempotence: None,
             linger_ms: 0,
             batch_bytes: 1_000_000,
+            partitioner: Partitioner::default(),
             delivery_timeout_ms: 120_000,
             max_block_ms: 60_000,
             compression: Codec::None,

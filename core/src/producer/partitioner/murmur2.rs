@@ -27,17 +27,6 @@ pub(super) const fn murmur2(key: &[u8]) -> u32 {
     hash ^ (hash >> 15)
 }
 
-/// The partition, of `partitions`, that Java's producer puts `key` into; 0 if there are none.
-///
-/// The hash's top bit is cleared before the modulus, as Java does it: its hash is signed, and clearing is not the same
-/// as taking the absolute value.
-pub(super) const fn partition_for_key(key: &[u8], partitions: u32) -> u32 {
-    match (murmur2(key) & 0x7fff_ffff).checked_rem(partitions) {
-        Some(partition) => partition,
-        None => 0,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,19 +43,11 @@ mod tests {
             let (partition, rest) = rest.split_first_chunk().unwrap();
             let hash = u32::from_be_bytes(*hash);
             assert_eq!(murmur2(key), hash, "{key:?}");
-            assert_eq!(partition_for_key(key, 1000), u32::from(u16::from_be_bytes(*partition)), "{key:?}");
+            assert_eq!((hash & 0x7fff_ffff) % 1000, u32::from(u16::from_be_bytes(*partition)), "{key:?}");
             all += 1;
             top_bit += hash >> 31;
             vectors = rest;
         }
         assert!(all > 1200 && top_bit >= 1000, "{all} vectors, {top_bit} with the top bit set");
-    }
-
-    /// Trap 43: the key that other clients were caught with.
-    #[test]
-    fn wu_of_ten_is_zero() {
-        assert_eq!(partition_for_key(b"wu", 10), 0);
-        assert_eq!(partition_for_key(b"wu", 0), 0, "no partitions: no panic");
-        assert_eq!(partition_for_key(b"wu", 1), 0);
     }
 }
