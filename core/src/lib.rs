@@ -31,6 +31,7 @@ mod api;
 #[path = "../../tests/broker/src/gen/mod.rs"]
 pub mod broker_role;
 mod budget;
+mod chores;
 mod clock;
 mod cluster;
 mod code;
@@ -61,7 +62,7 @@ pub mod wire;
 
 pub use api::{
     Admin, AdminError, BrokerDescription, Client, ClusterDescription, Consumer, ConsumerBuilder, CreatedTopic,
-    DeletedRecords, Enqueue, ListedOffset, NewTopic, NotAllTaken, OffsetSpec, Payload, Producer, ProducerBuilder,
+    DeletedRecords, Enqueue, FetchedRecords, ListedOffset, NewTopic, NotAllTaken, OffsetSpec, PartitionBuilder, PartitionClient, Payload, Producer, ProducerBuilder,
     Record, Refused, new,
 };
 #[cfg(feature = "futures")]
@@ -73,7 +74,7 @@ pub use clock::Clock;
 pub use cluster::WarmState;
 pub use code::ErrorCode;
 pub use compress::Codec;
-pub use config::{Acks, Config, ConsumerConfig, ProducerConfig, ResetPolicy, StartAt};
+pub use config::{Acks, Config, ConsumerConfig, ProducerConfig, ResetPolicy, StartAt, UnknownTopic};
 pub use consumer::{OwnedHeader, OwnedRecord, Records, RecordsIter};
 pub use driver::{ByteStream, Driver, EmbeddedIo, Endpoint, Phase, Transport, TransportError};
 pub use error::{Error, Fate, PeerFault};

@@ -3,11 +3,14 @@
 use alloc::{boxed::Box, collections::BTreeSet, string::String, vec::Vec};
 use core::time::Duration;
 
+use bytes::Bytes;
+
 use crate::{
     Error, Instant,
-    cluster::Cluster,
+    budget::{Class, STARVED_AGAIN},
+    cluster::{Cluster, Sending},
     error::Fate,
-    link::{LinkId, Use},
+    link::{Link, LinkId, Use},
     machine::Context,
     sync::MaySend,
     wire::{
@@ -25,6 +28,8 @@ pub(crate) enum To {
     /// The controller, or any broker as long as nobody is known to be it.
     Controller,
     Node(i32),
+    /// The same, over the connection on which answers may be long in coming, and large.
+    Fetch(i32),
 }
 
 /// What an answer has brought.
@@ -40,10 +45,15 @@ pub(crate) trait Operation: MaySend {
     /// What it does, for the error that its time is over.
     fn what(&self) -> &'static str;
 
+    /// How much longer than `request_timeout_ms` it may take as a whole.
+    fn extra(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// The questions that are open now, each under a number of its own choice; none: it is done.
     fn open(&self) -> Vec<(u32, To)>;
 
-    /// Asks one of them.
+    /// Asks one of them. An [`Error::Budget`] that passes is no failure: it is asked when there is room.
     fn ask(&mut self, question: u32, ask: Ask<'_>) -> Result<(), Error>;
 
     /// One was answered. An error ends the operation.
@@ -54,6 +64,15 @@ pub(crate) trait Operation: MaySend {
         let _ = question;
     }
 
+    /// One was answered at a length of `len` bytes that there was no room for.
+    ///
+    /// # Errors
+    /// What ends the operation.
+    fn on_refused(&mut self, question: u32, len: usize) -> Result<(), Error> {
+        let _ = (question, len);
+        Ok(())
+    }
+
     /// Tells the task that waits. What is not done yet has failed, for that reason.
     fn end(&mut self, failure: Option<&Error>);
 }
@@ -61,15 +80,20 @@ pub(crate) trait Operation: MaySend {
 /// A question on its way out.
 pub(crate) struct Ask<'a> {
     pub(super) cluster: &'a mut Cluster,
-    now: Instant,
+    pub(super) now: Instant,
     link: LinkId,
-    context: Context,
+    asked: Asked,
 }
 
 impl Ask<'_> {
     /// The newest version that the broker speaks.
     pub(super) fn version(&self, api: Api) -> Result<i16, Error> {
-        self.cluster.version(self.link, api, api.max)
+        self.version_up_to(api, api.max)
+    }
+
+    /// The same, not above `cap`.
+    pub(super) fn version_up_to(&self, api: Api, cap: i16) -> Result<i16, Error> {
+        self.cluster.version(self.link, api, cap)
     }
 
     /// How long the broker may take for what it is asked.
@@ -97,8 +121,29 @@ impl Ask<'_> {
     }
 
     pub(super) fn send<R: Encode>(self, version: i16, body: &R) -> Result<(), Error> {
-        let sending = self.cluster.plain(self.now, version, self.context);
+        let sending = self.cluster.plain(self.now, version, Context::Admin(self.asked));
         self.cluster.send(self.link, body, sending)
+    }
+
+    /// Requests that stand before this one on its connection.
+    pub(super) fn others(&self) -> usize {
+        self.cluster.link(self.link).map_or(0, Link::open_requests)
+    }
+
+    /// Sends what is answered with at most `room` bytes, for which there must be room in the Fetch class first, and after
+    /// `wait` at the latest.
+    pub(super) fn send_for_records<R: Encode>(
+        self,
+        version: i16,
+        body: &R,
+        room: usize,
+        wait: Duration,
+    ) -> Result<(), Error> {
+        let budget = &self.cluster.budget;
+        let promise = budget.promise(room).ok_or_else(|| budget.refuse(Class::Fetch, room))?;
+        let plain = self.cluster.plain(self.now, version, Context::FetchOnce(Box::new((self.asked, promise))));
+        let deadline = plain.deadline.after(wait);
+        self.cluster.send(self.link, body, Sending { deadline, response_max: usize::MAX, ..plain })
     }
 }
 
@@ -108,6 +153,8 @@ pub(crate) struct Answer<'a> {
     pub(super) link: LinkId,
     pub(super) version: i16,
     pub(super) body: Reader<'a>,
+    /// The buffer that it lies in, if that can be kept.
+    pub(super) leased: Option<&'a Bytes>,
 }
 
 impl<'a> Answer<'a> {
@@ -164,7 +211,7 @@ impl Call {
     }
 
     pub(super) fn run(&mut self, now: Instant, cluster: &mut Cluster) {
-        let span = Duration::from_millis(u64::from(cluster.config.request_timeout_ms));
+        let span = Duration::from_millis(u64::from(cluster.config.request_timeout_ms)).saturating_add(self.operation.extra());
         let until = *self.until.get_or_insert(now.after(span));
         let open = self.operation.open();
         if open.is_empty() {
@@ -190,9 +237,13 @@ impl Call {
                 self.retry_at = now.after(Duration::from_millis(u64::from(cluster.config.backoff_ms)));
                 continue;
             };
-            let context = Context::Admin(Asked { call: self.number, question });
-            match self.operation.ask(question, Ask { cluster, now, link, context }) {
+            let asked = Asked { call: self.number, question };
+            match self.operation.ask(question, Ask { cluster, now, link, asked }) {
                 Ok(()) => drop(self.under_way.insert(question)),
+                Err(error @ Error::Budget { .. }) if error.is_retriable() => {
+                    self.because = Some(error);
+                    self.retry_at = now.after(STARVED_AGAIN);
+                }
                 Err(error) => return self.end(Some(&error)),
             }
         }
@@ -222,6 +273,13 @@ impl Call {
         self.again(now, cluster);
     }
 
+    pub(super) fn on_refused(&mut self, asked: Asked, len: usize) {
+        self.under_way.remove(&asked.question);
+        if let Err(error) = self.operation.on_refused(asked.question, len) {
+            self.end(Some(&error));
+        }
+    }
+
     fn again(&mut self, now: Instant, cluster: &mut Cluster) {
         self.retry_at = now.after(cluster.backoff_span(self.failures));
         self.failures = self.failures.saturating_add(1);
@@ -238,7 +296,8 @@ fn link_to(now: Instant, cluster: &mut Cluster, to: To) -> Option<LinkId> {
     let node = match to {
         To::Any => -1,
         To::Controller => cluster.controller(),
-        To::Node(node) => node,
+        To::Node(node) | To::Fetch(node) => node,
     };
-    if node >= 0 { cluster.ready_link(now, node, Use::Control, usize::MAX) } else { cluster.any_link(now) }
+    let usage = if let To::Fetch(_) = to { Use::Fetch } else { Use::Control };
+    if node >= 0 { cluster.ready_link(now, node, usage, usize::MAX) } else { cluster.any_link(now) }
 }

@@ -10,6 +10,7 @@ mod create_topics;
 mod delete_records;
 mod delete_topics;
 mod describe_cluster;
+mod fetch_once;
 mod list_offsets;
 mod reply;
 
@@ -19,12 +20,13 @@ pub(crate) use create_topics::CreateTopics;
 pub(crate) use delete_records::DeleteRecords;
 pub(crate) use delete_topics::DeleteTopics;
 pub(crate) use describe_cluster::DescribeCluster;
+pub(crate) use fetch_once::{FetchOnce, FetchWish, FetchedOnce};
 pub(crate) use list_offsets::ListOffsets;
 pub(crate) use reply::Reply;
 
 use alloc::{boxed::Box, vec::Vec};
 
-use crate::{Error, Instant, cluster::Cluster, link::LinkId, wire::Reader};
+use crate::{Error, Instant, cluster::Cluster, link::LinkId, machine::Frame};
 
 use call::{Answer, Call};
 
@@ -70,10 +72,17 @@ impl AdminCalls {
         link: LinkId,
         version: i16,
         asked: Asked,
-        body: Reader<'_>,
+        frame: Frame<'_>,
     ) {
         if let Some(call) = self.calls.iter_mut().find(|c| c.number() == asked.call) {
-            call.on_answer(asked, Answer { now, link, version, body }, cluster);
+            let Frame { reader: body, leased } = frame;
+            call.on_answer(asked, Answer { now, link, version, body, leased }, cluster);
+        }
+    }
+
+    pub(crate) fn on_refused(&mut self, asked: Asked, len: usize) {
+        if let Some(call) = self.calls.iter_mut().find(|c| c.number() == asked.call) {
+            call.on_refused(asked, len);
         }
     }
 

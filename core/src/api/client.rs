@@ -3,7 +3,7 @@
 use alloc::{string::String, vec::Vec};
 use core::{future::poll_fn, task::Poll, time::Duration};
 
-use super::{Admin, Command, ConsumerBuilder, Contact, Held, ProducerBuilder, Shared};
+use super::{Admin, Command, ConsumerBuilder, Contact, Held, PartitionBuilder, ProducerBuilder, Shared};
 use crate::{
     Budget, Clock, Config, Drive, Driver, Endpoint, Error, Transport, WarmState,
     admin::Reply,
@@ -89,6 +89,11 @@ impl Client {
     /// A consumer, to be configured and built.
     pub fn consumer(&self) -> ConsumerBuilder {
         ConsumerBuilder::new(Arc::clone(self.shared()))
+    }
+
+    /// One partition, for programs that keep offsets by themselves: to be configured and built.
+    pub fn partition(&self, topic: impl Into<String>, partition: i32) -> PartitionBuilder {
+        PartitionBuilder::new(self.clone(), topic.into(), partition)
     }
 
     /// Operations on topics.

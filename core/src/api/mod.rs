@@ -7,6 +7,7 @@ mod enqueue;
 #[cfg(feature = "futures")]
 mod futures;
 mod many;
+mod partition;
 mod producer;
 mod record;
 mod shared;
@@ -25,6 +26,7 @@ pub use enqueue::{Enqueue, Refused};
 #[cfg(feature = "futures")]
 pub use futures::{RecordSink, SinkError};
 pub use many::NotAllTaken;
+pub use partition::{FetchedRecords, PartitionBuilder, PartitionClient};
 pub use producer::{Producer, ProducerBuilder};
 pub use record::{Payload, Record};
 pub(crate) use shared::{Command, Contact, Held, Shared, whole_ms};

@@ -99,6 +99,12 @@ impl<'a> Record<'a> {
         Record { topic, partition: None, key: None, value: None, headers: Vec::new(), timestamp_ms: None }
     }
 
+    /// An empty record for a [`PartitionClient`](crate::PartitionClient), which knows the topic.
+    #[inline]
+    pub fn new() -> Self {
+        Record::to("")
+    }
+
     /// The partition. Without it the key decides, as in Java's producer, and without a key records spread by bytes
     /// (KIP-794).
     #[inline(always)]

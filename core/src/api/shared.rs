@@ -1,17 +1,19 @@
 //! What all handles of a client share with its driver.
 
-use alloc::{boxed::Box, collections::VecDeque};
+use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use super::producer::Handle;
 use crate::{
     Clock, Error, Instant, WarmState,
     admin::{Operation, Reply},
     budget::Budget,
-    config::Config,
+    chores::Chore,
+    config::{Config, ProducerConfig},
     consumer::Fetches,
     kick::Kick,
     producer::{OpenBatch, ProducerShared},
-    sync::{Arc, Lock},
+    sync::{Arc, Lock, Weak},
     waits::Waits,
 };
 
@@ -20,6 +22,7 @@ pub(crate) enum Command {
     Produce(Arc<ProducerShared>),
     Consume(Box<dyn Fetches>),
     Admin(Box<dyn Operation>),
+    Chore(Box<dyn Chore>),
     WarmState(Arc<Reply<Result<WarmState, Error>>>),
 }
 
@@ -41,6 +44,8 @@ pub(crate) struct Shared {
     shut_down: AtomicBool,
     /// Producers and consumers whose slot the driver has not freed.
     slots: AtomicUsize,
+    /// The producers behind partition clients, each for all that want the same settings.
+    partition_producers: Lock<Vec<(ProducerConfig, Weak<Handle>)>>,
     inner: Lock<Inner>,
 }
 
@@ -68,6 +73,7 @@ impl Shared {
             handles: AtomicUsize::new(0),
             shut_down: AtomicBool::new(false),
             slots: AtomicUsize::new(0),
+            partition_producers: Lock::new(Vec::new()),
             inner: Lock::new(Inner::default()),
         })
     }
@@ -111,6 +117,23 @@ impl Shared {
         }
         self.kick.drive();
         Ok(())
+    }
+
+    /// The producer that partition clients with these settings share, if there is one.
+    pub(super) fn partition_producer(&self, config: &ProducerConfig) -> Option<Arc<Handle>> {
+        let all = self.partition_producers.lock();
+        all.iter().find(|(c, _)| c == config).and_then(|(_, handle)| handle.upgrade())
+    }
+
+    /// Keeps a producer for others to share, unless somebody was faster: then theirs is the one.
+    pub(super) fn keep_partition_producer(&self, config: &ProducerConfig, made: &Arc<Handle>) -> Arc<Handle> {
+        let mut all = self.partition_producers.lock();
+        all.retain(|(_, handle)| handle.strong_count() > 0);
+        let kept = all.iter().find(|(c, _)| c == config).and_then(|(_, handle)| handle.upgrade());
+        kept.unwrap_or_else(|| {
+            all.push((config.clone(), Arc::downgrade(made)));
+            Arc::clone(made)
+        })
     }
 
     /// Takes a place for a producer or consumer.
@@ -181,6 +204,11 @@ impl Shared {
             (_, true) => Contact::Ended,
             _ => Contact::None(inner.failure.clone()),
         }
+    }
+
+    /// Whether the driver is gone.
+    pub(super) fn has_ended(&self) -> bool {
+        self.inner.lock().ended
     }
 
     /// The driver ends: nobody waits on.

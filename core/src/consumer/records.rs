@@ -37,7 +37,7 @@ pub struct Records {
 
 /// Why a piece cannot be handed out.
 #[derive(Debug)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     /// What came is not what was sent: it may be asked for again.
     Damaged(BatchError),
     /// So many bytes of the Inflate class must come back first.
@@ -60,7 +60,7 @@ struct Part {
 impl Records {
     /// Takes the first part of a piece: neighbouring plain batches, or one compressed batch, inflated. Checks every CRC
     /// and every length, once, so that iterating cannot fail. Answers what is left of the piece, too.
-    pub(super) fn open(
+    pub(crate) fn open(
         topic: &Arc<str>,
         partition: i32,
         from: &Fetched,

@@ -121,7 +121,7 @@ impl Admin {
     }
 
     /// Hands an operation to the driver and waits for what comes of it. When there is no driver any more, it ends at once.
-    async fn run<T, O: Operation + 'static>(&self, make: impl FnOnce(Arc<Reply<T>>) -> O) -> T {
+    pub(in crate::api) async fn run<T, O: Operation + 'static>(&self, make: impl FnOnce(Arc<Reply<T>>) -> O) -> T {
         let reply = Reply::new();
         let operation = Box::new(make(Arc::clone(&reply)));
         if let Err((error, Command::Admin(mut operation))) = self.client.shared().command(Command::Admin(operation)) {
