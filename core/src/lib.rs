@@ -61,9 +61,12 @@ mod waits;
 pub mod wire;
 
 pub use api::{
-    Admin, AdminError, BrokerDescription, Client, ClusterDescription, Consumer, ConsumerBuilder, CreatedTopic,
-    DeletedRecords, Enqueue, FetchedRecords, ListedOffset, NewTopic, NotAllTaken, OffsetSpec, PartitionBuilder, PartitionClient, Payload, Producer, ProducerBuilder,
-    Record, Refused, new,
+    Admin, AdminError, Aggregator, AggregatorError, AggregatorFault, BatchProducer, BatchProducerBuilder,
+    BrokerDescription, Client, ClusterDescription, ConfigChange, ConfigEntry, ConfigResource, ConfigSource, Consumer,
+    ConsumerBuilder, CreatedTopic, DeletedRecords, DescribedConfigs, Enqueue, FetchedRecords, ListedOffset, NewTopic,
+    NotAllTaken, OffsetSpec, PartitionBuilder, PartitionClient, PartitionDescription, Payload, ProduceError, Producer,
+    ProducerBuilder, Record, RecordAggregator, RecordBuf, RecordOffsets, Refused, StatusDeaggregator, StatusOf,
+    TopicDescription, TryPush, new,
 };
 #[cfg(feature = "futures")]
 pub use api::{RecordSink, SinkError};

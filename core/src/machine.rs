@@ -34,7 +34,9 @@ use crate::{
 pub(crate) enum Context {
     Greeting,
     Metadata,
-    InitProducerId { slot: usize },
+    InitProducerId {
+        slot: usize,
+    },
     Produce(Produced),
     ListOffsets(Box<OffsetsAsked>),
     Fetch(Box<Fetching>),

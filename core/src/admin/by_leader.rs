@@ -8,8 +8,7 @@ use super::{
     call::{Answer, Ask, To, Verdict},
 };
 use crate::{
-    AdminError, Error, Instant,
-    UnknownTopic,
+    AdminError, Error, Instant, UnknownTopic,
     budget::Budget,
     cluster::{Cluster, check_topic_name, is_stale_metadata},
     code::ErrorCode,
@@ -44,11 +43,7 @@ pub(crate) trait Work: Sized + Send + 'static {
     fn ask(topics: &[OfTopic<'_, Self::Wanted>], ask: Ask<'_>) -> Result<(), Error>;
 
     /// Calls `each` with every partition of an answer: topic, partition, code, and what was done if that is no error.
-    fn read(
-        answer: &mut Answer<'_>,
-        budget: &Arc<Budget>,
-        each: &mut Each<'_, Self::Done>,
-    ) -> Result<i32, WireError>;
+    fn read(answer: &mut Answer<'_>, budget: &Arc<Budget>, each: &mut Each<'_, Self::Done>) -> Result<i32, WireError>;
 
     /// What follows from what a leader has done for a partition.
     ///

@@ -211,7 +211,8 @@ impl Call {
     }
 
     pub(super) fn run(&mut self, now: Instant, cluster: &mut Cluster) {
-        let span = Duration::from_millis(u64::from(cluster.config.request_timeout_ms)).saturating_add(self.operation.extra());
+        let span =
+            Duration::from_millis(u64::from(cluster.config.request_timeout_ms)).saturating_add(self.operation.extra());
         let until = *self.until.get_or_insert(now.after(span));
         let open = self.operation.open();
         if open.is_empty() {

@@ -74,11 +74,7 @@ impl FetchWish {
 /// What one answer has of the partition.
 pub(crate) enum FetchedOnce {
     /// Whole batches, or nothing.
-    Batches {
-        bytes: Bytes,
-        next_offset: i64,
-        high_watermark: i64,
-    },
+    Batches { bytes: Bytes, next_offset: i64, high_watermark: i64 },
     /// Not even one whole batch, of which so many bytes are needed.
     Cut { needed: usize },
     /// The Fetch class has no room for a copy.
@@ -132,11 +128,7 @@ impl Work for FetchOnce {
         ask.send_for_records(version, &body, wish.room(), wait)
     }
 
-    fn read(
-        answer: &mut Answer<'_>,
-        budget: &Arc<Budget>,
-        each: &mut Each<'_, FetchedOnce>,
-    ) -> Result<i32, WireError> {
+    fn read(answer: &mut Answer<'_>, budget: &Arc<Budget>, each: &mut Each<'_, FetchedOnce>) -> Result<i32, WireError> {
         let response = FetchResponse::decode(&mut answer.body, answer.version)?;
         let whole = ErrorCode(response.error_code);
         for topic in response.responses.iter() {
@@ -152,7 +144,10 @@ impl Work for FetchOnce {
         let Did { topic, partition, wanted, now } = at;
         let damaged = |error| {
             let (topic, offset) = (String::from(topic), wanted.offset);
-            Error::Peer { address: "fetched records".into(), fault: PeerFault::Batch { topic, partition, offset, error } }
+            Error::Peer {
+                address: "fetched records".into(),
+                fault: PeerFault::Batch { topic, partition, offset, error },
+            }
         };
         match &done {
             // A broker may answer before all of the wait is over, because others stand on the connection.

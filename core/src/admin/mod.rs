@@ -6,22 +6,26 @@
 
 mod by_leader;
 mod call;
+mod configs;
 mod create_topics;
 mod delete_records;
 mod delete_topics;
 mod describe_cluster;
 mod fetch_once;
 mod list_offsets;
+mod list_topics;
 mod reply;
 
 pub(crate) use by_leader::ByLeader;
 pub(crate) use call::{Asked, Operation};
+pub(crate) use configs::{AlterConfigs, Configs, DescribeConfigs};
 pub(crate) use create_topics::CreateTopics;
 pub(crate) use delete_records::DeleteRecords;
 pub(crate) use delete_topics::DeleteTopics;
 pub(crate) use describe_cluster::DescribeCluster;
 pub(crate) use fetch_once::{FetchOnce, FetchWish, FetchedOnce};
 pub(crate) use list_offsets::ListOffsets;
+pub(crate) use list_topics::ListTopics;
 pub(crate) use reply::Reply;
 
 use alloc::{boxed::Box, vec::Vec};

@@ -137,9 +137,9 @@ impl Client {
 }
 
 /// A place in the client's list of waiting tasks, given up when the wait is cancelled.
-struct Waiting<'a> {
-    shared: &'a Shared,
-    place: Place,
+pub(super) struct Waiting<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) place: Place,
 }
 
 impl Drop for Waiting<'_> {

@@ -38,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) waits: Waits,
     /// The driver's last reading of the clock, in whole milliseconds. It wraps on 32 bit: only differences are used.
     coarse_ms: AtomicUsize,
+    /// State machines that the driver runs for handles.
+    chores: AtomicUsize,
     /// Live handles of every kind. At zero the client ends.
     handles: AtomicUsize,
     /// The client ends although there are handles.
@@ -73,6 +75,7 @@ impl Shared {
             handles: AtomicUsize::new(0),
             shut_down: AtomicBool::new(false),
             slots: AtomicUsize::new(0),
+            chores: AtomicUsize::new(0),
             partition_producers: Lock::new(Vec::new()),
             inner: Lock::new(Inner::default()),
         })
@@ -151,6 +154,21 @@ impl Shared {
 
     pub(crate) fn free_slot(&self) {
         self.slots.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Takes a place for a state machine that the driver runs.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when there are `max_waiters`.
+    pub(crate) fn take_chore(&self) -> Result<(), Error> {
+        let max = self.config.max_waiters;
+        let taken = self.chores.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| (n < max).then_some(n + 1));
+        let why = |_| Error::config("max_waiters", alloc::format!("{max} batch producers are open"));
+        taken.map(drop).map_err(why)
+    }
+
+    pub(crate) fn free_chore(&self) {
+        self.chores.fetch_sub(1, Ordering::SeqCst);
     }
 
     pub(crate) fn next_command(&self) -> Option<Command> {

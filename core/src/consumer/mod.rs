@@ -12,6 +12,6 @@ mod shared;
 pub(crate) use fetcher::{FetchRoom, Fetcher, Fetching, ONE_PARTITION, OffsetsAsked, Whole, whole_batches};
 pub(crate) use fetches::Fetches;
 pub(crate) use inflate::{Inflater, Stuck};
-pub use records::{OwnedHeader, OwnedRecord, Records, RecordsIter};
 pub(crate) use records::Refusal;
+pub use records::{OwnedHeader, OwnedRecord, Records, RecordsIter};
 pub(crate) use shared::{ConsumerShared, Fetched, Subscription};

@@ -2,15 +2,10 @@
 
 use core::task::{Poll, Waker, ready};
 
-use crate::{
-    Error, Instant, Record, Tickets,
-    api::Producer,
-    producer::Refusal,
-    waits::Place,
-};
+use crate::{Error, Instant, Record, Tickets, api::Producer, producer::Refusal, waits::Place};
 
 /// Some records that go to one partition, entered as far as there is room, by whoever polls it.
-pub(crate) struct Entering {
+pub(in crate::api) struct Entering {
     producer: Producer,
     taken: Tickets,
     place: Place,
@@ -26,7 +21,7 @@ impl Entering {
     ///
     /// # Errors
     /// The first record that was not taken has this reason; nothing behind it was.
-    pub(crate) fn poll(
+    pub(in crate::api) fn poll(
         &mut self,
         waker: &Waker,
         (topic, partition): (&str, i32),
@@ -74,7 +69,7 @@ impl Entering {
     }
 
     /// What was taken.
-    pub(crate) fn into_taken(mut self) -> Tickets {
+    pub(in crate::api) fn into_taken(mut self) -> Tickets {
         core::mem::take(&mut self.taken)
     }
 }

@@ -7,9 +7,10 @@ use super::PartitionClient;
 use crate::{
     Error, OwnedRecord, Records,
     admin::FetchedOnce,
+    api::client::{Waiting, too_many_waiters},
     budget::{Class, STARVED_AGAIN},
     consumer::{Fetched, Inflater, Refusal},
-    error::{Fate, PeerFault},
+    error::Fate,
     sync::Arc,
     waits::Place,
 };
@@ -55,7 +56,12 @@ impl FetchedRecords {
     ///
     /// # Errors
     /// Why not even the first could be opened.
-    fn open(topic: &Arc<str>, partition: i32, mut piece: Fetched, inflater: &mut Inflater) -> Result<Self, (Refusal, Fetched)> {
+    fn open(
+        topic: &Arc<str>,
+        partition: i32,
+        mut piece: Fetched,
+        inflater: &mut Inflater,
+    ) -> Result<Self, (Refusal, Fetched)> {
         let mut all = FetchedRecords { parts: Vec::new(), next_offset: piece.start };
         loop {
             match Records::open(topic, partition, &piece, inflater) {
@@ -123,7 +129,9 @@ impl PartitionClient {
                     piece = left;
                     self.pause().await?;
                 }
-                Err((refusal, left)) => return Err(self.refused(&left, refusal)),
+                Err((refusal, left)) => {
+                    return Err(refusal.into_error(&topic, self.partition(), left.start, &shared.budget));
+                }
             }
         }
     }
@@ -132,13 +140,13 @@ impl PartitionClient {
     async fn pause(&self) -> Result<(), Error> {
         let shared = self.inner.client.shared();
         let until = shared.clock.now().after(STARVED_AGAIN);
-        let mut pause = Pause { client: self, place: Place::default() };
+        let mut wait = Waiting { shared, place: Place::default() };
         poll_fn(|cx| {
             if shared.clock.now() >= until {
                 return Poll::Ready(Ok(()));
             }
-            if !shared.waits.enlist(&mut pause.place, until, cx.waker()) {
-                return Poll::Ready(Err(super::super::client::too_many_waiters(shared)));
+            if !shared.waits.enlist(&mut wait.place, until, cx.waker()) {
+                return Poll::Ready(Err(too_many_waiters(shared)));
             }
             if shared.has_ended() {
                 return Poll::Ready(Err(Error::Closed { fate: Fate::NotPersisted }));
@@ -149,24 +157,6 @@ impl PartitionClient {
         })
         .await
     }
-
-    fn refused(&self, piece: &Fetched, refusal: Refusal) -> Error {
-        let (topic, partition, offset) = (self.topic(), self.partition(), piece.start);
-        match refusal {
-            Refusal::Never { first, last, needed, limit } => {
-                let (class, knob) = (Class::Inflate, Class::Inflate.knob());
-                let because = Box::new(Error::Budget { class, needed, limit, knob });
-                let what =
-                    alloc::format!("the batch of {topic}-{partition} with offsets {first} to {last}, inflated,");
-                Error::TooLarge { what, because }
-            }
-            Refusal::Damaged(error) | Refusal::Unreadable(error) => {
-                let fault = PeerFault::Batch { topic: topic.into(), partition, offset, error };
-                Error::Peer { address: "fetched records".into(), fault }
-            }
-            Refusal::Room(needed) => self.inner.client.budget().refuse(Class::Inflate, needed),
-        }
-    }
 }
 
 fn timed_out(topic: &str, partition: i32, after: core::time::Duration, because: Error) -> Error {
@@ -176,17 +166,5 @@ fn timed_out(topic: &str, partition: i32, after: core::time::Duration, because: 
         knob: "request_timeout_ms",
         fate: Fate::NotPersisted,
         because: Some(Box::new(because)),
-    }
-}
-
-/// A place in the client's list of waiting tasks, given up when the wait is cancelled.
-struct Pause<'a> {
-    client: &'a PartitionClient,
-    place: Place,
-}
-
-impl Drop for Pause<'_> {
-    fn drop(&mut self) {
-        self.client.inner.client.shared().waits.leave(&mut self.place);
     }
 }

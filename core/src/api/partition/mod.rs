@@ -5,12 +5,12 @@ mod fetched;
 
 pub use fetched::FetchedRecords;
 
-pub(super) use entering::Entering;
+pub(in crate::api) use entering::Entering;
 
 use alloc::{string::String, vec::Vec};
 use core::{fmt, future::poll_fn, ops::Range, time::Duration};
 
-use super::{Client, ConsumerBuilder, Producer, Record};
+use super::{BatchProducerBuilder, Client, ConsumerBuilder, Producer, Record, Shared};
 use crate::{
     Codec, Error, OffsetSpec, ProducerConfig, StartAt, UnknownTopic,
     admin::{self, ByLeader, FetchOnce, FetchWish},
@@ -134,11 +134,7 @@ impl PartitionClient {
     /// # Errors
     /// The first failure: what [`Producer::send_all`] answers. Records of other batches may have been acknowledged then;
     /// [`Error::fate`] tells of the one that failed. [`Error::Config`] for a record to another topic or partition.
-    pub async fn produce<'r>(
-        &self,
-        records: impl AsRef<[Record<'r>]>,
-        compression: Codec,
-    ) -> Result<Vec<i64>, Error> {
+    pub async fn produce<'r>(&self, records: impl AsRef<[Record<'r>]>, compression: Codec) -> Result<Vec<i64>, Error> {
         let mut entering = self.entering(compression)?;
         let (topic, partition) = (self.topic(), self.partition());
         let entered = poll_fn(|cx| entering.poll(cx.waker(), (topic, partition), records.as_ref())).await;
@@ -147,7 +143,11 @@ impl PartitionClient {
         sent.iter().map(|one| one.map(|metadata| metadata.offset())).collect()
     }
 
-    pub(super) fn entering(&self, compression: Codec) -> Result<Entering, Error> {
+    pub(in crate::api) fn shared(&self) -> &Arc<Shared> {
+        self.inner.client.shared()
+    }
+
+    pub(in crate::api) fn entering(&self, compression: Codec) -> Result<Entering, Error> {
         self.producer_for(compression).map(Entering::new)
     }
 
@@ -242,6 +242,11 @@ impl PartitionClient {
         let make = |reply| ByLeader::<admin::DeleteRecords>::new(of_one, reply).unknown_topic(unknown);
         let deleted = self.inner.client.admin().run(make).await?;
         deleted.into_iter().next().map(|d| d.low_watermark).ok_or(Error::Closed { fate: Fate::MaybePersisted })
+    }
+
+    /// A producer that gathers inputs of many tasks into batches of this partition, to be configured and built.
+    pub fn batch_producer(&self) -> BatchProducerBuilder {
+        BatchProducerBuilder::new(self.clone())
     }
 
     /// A consumer of this partition, to be built: it fetches ahead in the background, keeps going while leaders move, and is
