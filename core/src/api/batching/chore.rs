@@ -162,13 +162,15 @@ impl<A: Aggregator> Chore for Run<A> {
 impl<A: Aggregator> Drop for Run<A> {
     /// The client ends, or everything is settled: nobody waits on.
     fn drop(&mut self) {
-        let unsettled = {
+        let (unsettled, open) = {
             let mut state = self.inner.state.lock();
             state.ended = true;
-            core::mem::take(&mut state.unsettled)
+            (core::mem::take(&mut state.unsettled), state.open.take())
         };
         for batch in unsettled {
-            batch.settle(Err(Error::Closed { fate: Fate::MaybePersisted }.into()));
+            let lingers = open.as_ref().is_some_and(|open| Arc::ptr_eq(&open.batch, &batch));
+            let fate = if lingers { Fate::NotPersisted } else { Fate::MaybePersisted };
+            batch.settle(Err(Error::Closed { fate }.into()));
         }
         self.inner.room.wake_all();
         self.inner.partition.shared().free_chore();
