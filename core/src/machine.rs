@@ -247,7 +247,7 @@ impl Machine {
                     self.fetchers.insert(slot, fetcher);
                 }
                 Command::Admin(operation) => self.admin.add(operation),
-                Command::Chore(chore) => self.chores.add(chore, &self.shared.kick),
+                Command::Chore(chore) => self.chores.add(chore),
                 Command::WarmState(reply) => reply.give(Ok(self.cluster.warm_state())),
             }
         }
@@ -337,7 +337,7 @@ impl Machine {
                 Command::Produce(shared) => unsettled += Sender::new(0, shared).abandon(),
                 Command::Consume(mut fetcher) => fetcher.abandon(),
                 Command::Admin(operation) => self.admin.add(operation),
-                Command::Chore(chore) => self.chores.add(chore, &self.shared.kick),
+                Command::Chore(chore) => self.chores.add(chore),
                 Command::WarmState(reply) => reply.give(Err(Error::Closed { fate: Fate::NotPersisted })),
             }
         }

@@ -285,6 +285,10 @@ impl<W: Work> Operation for ByLeader<W> {
         }
     }
 
+    fn on_no_link(&mut self, question: u32) {
+        self.on_lost(question);
+    }
+
     fn on_refused(&mut self, question: u32, len: usize) -> Result<(), Error> {
         for item in self.left.iter_mut().filter(|i| node_of(question) == Some(i.leader)) {
             W::refused(&mut item.wanted, len)?;

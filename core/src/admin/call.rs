@@ -10,7 +10,7 @@ use crate::{
     budget::{Class, STARVED_AGAIN},
     cluster::{Cluster, Sending},
     error::Fate,
-    link::{Link, LinkId, Use},
+    link::{LinkId, Use},
     machine::Context,
     sync::MaySend,
     wire::{
@@ -64,6 +64,11 @@ pub(crate) trait Operation: MaySend {
         let _ = question;
     }
 
+    /// One cannot be asked: for some time there was no connection to whom it goes to.
+    fn on_no_link(&mut self, question: u32) {
+        let _ = question;
+    }
+
     /// One was answered at a length of `len` bytes that there was no room for.
     ///
     /// # Errors
@@ -74,6 +79,33 @@ pub(crate) trait Operation: MaySend {
     }
 
     /// Tells the task that waits. What is not done yet has failed, for that reason.
+    fn end(&mut self, failure: Option<&Error>);
+}
+
+/// An operation under way, as the machine knows it: a program without operations then has nothing of them in it.
+pub(crate) trait Running: MaySend {
+    /// The machine has taken it in, under this number.
+    fn begin(&mut self, number: u64);
+
+    /// A turn: everything that can be done now is done.
+    fn run(&mut self, now: Instant, cluster: &mut Cluster);
+
+    /// When [`run`](Running::run) is due without anything else happening.
+    fn deadline(&self) -> Instant;
+
+    /// Nothing is left to do.
+    fn is_done(&self) -> bool;
+
+    /// One of its questions was answered.
+    fn on_answer(&mut self, asked: Asked, answer: Answer<'_>, cluster: &mut Cluster);
+
+    /// One was answered at a length of `len` bytes that there was no room for.
+    fn on_refused(&mut self, asked: Asked, len: usize);
+
+    /// One ended with its connection; whether it was `sent` before.
+    fn on_lost(&mut self, now: Instant, asked: Asked, sent: bool, cluster: &mut Cluster);
+
+    /// It is over: tells the task that waits.
     fn end(&mut self, failure: Option<&Error>);
 }
 
@@ -125,9 +157,10 @@ impl Ask<'_> {
         self.cluster.send(self.link, body, sending)
     }
 
-    /// Requests that stand before this one on its connection.
-    pub(super) fn others(&self) -> usize {
-        self.cluster.link(self.link).map_or(0, Link::open_requests)
+    /// Fetches that stand before this one on its connection.
+    pub(super) fn other_fetches(&self) -> usize {
+        let is_fetch = |context: &&Context| matches!(context, Context::Fetch(_) | Context::FetchOnce(_));
+        self.cluster.link(self.link).map_or(0, |link| link.open().filter(is_fetch).count())
     }
 
     /// Sends what is answered with at most `room` bytes, for which there must be room in the Fetch class first, and after
@@ -171,46 +204,81 @@ pub(crate) struct Asked {
     question: u32,
 }
 
-/// An operation under way.
-pub(super) struct Call {
+/// An operation's life.
+pub(crate) struct Call {
     number: u64,
     operation: Box<dyn Operation>,
     under_way: BTreeSet<u32>,
     until: Option<Instant>,
     retry_at: Instant,
+    /// By when whoever has no connection is looked for anew.
+    link_by: Option<Instant>,
+    /// When it looks again whether there is one.
+    look_at: Instant,
     failures: u32,
     because: Option<Error>,
     done: bool,
 }
 
 impl Call {
-    pub(super) fn new(number: u64, operation: Box<dyn Operation>) -> Self {
+    pub(crate) fn new(operation: Box<dyn Operation>) -> Self {
         Call {
-            number,
+            number: 0,
             operation,
             under_way: BTreeSet::new(),
             until: None,
             retry_at: Instant::ZERO,
+            link_by: None,
+            look_at: Instant::FAR,
             failures: 0,
             because: None,
             done: false,
         }
     }
 
-    pub(super) fn number(&self) -> u64 {
-        self.number
+    /// Whatever brings a link runs this again; should nothing come, it looks again by itself. Should none come for some time,
+    /// its broker may have gone, and another do what it did.
+    fn wait_for_links(&mut self, now: Instant, cluster: &Cluster, linkless: &[u32]) {
+        if linkless.is_empty() {
+            (self.link_by, self.look_at) = (None, Instant::FAR);
+            return;
+        }
+        let ms = |ms: u32| Duration::from_millis(u64::from(ms));
+        let again = ms(cluster.config.backoff_max_ms);
+        self.look_at = now.after(ms(cluster.config.backoff_ms));
+        match self.link_by {
+            Some(by) if by <= now => {
+                linkless.iter().for_each(|question| self.operation.on_no_link(*question));
+                self.because = cluster.has_failures().then(|| cluster.unreachable()).or(self.because.take());
+                (self.link_by, self.look_at) = (Some(now.after(again)), now);
+            }
+            Some(_) => {}
+            None => self.link_by = Some(now.after(again)),
+        }
     }
 
-    pub(super) fn is_done(&self) -> bool {
+    fn again(&mut self, now: Instant, cluster: &mut Cluster) {
+        self.retry_at = now.after(cluster.backoff_span(self.failures));
+        self.failures = self.failures.saturating_add(1);
+    }
+}
+
+impl Running for Call {
+    fn begin(&mut self, number: u64) {
+        self.number = number;
+    }
+
+    fn is_done(&self) -> bool {
         self.done
     }
 
-    pub(super) fn deadline(&self) -> Instant {
+    fn deadline(&self) -> Instant {
         let until = self.until.unwrap_or(Instant::FAR);
+        let until = until.min(self.look_at);
         if self.retry_at == Instant::ZERO { until } else { until.min(self.retry_at) }
     }
 
-    pub(super) fn run(&mut self, now: Instant, cluster: &mut Cluster) {
+    fn run(&mut self, now: Instant, cluster: &mut Cluster) {
         let span =
             Duration::from_millis(u64::from(cluster.config.request_timeout_ms)).saturating_add(self.operation.extra());
         let until = *self.until.get_or_insert(now.after(span));
@@ -229,13 +297,13 @@ impl Call {
             return;
         }
         self.retry_at = Instant::ZERO;
+        let mut linkless = Vec::new();
         for (question, to) in open {
             if self.under_way.contains(&question) {
                 continue;
             }
             let Some(link) = link_to(now, cluster, to) else {
-                // Whatever brings a link runs this again; should nothing come, it looks again by itself.
-                self.retry_at = now.after(Duration::from_millis(u64::from(cluster.config.backoff_ms)));
+                linkless.push(question);
                 continue;
             };
             let asked = Asked { call: self.number, question };
@@ -248,9 +316,10 @@ impl Call {
                 Err(error) => return self.end(Some(&error)),
             }
         }
+        self.wait_for_links(now, cluster, &linkless);
     }
 
-    pub(super) fn on_answer(&mut self, asked: Asked, answer: Answer<'_>, cluster: &mut Cluster) {
+    fn on_answer(&mut self, asked: Asked, answer: Answer<'_>, cluster: &mut Cluster) {
         self.under_way.remove(&asked.question);
         let now = answer.now;
         match self.operation.on_answer(asked.question, answer, cluster) {
@@ -263,7 +332,7 @@ impl Call {
         }
     }
 
-    pub(super) fn on_lost(&mut self, now: Instant, asked: Asked, sent: bool, cluster: &mut Cluster) {
+    fn on_lost(&mut self, now: Instant, asked: Asked, sent: bool, cluster: &mut Cluster) {
         self.under_way.remove(&asked.question);
         if sent {
             self.operation.on_lost(asked.question);
@@ -274,19 +343,14 @@ impl Call {
         self.again(now, cluster);
     }
 
-    pub(super) fn on_refused(&mut self, asked: Asked, len: usize) {
+    fn on_refused(&mut self, asked: Asked, len: usize) {
         self.under_way.remove(&asked.question);
         if let Err(error) = self.operation.on_refused(asked.question, len) {
             self.end(Some(&error));
         }
     }
 
-    fn again(&mut self, now: Instant, cluster: &mut Cluster) {
-        self.retry_at = now.after(cluster.backoff_span(self.failures));
-        self.failures = self.failures.saturating_add(1);
-    }
-
-    pub(super) fn end(&mut self, failure: Option<&Error>) {
+    fn end(&mut self, failure: Option<&Error>) {
         if !core::mem::replace(&mut self.done, true) {
             self.operation.end(failure);
         }

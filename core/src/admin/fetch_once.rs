@@ -100,7 +100,7 @@ impl Work for FetchOnce {
         let Some((topic, (partition, wish))) = topics.first().and_then(|(t, parts)| Some((t, parts.first()?))) else {
             return Ok(());
         };
-        let slice = match u32::try_from(ask.others()) {
+        let slice = match u32::try_from(ask.other_fetches()) {
             Ok(0) => WAIT_ALONE,
             Ok(others) => (WAIT_TOGETHER / others).max(WAIT_LEAST),
             Err(_) => WAIT_LEAST,

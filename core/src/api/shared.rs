@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use super::producer::Handle;
 use crate::{
     Clock, Error, Instant, WarmState,
-    admin::{Operation, Reply},
+    admin::{Reply, Running},
     budget::Budget,
     chores::Chore,
     config::{Config, ProducerConfig},
@@ -21,7 +21,7 @@ use crate::{
 pub(crate) enum Command {
     Produce(Arc<ProducerShared>),
     Consume(Box<dyn Fetches>),
-    Admin(Box<dyn Operation>),
+    Admin(Box<dyn Running>),
     Chore(Box<dyn Chore>),
     WarmState(Arc<Reply<Result<WarmState, Error>>>),
 }

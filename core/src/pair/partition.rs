@@ -413,3 +413,23 @@ fn a_fetch_that_is_never_answered() {
     pair.answer_offsets(&asked, 0, -1);
     assert_eq!(ready(&mut pair, &mut task), Ok(None));
 }
+
+/// A leader that is dead and still said to lead is asked about again until another one does: nothing is lost or answered then
+/// that would tell.
+#[test]
+fn a_dead_leader_is_looked_up_again() {
+    let mut pair = Pair::new();
+    let client = open(&mut pair);
+    pair.topic("t").leaders[0] = (2, 6);
+    pair.down.insert(2);
+    let mut task = fetching(&client, 10, 1..1_000, 100);
+    pending(&mut pair, &mut task);
+    pair.advance_ms(6_000);
+    assert!(pair.count(api::METADATA) < 30, "{} times", pair.count(api::METADATA));
+    pending(&mut pair, &mut task);
+    pair.topic("t").leaders[0] = (3, 7);
+    let request = pair.await_request(api::FETCH, 3_000);
+    assert_eq!(request.node, 3);
+    pair.bring(&request, 0, 0, &batch_of(10, &["a"]));
+    assert_eq!(ready(&mut pair, &mut task).expect("fetched").0.len(), 1);
+}

@@ -16,7 +16,7 @@ use core::fmt;
 use super::{Client, Command};
 use crate::{
     Error,
-    admin::{self, ByLeader, Operation, Reply},
+    admin::{self, ByLeader, Call, Operation, Reply},
     error::Fate,
     sync::Arc,
 };
@@ -158,9 +158,9 @@ impl Admin {
     /// Hands an operation to the driver and waits for what comes of it. When there is no driver any more, it ends at once.
     pub(in crate::api) async fn run<T, O: Operation + 'static>(&self, make: impl FnOnce(Arc<Reply<T>>) -> O) -> T {
         let reply = Reply::new();
-        let operation = Box::new(make(Arc::clone(&reply)));
-        if let Err((error, Command::Admin(mut operation))) = self.client.shared().command(Command::Admin(operation)) {
-            operation.end(Some(&error));
+        let call = Box::new(Call::new(Box::new(make(Arc::clone(&reply)))));
+        if let Err((error, Command::Admin(mut call))) = self.client.shared().command(Command::Admin(call)) {
+            call.end(Some(&error));
         }
         reply.taken().await
     }

@@ -4,7 +4,7 @@ use alloc::{collections::VecDeque, vec::Vec};
 use core::{
     future::Future,
     pin::Pin,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 
 use super::{
@@ -12,7 +12,11 @@ use super::{
     producer::{Batch, Borrowed, Inner, ProduceError},
 };
 use crate::{
-    Error, Instant, Record, RecordBuf, Tickets, api::partition::Entering, chores::Chore, error::Fate, sync::Arc,
+    Error, Instant, Record, RecordBuf, Tickets,
+    api::partition::Entering,
+    chores::{Chore, ChoreWaker},
+    error::Fate,
+    sync::Arc,
 };
 
 /// One batch producer's work. While a batch waits for room in the producer's buffer the next one fills, and no more.
@@ -21,6 +25,7 @@ pub(super) struct Run<A: Aggregator> {
     entering: Option<Flushed<A>>,
     flying: VecDeque<Flying<A>>,
     next: Instant,
+    woken: ChoreWaker,
 }
 
 /// A batch's records on their way into the buffer.
@@ -47,12 +52,15 @@ enum Due<A: Aggregator> {
 
 impl<A: Aggregator> Run<A> {
     pub(super) fn new(inner: Arc<Inner<A>>) -> Self {
-        Run { inner, entering: None, flying: VecDeque::new(), next: Instant::FAR }
+        let woken = ChoreWaker::new(&inner.partition.shared().kick);
+        // It is there before anybody can want it.
+        inner.state.lock().chore = Some(woken.waker().clone());
+        Run { inner, entering: None, flying: VecDeque::new(), next: Instant::FAR, woken }
     }
 
     /// Tells what is known of the batches in the buffer. They settle in order, but for some that fail.
-    fn land(&mut self, waker: &Waker) {
-        let mut cx = Context::from_waker(waker);
+    fn land(&mut self) {
+        let mut cx = Context::from_waker(self.woken.waker());
         let mut landed = Vec::new();
         self.flying.retain_mut(|flying| {
             let Poll::Ready(sent) = Pin::new(&mut flying.tickets).poll(&mut cx) else { return true };
@@ -75,12 +83,12 @@ impl<A: Aggregator> Run<A> {
     }
 
     /// Enters records; whether there is room for another batch.
-    fn enter(&mut self, waker: &Waker) -> bool {
+    fn enter(&mut self) -> bool {
         let Some(flushed) = &mut self.entering else { return true };
         let partition = &self.inner.partition;
         let to = (partition.topic(), partition.partition());
         let records: Vec<Record<'_>> = flushed.records.iter().map(RecordBuf::as_record).collect();
-        let Poll::Ready(entered) = flushed.entering.poll(waker, to, &records) else { return false };
+        let Poll::Ready(entered) = flushed.entering.poll(self.woken.waker(), to, &records) else { return false };
         drop(records);
         if let Some(Flushed { batch, statuses, entering, .. }) = self.entering.take() {
             let entered = entered.map(|()| statuses);
@@ -134,13 +142,12 @@ impl<A: Aggregator> Run<A> {
 }
 
 impl<A: Aggregator> Chore for Run<A> {
-    fn run(&mut self, now: Instant, waker: &Waker) -> Poll<()> {
-        // It is there before anything is looked at: what comes meanwhile has this run again.
-        let own = waker.clone();
-        let old = self.inner.state.lock().chore.replace(own);
-        drop(old);
+    fn run(&mut self, now: Instant) -> Poll<()> {
+        if !self.woken.take() && self.next > now {
+            return Poll::Pending;
+        }
         self.next = Instant::FAR;
-        while self.enter(waker) {
+        while self.enter() {
             match self.due(now) {
                 Due::Now(aggregator, batch) => self.flush(aggregator, batch),
                 Due::At(due) => {
@@ -150,7 +157,7 @@ impl<A: Aggregator> Chore for Run<A> {
                 Due::Never => break,
             }
         }
-        self.land(waker);
+        self.land();
         if self.is_over() { Poll::Ready(()) } else { Poll::Pending }
     }
 
