@@ -76,8 +76,8 @@ fn a_full_aggregator_goes_at_once() {
     let mut pair = Pair::new();
     let producer = begun(&mut pair, 2 * (16 + 10), 60_000);
     let mut tasks: Vec<Task<Produced>> = (0..5).map(|n| producing(&producer, &format!("{n}").repeat(10))).collect();
-    for round in 0..3 {
-        tasks.iter_mut().for_each(|task| drop(poll(&pair, task).map(|out| panic!("{round}: {out:?}"))));
+    for _ in 0..3 {
+        tasks.iter_mut().for_each(|task| assert!(poll(&pair, task).is_pending()));
         pair.turn();
     }
     let mut seen: Vec<String> = Vec::new();
@@ -122,6 +122,35 @@ fn waiting_for_room_is_no_spin() {
     pending(&mut pair, &mut third);
     pair.advance_ms(50);
     assert!(pair.woken.count() - woken <= 2, "{} times", pair.woken.count() - woken);
+}
+
+/// Whoever waits for room, or for its batch, is woken when that has come; nobody polls it before.
+#[test]
+fn who_waits_is_woken() {
+    let mut pair = Pair::new();
+    let producer = begun(&mut pair, 16 + 1, 60_000);
+    let (mut first, mut second) = (producing(&producer, "a"), producing(&producer, "b"));
+    assert!(poll(&pair, &mut first).is_pending());
+    let before = pair.woken.count();
+    assert!(poll(&pair, &mut second).is_pending(), "the aggregator is full");
+    assert_eq!(pair.woken.count(), before);
+    pair.turn();
+    assert!(pair.woken.count() > before, "the driver has made room");
+    let request = pair.await_request(api::PRODUCE, 100);
+    let before = pair.woken.count();
+    pair.acknowledge(&request, 5);
+    pair.turn();
+    assert!(pair.woken.count() > before, "the first is acknowledged");
+    assert_eq!(ready(&mut pair, &mut first), Ok(5));
+    assert!(poll(&pair, &mut second).is_pending(), "it is taken now, and lingers");
+    let flushing = Arc::clone(&producer);
+    let mut flush: Task<Result<(), ProduceError>> = Box::pin(async move { flushing.flush().await });
+    pending(&mut pair, &mut flush);
+    let request = pair.await_request(api::PRODUCE, 100);
+    let before = pair.woken.count();
+    pair.acknowledge(&request, 6);
+    pair.turn();
+    assert!(pair.woken.count() >= before + 2, "the second, and who flushes");
 }
 
 /// Two fills are the most that are held while there is no room in the producer's buffer; then tasks wait, and all of it goes
@@ -204,6 +233,46 @@ fn a_dropped_producer_sends_what_it_has() {
     pair.acknowledge(&request, 0);
     pair.advance_ms(10);
     assert!(pair.ended);
+}
+
+/// Threads that push at the same time wait for each other and are all served: who is polled again only when it was woken is
+/// in the batch in the end.
+#[cfg(feature = "std")]
+#[test]
+fn threads_take_turns() {
+    use core::{future::Future, sync::atomic::AtomicBool, task::Context};
+    use std::thread;
+    struct Unpark(thread::Thread, AtomicBool);
+    impl alloc::task::Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.1.store(true, core::sync::atomic::Ordering::SeqCst);
+            self.0.unpark();
+        }
+    }
+    let mut pair = Pair::new();
+    let producer = begun(&mut pair, 1 << 20, 60_000);
+    let push = |n: usize| {
+        let own = Arc::new(Unpark(thread::current(), AtomicBool::new(false)));
+        let waker = core::task::Waker::from(Arc::clone(&own));
+        let mut push = core::pin::pin!(producer.produce(RecordBuf::new().value(format!("{n}"))));
+        loop {
+            assert!(push.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+            thread::park_timeout(Duration::from_millis(2));
+            if !own.1.swap(false, core::sync::atomic::Ordering::SeqCst) {
+                return;
+            }
+        }
+    };
+    thread::scope(|threads| {
+        for _ in 0..4 {
+            threads.spawn(|| (0..200).for_each(push));
+        }
+    });
+    let flushing = Arc::clone(&producer);
+    let mut flush: Task<Result<(), ProduceError>> = Box::pin(async move { flushing.flush().await });
+    pending(&mut pair, &mut flush);
+    let request = pair.await_request(api::PRODUCE, 100);
+    assert_eq!(pair.batch(&request).values.len(), 800);
 }
 
 /// The client ends: whoever waits is told, with its fate, and so is whoever comes after.

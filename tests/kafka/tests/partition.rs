@@ -5,7 +5,7 @@ use std::{sync::Arc, sync::OnceLock, time::Duration};
 use klamm_kafka_tests::{Cluster, connect, create, within};
 use klamm_tokio::{
     Aggregator, AggregatorError, Client, Codec, Config, ConfigChange, ConfigResource, ConfigSource, Error, ErrorCode,
-    FetchedRecords, Memory, NewTopic, OffsetSpec, PartitionClient, Record, RecordAggregator, RecordBuf, StartAt,
+    FetchedRecords, NewTopic, OffsetSpec, PartitionClient, Record, RecordAggregator, RecordBuf, StartAt,
     StatusDeaggregator, TryPush, UnknownTopic,
 };
 
@@ -44,7 +44,7 @@ async fn read_all(partition: &PartitionClient, mut offset: i64, most: u32) -> Ve
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn produce_and_fetch_with_each_codec() {
     // A producer for each codec, and each holds what its compressor takes.
-    let config = Config::new(cluster().bootstrap()).memory(Memory::of(64 << 20));
+    let config = Config::new(cluster().bootstrap()).memory_total(64 << 20);
     let client = klamm_tokio::connect_with(config).await.expect("connected");
     create(&client, "codecs", 1, &[]).await;
     let partition = within("the leader", client.partition("codecs", 0).build()).await.expect("opened");
