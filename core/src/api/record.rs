@@ -81,7 +81,7 @@ impl From<Bytes> for Payload<'_> {
 /// let record = Record::to("orders").key("42").value(r#"{"total": 7}"#).header("source", "web");
 /// # let _ = record;
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 #[must_use = "a record does nothing until it is sent"]
 pub struct Record<'a> {
     pub(crate) topic: &'a str,

@@ -144,7 +144,8 @@ impl Admin {
     }
 
     /// Changes settings of topics and brokers, and leaves the others as they are (KIP-339; brokers from 2.3 on). A change
-    /// is asked for again when its answer was lost, so that values may be appended twice.
+    /// is asked for again when its answer was lost, so that values may be appended twice. Brokers may
+    /// describe the former settings for a moment after.
     ///
     /// # Errors
     /// [`AdminError`] unless all were changed: it has those that were.
