@@ -384,4 +384,10 @@ fn waiting_inputs_are_bounded() {
     drop(tasks.drain(..4));
     let mut again = producing(&producer, "again");
     pending(&mut pair, &mut again);
+    drop(tasks);
+    let flushing = Arc::clone(&producer);
+    let mut flush: Task<Result<(), ProduceError>> = Box::pin(async move { flushing.flush().await });
+    pending(&mut pair, &mut flush);
+    let request = pair.await_request(api::PRODUCE, 100);
+    assert_eq!(pair.batch(&request).values, ["0", "1", "2", "3", "4", "5", "6", "7", "again"]);
 }

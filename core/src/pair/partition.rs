@@ -5,12 +5,13 @@ use core::{future::Future, pin::Pin, task::Poll, time::Duration};
 
 use super::{
     Pair, Request,
-    broker::{batch_of, packed},
+    broker::{batch_of, batch_with, packed, records_of},
     codec::Rle,
 };
 use crate::{
     Class, Codec, Config, Error, ErrorCode, FetchedRecords, Memory, OffsetSpec, PartitionClient, PeerFault, Record,
-    RecordBuf, UnknownTopic, broker_role::fetch_request::FetchRequest, link::Use, sync::Arc, wire::api,
+    RecordBuf, UnknownTopic, broker_role::fetch_request::FetchRequest, link::Use, record::Attributes, sync::Arc,
+    wire::api,
 };
 
 pub(crate) type Task<T> = Pin<Box<dyn Future<Output = T>>>;
@@ -248,6 +249,21 @@ fn nothing_is_an_answer() {
     pair.bring(&request, 0, 0, &[]);
     let (records, high_watermark) = ready(&mut pair, &mut task).expect("fetched");
     assert_eq!((records.is_empty(), records.next_offset(), high_watermark), (true, 10, 1_000));
+}
+
+/// Traps 23 and 26: what has no record for the application moves where the next fetch begins, and is not asked for again.
+#[test]
+fn what_has_no_records_is_passed() {
+    let mut pair = Pair::new();
+    let client = open(&mut pair);
+    let empty = batch_with(10, Attributes::default(), 0, vec![]);
+    let control = batch_with(11, Attributes::default().with(Attributes::CONTROL), 1, records_of(&["marker"]));
+    let mut task = fetching(&client, 10, 1..1_000, 100);
+    pending(&mut pair, &mut task);
+    let request = pair.await_request(api::FETCH, 100);
+    pair.bring(&request, 0, 0, &[empty, control].concat());
+    let (records, _) = ready(&mut pair, &mut task).expect("fetched");
+    assert_eq!((records.len(), records.is_empty(), records.next_offset()), (0, true, 12));
 }
 
 /// Who has moved is found; what is out of range is told at once.
