@@ -246,7 +246,7 @@ impl Machine {
                     fetcher.begin(slot);
                     self.fetchers.insert(slot, fetcher);
                 }
-                Command::Admin(operation) => self.admin.add(operation),
+                Command::Admin(operation) => self.admin.add(operation, self.shared.config.max_waiters),
                 Command::Chore(chore) => self.chores.add(chore),
                 Command::WarmState(reply) => reply.give(Ok(self.cluster.warm_state())),
             }
@@ -336,7 +336,7 @@ impl Machine {
             match command {
                 Command::Produce(shared) => unsettled += Sender::new(0, shared).abandon(),
                 Command::Consume(mut fetcher) => fetcher.abandon(),
-                Command::Admin(operation) => self.admin.add(operation),
+                Command::Admin(operation) => self.admin.add(operation, self.shared.config.max_waiters),
                 Command::Chore(chore) => self.chores.add(chore),
                 Command::WarmState(reply) => reply.give(Err(Error::Closed { fate: Fate::NotPersisted })),
             }

@@ -34,9 +34,6 @@ use crate::{Error, Instant, cluster::Cluster, link::LinkId, machine::Frame};
 
 use call::Answer;
 
-/// Operations that may be under way at once.
-const CALLS_MAX: usize = 64;
-
 /// Operations under way.
 #[derive(Default)]
 pub(crate) struct AdminCalls {
@@ -46,12 +43,13 @@ pub(crate) struct AdminCalls {
 }
 
 impl AdminCalls {
-    pub(crate) fn add(&mut self, mut call: Box<dyn Running>) {
+    /// Takes one in, unless `max` are under way.
+    pub(crate) fn add(&mut self, mut call: Box<dyn Running>, max: usize) {
         let number = self.next_number;
         self.next_number += 1;
-        if self.calls.len() >= CALLS_MAX {
-            let why = alloc::format!("{CALLS_MAX} operations are under way already; wait for some of them");
-            return call.end(Some(&Error::config("admin", why)));
+        if self.calls.len() >= max {
+            let why = alloc::format!("{max} operations are under way already; wait for some of them");
+            return call.end(Some(&Error::config("max_waiters", why)));
         }
         call.begin(number);
         self.calls.push((number, call));

@@ -26,7 +26,7 @@ pub(crate) enum Command {
     WarmState(Arc<Reply<Result<WarmState, Error>>>),
 }
 
-/// Calls that may wait for the driver at once, beside new handles.
+/// Calls that may wait for the driver at once, beside new handles and the tasks that may wait anyway.
 const COMMANDS_MAX: usize = 64;
 
 pub(crate) struct Shared {
@@ -112,8 +112,9 @@ impl Shared {
             if inner.ended || self.shut_down.load(Ordering::SeqCst) {
                 return Err((Error::Closed { fate: crate::Fate::NotPersisted }, command));
             }
-            if inner.commands.len() >= COMMANDS_MAX + self.config.max_handles {
-                let error = Error::config("driver", "64 calls wait for the driver; is it being polled?");
+            let max = COMMANDS_MAX + self.config.max_handles + self.config.max_waiters;
+            if inner.commands.len() >= max {
+                let error = Error::config("driver", alloc::format!("{max} calls wait for it; is it being polled?"));
                 return Err((error, command));
             }
             inner.commands.push_back(command);

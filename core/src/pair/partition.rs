@@ -449,3 +449,28 @@ fn a_dead_leader_is_looked_up_again() {
     pair.bring(&request, 0, 0, &batch_of(10, &["a"]));
     assert_eq!(ready(&mut pair, &mut task).expect("fetched").0.len(), 1);
 }
+
+/// Hundreds of fetches at the same time are all asked, as far as there is room, and all answered. One more than `max_waiters`
+/// is refused.
+#[test]
+fn many_fetches_at_once() {
+    let mut pair = Pair::with(Config { max_waiters: 300, ..Config::new("one:9001") });
+    let client = open(&mut pair);
+    let mut tasks: Vec<Task<Fetched>> = (0..301).map(|_| fetching(&client, 10, 1..1_000, 60_000)).collect();
+    tasks.iter_mut().for_each(|task| drop(poll(&pair, task).map(|out| out.map(drop))));
+    pair.turn();
+    let error = ready(&mut pair, &mut tasks[300]).expect_err("one too many");
+    assert!(matches!(error, Error::Config { knob: "max_waiters", .. }), "{error}");
+    tasks.truncate(300);
+    for _ in 0..2_000 {
+        while let Some(request) = pair.take(api::FETCH) {
+            pair.bring(&request, 0, 0, &batch_of(10, &["a"]));
+        }
+        tasks.retain_mut(|task| match poll(&pair, task) {
+            Poll::Ready(out) => out.expect("fetched").0.is_empty(),
+            Poll::Pending => true,
+        });
+        pair.advance_ms(1);
+    }
+    assert!(tasks.is_empty(), "{} were not answered", tasks.len());
+}

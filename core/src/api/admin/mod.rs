@@ -21,8 +21,8 @@ use crate::{
     sync::Arc,
 };
 
-/// Operations on the cluster. Each has `request_timeout_ms`, retries included, and as many of them as 64 may be under way
-/// at once.
+/// Operations on the cluster. Each has `request_timeout_ms`, retries included, and as many of them as `max_waiters` may be
+/// under way at once.
 ///
 /// A future that is dropped stops waiting; what was asked for is done all the same.
 #[derive(Clone, Debug)]
