@@ -240,7 +240,7 @@ impl Call {
     /// its broker may have gone, and another do what it did.
     fn wait_for_links(&mut self, now: Instant, cluster: &Cluster, linkless: &[u32]) {
         if linkless.is_empty() {
-            (self.link_by, self.look_at) = (None, Instant::FAR);
+            self.link_by = None;
             return;
         }
         let ms = |ms: u32| Duration::from_millis(u64::from(ms));
@@ -282,6 +282,8 @@ impl Running for Call {
         let span =
             Duration::from_millis(u64::from(cluster.config.request_timeout_ms)).saturating_add(self.operation.extra());
         let until = *self.until.get_or_insert(now.after(span));
+        // Whoever rests looks at nothing meanwhile: a moment that has passed would wake it again and again.
+        self.look_at = Instant::FAR;
         let open = self.operation.open();
         if open.is_empty() {
             return self.end(None);
