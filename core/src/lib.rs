@@ -31,6 +31,7 @@ mod api;
 #[path = "../../tests/broker/src/gen/mod.rs"]
 pub mod broker_role;
 mod budget;
+mod chores;
 mod clock;
 mod cluster;
 mod code;
@@ -60,9 +61,12 @@ mod waits;
 pub mod wire;
 
 pub use api::{
-    Admin, AdminError, BrokerDescription, Client, ClusterDescription, Consumer, ConsumerBuilder, CreatedTopic,
-    DeletedRecords, Enqueue, ListedOffset, NewTopic, NotAllTaken, OffsetSpec, Payload, Producer, ProducerBuilder,
-    Record, Refused, new,
+    Admin, AdminError, Aggregator, AggregatorError, AggregatorFault, BatchProducer, BatchProducerBuilder,
+    BrokerDescription, Client, ClusterDescription, ConfigChange, ConfigEntry, ConfigResource, ConfigSource, Consumer,
+    ConsumerBuilder, CreatedTopic, DeletedRecords, DescribedConfigs, Enqueue, FetchedRecords, ListedOffset, NewTopic,
+    NotAllTaken, OffsetSpec, PartitionBuilder, PartitionClient, PartitionDescription, Payload, ProduceError, Producer,
+    ProducerBuilder, Record, RecordAggregator, RecordBuf, RecordOffsets, Refused, StatusDeaggregator, StatusOf,
+    TopicDescription, TryPush, new,
 };
 #[cfg(feature = "futures")]
 pub use api::{RecordSink, SinkError};
@@ -73,7 +77,7 @@ pub use clock::Clock;
 pub use cluster::WarmState;
 pub use code::ErrorCode;
 pub use compress::Codec;
-pub use config::{Acks, Config, ConsumerConfig, ProducerConfig, ResetPolicy, StartAt};
+pub use config::{Acks, Config, ConsumerConfig, ProducerConfig, ResetPolicy, StartAt, UnknownTopic};
 pub use consumer::{OwnedHeader, OwnedRecord, Records, RecordsIter};
 pub use driver::{ByteStream, Driver, EmbeddedIo, Endpoint, Phase, Transport, TransportError};
 pub use error::{Error, Fate, PeerFault};

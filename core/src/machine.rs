@@ -16,7 +16,8 @@ use crate::{
     Endpoint, Error, Instant, TransportError,
     admin::{AdminCalls, Asked},
     api::{Command, Shared},
-    budget::{Class, FetchBuf},
+    budget::{Class, FetchBuf, Promise},
+    chores::Chores,
     cluster::{self, Cluster, is_greeting, other_protocol},
     consumer::{FetchRoom, Fetches, Fetching, OffsetsAsked},
     error::{Fate, PeerFault},
@@ -33,11 +34,15 @@ use crate::{
 pub(crate) enum Context {
     Greeting,
     Metadata,
-    InitProducerId { slot: usize },
+    InitProducerId {
+        slot: usize,
+    },
     Produce(Produced),
     ListOffsets(Box<OffsetsAsked>),
     Fetch(Box<Fetching>),
     Admin(Asked),
+    /// The room for the answer is held until that has its buffer.
+    FetchOnce(Box<(Asked, Promise)>),
 }
 
 /// A response's body, and the buffer it lies in if that can be kept.
@@ -77,6 +82,7 @@ pub(crate) struct Machine {
     /// Whose turn to fetch it is.
     first_fetcher: usize,
     admin: AdminCalls,
+    chores: Chores,
     watch: Watch,
     /// Whether everything was done that could be, since the last thing came in.
     settled: bool,
@@ -99,6 +105,7 @@ impl Machine {
             next_number: 0,
             first_fetcher: 0,
             admin: AdminCalls::default(),
+            chores: Chores::default(),
             watch: Watch::default(),
             settled: false,
             close_by: None,
@@ -145,6 +152,7 @@ impl Machine {
         while let Some(lost) = self.cluster.next_lost() {
             self.on_lost(now, lost);
         }
+        self.chores.run(now);
         for sender in self.senders.values_mut() {
             sender.run(now, &mut self.cluster);
         }
@@ -213,6 +221,7 @@ impl Machine {
         let senders = self.senders.values().map(Sender::deadline);
         let fetchers = self.fetchers.values().map(|f| f.deadline());
         let own = [self.cluster.deadline(now), self.admin.deadline(), self.shared.waits.wake_due(now)];
+        let own = own.into_iter().chain([self.chores.deadline()]);
         let close = self.close_by.into_iter();
         senders.chain(fetchers).chain(own).chain(close).min().unwrap_or(Instant::FAR)
     }
@@ -237,7 +246,8 @@ impl Machine {
                     fetcher.begin(slot);
                     self.fetchers.insert(slot, fetcher);
                 }
-                Command::Admin(operation) => self.admin.add(operation),
+                Command::Admin(operation) => self.admin.add(operation, self.shared.config.max_waiters),
+                Command::Chore(chore) => self.chores.add(chore),
                 Command::WarmState(reply) => reply.give(Ok(self.cluster.warm_state())),
             }
         }
@@ -326,13 +336,15 @@ impl Machine {
             match command {
                 Command::Produce(shared) => unsettled += Sender::new(0, shared).abandon(),
                 Command::Consume(mut fetcher) => fetcher.abandon(),
-                Command::Admin(operation) => self.admin.add(operation),
+                Command::Admin(operation) => self.admin.add(operation, self.shared.config.max_waiters),
+                Command::Chore(chore) => self.chores.add(chore),
                 Command::WarmState(reply) => reply.give(Err(Error::Closed { fate: Fate::NotPersisted })),
             }
         }
         unsettled += self.senders.values_mut().map(Sender::abandon).sum::<usize>();
         self.fetchers.values_mut().for_each(|f| f.abandon());
         self.admin.abandon(&Error::Closed { fate: Fate::NotPersisted });
+        self.chores.end(now);
         self.senders.clear();
         self.fetchers.clear();
         self.shared.budget.has_asked(&self.shared.kick, false);
@@ -490,7 +502,8 @@ impl Machine {
                     fetcher.on_fetched(now, cluster, link, version, *fetching, frame);
                 }
             }
-            Context::Admin(asked) => self.admin.on_response(now, cluster, link, version, asked, frame.reader),
+            Context::Admin(asked) => self.admin.on_response(now, cluster, link, version, asked, frame),
+            Context::FetchOnce(asked) => self.admin.on_response(now, cluster, link, version, asked.0, frame),
         }
     }
 
@@ -502,6 +515,7 @@ impl Machine {
                     fetcher.on_fetch_refused(&mut self.cluster, *fetching, len);
                 }
             }
+            Context::FetchOnce(asked) => self.admin.on_refused(asked.0, len),
             context => {
                 let limit = self.shared.budget.limit(Class::Control);
                 let fault = PeerFault::FrameLength { len: len as i64, limit, knob: Class::Control.knob() };
@@ -538,6 +552,7 @@ impl Machine {
                 }
             }
             Context::Admin(asked) => self.admin.on_lost(now, cluster, asked, lost.sent),
+            Context::FetchOnce(asked) => self.admin.on_lost(now, cluster, asked.0, lost.sent),
         }
     }
 
@@ -563,7 +578,7 @@ fn room_for(link: &crate::link::Link<Context>, announced: i32) -> Result<Wanted,
         return Err(PeerFault::OtherProtocol(name));
     }
     let class = match oldest.context {
-        Context::Fetch(_) => Class::Fetch,
+        Context::Fetch(_) | Context::FetchOnce(..) => Class::Fetch,
         _ => Class::Control,
     };
     match usize::try_from(announced) {

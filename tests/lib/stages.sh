@@ -142,6 +142,10 @@ stage_examples() {
   cargo build --release -p klamm-examples
   timeout 300 "$target/release/quickstart" --records 20000
   passed quickstart
+  timeout 60 "$target/release/partition"
+  passed partition
+  timeout 60 "$target/release/aggregate"
+  passed aggregate
   command -v readelf >/dev/null && [ "$(uname -m)" = x86_64 ] || return 0
   read -r bytes _ < <(loaded "$target/release/hello_producer")
   echo "note: a producer's program of $bytes bytes"

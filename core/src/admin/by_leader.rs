@@ -1,13 +1,15 @@
 //! Operations on partitions, which only each partition's leader can do: find the leaders, ask each for what it leads.
 
 use alloc::{collections::BTreeSet, string::String, vec::Vec};
+use core::time::Duration;
 
 use super::{
     Operation, Reply,
     call::{Answer, Ask, To, Verdict},
 };
 use crate::{
-    AdminError, Error,
+    AdminError, Error, Instant, UnknownTopic,
+    budget::Budget,
     cluster::{Cluster, check_topic_name, is_stale_metadata},
     code::ErrorCode,
     sync::Arc,
@@ -20,7 +22,7 @@ type Answered<D> = Result<Vec<D>, AdminError<D>>;
 const LOOK: u32 = 0;
 
 /// What is asked of a leader.
-pub(crate) trait Work: Send + 'static {
+pub(crate) trait Work: Sized + Send + 'static {
     /// What is wanted of a partition.
     type Wanted: Copy + Send;
     /// What comes of it.
@@ -29,11 +31,37 @@ pub(crate) trait Work: Send + 'static {
     /// What it does, for errors.
     const WHAT: &'static str;
 
+    /// What is asked for is of no use to anybody once nobody waits for it.
+    const FOR_WHO_WAITS: bool = false;
+
+    /// The way to a leader.
+    fn to(node: i32) -> To {
+        To::Node(node)
+    }
+
     /// Asks a leader for its partitions, which are grouped by topic.
     fn ask(topics: &[OfTopic<'_, Self::Wanted>], ask: Ask<'_>) -> Result<(), Error>;
 
     /// Calls `each` with every partition of an answer: topic, partition, code, and what was done if that is no error.
-    fn read(answer: &mut Answer<'_>, each: &mut Each<'_, Self::Done>) -> Result<i32, WireError>;
+    fn read(answer: &mut Answer<'_>, budget: &Arc<Budget>, each: &mut Each<'_, Self::Done>) -> Result<i32, WireError>;
+
+    /// What follows from what a leader has done for a partition.
+    ///
+    /// # Errors
+    /// The partition has failed.
+    fn did(at: Did<'_, Self>, done: Self::Done) -> Result<Next<Self::Done>, Error> {
+        let _ = at;
+        Ok(Next::Done(done))
+    }
+
+    /// There was no room for an answer of that length.
+    ///
+    /// # Errors
+    /// There never will be.
+    fn refused(wanted: &mut Self::Wanted, len: usize) -> Result<(), Error> {
+        let _ = (wanted, len);
+        Ok(())
+    }
 
     /// The API, for errors.
     fn api() -> crate::wire::Api;
@@ -41,6 +69,23 @@ pub(crate) trait Work: Send + 'static {
 
 /// A topic, and what is wanted of its partitions.
 pub(crate) type OfTopic<'a, W> = (&'a str, &'a [(i32, W)]);
+
+/// A partition of which a leader has told something.
+pub(crate) struct Did<'a, W: Work> {
+    pub(super) topic: &'a str,
+    pub(super) partition: i32,
+    pub(super) wanted: &'a mut W::Wanted,
+    pub(super) now: Instant,
+}
+
+/// Whether a partition is done.
+pub(crate) enum Next<D> {
+    Done(D),
+    /// The same leader is asked again at once.
+    More,
+    /// It is asked again after a pause.
+    Later,
+}
 
 /// Topic, partition, code, result.
 pub(crate) type Each<'a, D> = dyn FnMut(&str, i32, ErrorCode, D) + 'a;
@@ -51,6 +96,8 @@ struct Item<W: Work> {
     wanted: W::Wanted,
     /// −1: not known, or it was wrong.
     leader: i32,
+    /// The leader has answered, and is to be asked for more.
+    more: bool,
 }
 
 /// An operation on partitions.
@@ -59,6 +106,8 @@ pub(crate) struct ByLeader<W: Work> {
     left: Vec<Item<W>>,
     done: Vec<W::Done>,
     failed: Vec<(String, Error)>,
+    unknown: UnknownTopic,
+    extra: Duration,
 }
 
 impl<W: Work> ByLeader<W> {
@@ -78,10 +127,20 @@ impl<W: Work> ByLeader<W> {
                 continue;
             }
             left.retain(|item| (item.topic.as_str(), item.partition) != (&topic, partition));
-            left.push(Item { topic, partition, wanted, leader: -1 });
+            left.push(Item { topic, partition, wanted, leader: -1, more: false });
         }
         left.sort_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));
-        ByLeader { reply, left, done: Vec::new(), failed }
+        ByLeader { reply, left, done: Vec::new(), failed, unknown: UnknownTopic::Retry, extra: Duration::ZERO }
+    }
+
+    /// What a topic means that brokers do not know.
+    pub(crate) fn unknown_topic(self, unknown: UnknownTopic) -> Self {
+        ByLeader { unknown, ..self }
+    }
+
+    /// How much longer than usual it may take.
+    pub(crate) fn extra(self, extra: Duration) -> Self {
+        ByLeader { extra, ..self }
     }
 
     fn ask_for_leaders(&self, ask: Ask<'_>) -> Result<(), Error> {
@@ -106,7 +165,7 @@ impl<W: Work> ByLeader<W> {
                 (_, None) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
             };
             let error = Error::broker(code, what::<W>(&item.topic, item.partition), None);
-            if code.is_retriable() {
+            if code.is_retriable() && !self.unknown.is_final(code) {
                 because = Some(error);
             } else {
                 self.failed.push((alloc::format!("{}-{}", item.topic, item.partition), error));
@@ -136,14 +195,26 @@ impl<W: Work> ByLeader<W> {
     fn on_done(&mut self, node: i32, mut answer: Answer<'_>, cluster: &mut Cluster) -> Result<Verdict, Error> {
         let (left, done, failed) = (&mut self.left, &mut self.done, &mut self.failed);
         let (mut because, mut is_stale) = (None, false);
-        let throttle_time_ms = W::read(&mut answer, &mut |topic, partition, code, result| {
+        let (now, unknown) = (answer.now, self.unknown);
+        let throttle_time_ms = W::read(&mut answer, &cluster.budget, &mut |topic, partition, code, result| {
             let place = |i: &Item<W>| i.leader == node && i.partition == partition && i.topic == topic;
             let Some(at) = left.iter().position(place) else { return };
             let error = Error::broker(code, what::<W>(topic, partition), None);
             if code.is_ok() {
-                left.remove(at);
-                done.push(result);
-            } else if code.is_retriable() || is_stale_metadata(code) {
+                let wanted = &mut left[at].wanted;
+                match W::did(Did { topic, partition, wanted, now }, result) {
+                    Ok(Next::Done(result)) => {
+                        left.remove(at);
+                        done.push(result);
+                    }
+                    Ok(Next::More) => left[at].more = true,
+                    Ok(Next::Later) => {}
+                    Err(error) => {
+                        left.remove(at);
+                        failed.push((alloc::format!("{topic}-{partition}"), error));
+                    }
+                }
+            } else if (code.is_retriable() || is_stale_metadata(code)) && !unknown.is_final(code) {
                 is_stale |= is_stale_metadata(code);
                 because = Some(error);
             } else {
@@ -159,7 +230,9 @@ impl<W: Work> ByLeader<W> {
         // Whatever was asked here and is left is looked up anew: it may have moved.
         let mut any = false;
         for item in self.left.iter_mut().filter(|i| i.leader == node) {
-            (item.leader, any) = (-1, true);
+            if !core::mem::take(&mut item.more) {
+                (item.leader, any) = (-1, true);
+            }
         }
         Ok(if any { Verdict::Again(because) } else { Verdict::On })
     }
@@ -174,10 +247,17 @@ impl<W: Work> Operation for ByLeader<W> {
         W::WHAT
     }
 
+    fn extra(&self) -> Duration {
+        self.extra
+    }
+
     fn open(&self) -> Vec<(u32, To)> {
+        if W::FOR_WHO_WAITS && Arc::strong_count(&self.reply) == 1 {
+            return Vec::new();
+        }
         let leaders: BTreeSet<i32> = self.left.iter().map(|i| i.leader).collect();
         let question = |node: i32| match u32::try_from(node) {
-            Ok(id) => (id + 1, To::Node(node)),
+            Ok(id) => (id + 1, W::to(node)),
             Err(_) => (LOOK, To::Any),
         };
         leaders.into_iter().map(question).collect()
@@ -203,6 +283,17 @@ impl<W: Work> Operation for ByLeader<W> {
         if let Some(node) = node_of(question) {
             self.left.iter_mut().filter(|i| i.leader == node).for_each(|i| i.leader = -1);
         }
+    }
+
+    fn on_no_link(&mut self, question: u32) {
+        self.on_lost(question);
+    }
+
+    fn on_refused(&mut self, question: u32, len: usize) -> Result<(), Error> {
+        for item in self.left.iter_mut().filter(|i| node_of(question) == Some(i.leader)) {
+            W::refused(&mut item.wanted, len)?;
+        }
+        Ok(())
     }
 
     fn end(&mut self, failure: Option<&Error>) {

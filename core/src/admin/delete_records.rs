@@ -8,7 +8,9 @@ use super::{
 };
 use crate::{
     DeletedRecords, Error,
+    budget::Budget,
     code::ErrorCode,
+    sync::Arc,
     wire::{
         Api, Decode, WireError,
         api::DELETE_RECORDS,
@@ -43,7 +45,7 @@ impl Work for DeleteRecords {
         ask.send(version, &body)
     }
 
-    fn read(answer: &mut Answer<'_>, each: &mut Each<'_, DeletedRecords>) -> Result<i32, WireError> {
+    fn read(answer: &mut Answer<'_>, _: &Arc<Budget>, each: &mut Each<'_, DeletedRecords>) -> Result<i32, WireError> {
         let response = DeleteRecordsResponse::decode(&mut answer.body, answer.version)?;
         for topic in response.topics.iter() {
             for p in topic.partitions.iter() {

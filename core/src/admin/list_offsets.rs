@@ -8,7 +8,9 @@ use super::{
 };
 use crate::{
     Error, ListedOffset, OffsetSpec, PeerFault,
+    budget::Budget,
     code::ErrorCode,
+    sync::Arc,
     wire::{
         Api, Decode, WireError,
         api::LIST_OFFSETS,
@@ -68,7 +70,7 @@ impl Work for ListOffsets {
         ask.send(version, &ListOffsetsRequest { replica_id: -1, topics: &topics, ..ListOffsetsRequest::default() })
     }
 
-    fn read(answer: &mut Answer<'_>, each: &mut Each<'_, ListedOffset>) -> Result<i32, WireError> {
+    fn read(answer: &mut Answer<'_>, _: &Arc<Budget>, each: &mut Each<'_, ListedOffset>) -> Result<i32, WireError> {
         let response = ListOffsetsResponse::decode(&mut answer.body, answer.version)?;
         for topic in response.topics.iter() {
             for p in topic.partitions.iter() {

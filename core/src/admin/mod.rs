@@ -6,57 +6,66 @@
 
 mod by_leader;
 mod call;
+mod configs;
 mod create_topics;
 mod delete_records;
 mod delete_topics;
 mod describe_cluster;
+mod fetch_once;
 mod list_offsets;
+mod list_topics;
 mod reply;
 
 pub(crate) use by_leader::ByLeader;
-pub(crate) use call::{Asked, Operation};
+pub(crate) use call::{Asked, Call, Operation, Running};
+pub(crate) use configs::{AlterConfigs, Configs, DescribeConfigs};
 pub(crate) use create_topics::CreateTopics;
 pub(crate) use delete_records::DeleteRecords;
 pub(crate) use delete_topics::DeleteTopics;
 pub(crate) use describe_cluster::DescribeCluster;
+pub(crate) use fetch_once::{FetchOnce, FetchWish, FetchedOnce};
 pub(crate) use list_offsets::ListOffsets;
+pub(crate) use list_topics::ListTopics;
 pub(crate) use reply::Reply;
 
 use alloc::{boxed::Box, vec::Vec};
 
-use crate::{Error, Instant, cluster::Cluster, link::LinkId, wire::Reader};
+use crate::{Error, Instant, cluster::Cluster, link::LinkId, machine::Frame};
 
-use call::{Answer, Call};
-
-/// Operations that may be under way at once.
-const CALLS_MAX: usize = 64;
+use call::Answer;
 
 /// Operations under way.
 #[derive(Default)]
 pub(crate) struct AdminCalls {
-    calls: Vec<Call>,
+    calls: Vec<(u64, Box<dyn Running>)>,
     next_number: u64,
     next: Option<Instant>,
 }
 
 impl AdminCalls {
-    pub(crate) fn add(&mut self, operation: Box<dyn Operation>) {
-        let mut call = Call::new(self.next_number, operation);
+    /// Takes one in, unless `max` are under way.
+    pub(crate) fn add(&mut self, mut call: Box<dyn Running>, max: usize) {
+        let number = self.next_number;
         self.next_number += 1;
-        if self.calls.len() >= CALLS_MAX {
-            let why = alloc::format!("{CALLS_MAX} operations are under way already; wait for some of them");
-            return call.end(Some(&Error::config("admin", why)));
+        if self.calls.len() >= max {
+            let why = alloc::format!("{max} operations are under way already; wait for some of them");
+            return call.end(Some(&Error::config("max_waiters", why)));
         }
-        self.calls.push(call);
+        call.begin(number);
+        self.calls.push((number, call));
     }
 
     /// A turn: everything that can be done now is done.
     pub(crate) fn run(&mut self, now: Instant, cluster: &mut Cluster) {
-        for call in &mut self.calls {
+        for (_, call) in &mut self.calls {
             call.run(now, cluster);
         }
-        self.calls.retain(|c| !c.is_done());
-        self.next = self.calls.iter().map(Call::deadline).min();
+        self.calls.retain(|(_, call)| !call.is_done());
+        self.next = self.calls.iter().map(|(_, call)| call.deadline()).min();
+    }
+
+    fn call(&mut self, asked: Asked) -> Option<&mut Box<dyn Running>> {
+        self.calls.iter_mut().find(|(number, _)| *number == asked.call).map(|(_, call)| call)
     }
 
     pub(crate) fn deadline(&self) -> Instant {
@@ -70,22 +79,29 @@ impl AdminCalls {
         link: LinkId,
         version: i16,
         asked: Asked,
-        body: Reader<'_>,
+        frame: Frame<'_>,
     ) {
-        if let Some(call) = self.calls.iter_mut().find(|c| c.number() == asked.call) {
-            call.on_answer(asked, Answer { now, link, version, body }, cluster);
+        if let Some(call) = self.call(asked) {
+            let Frame { reader: body, leased } = frame;
+            call.on_answer(asked, Answer { now, link, version, body, leased }, cluster);
+        }
+    }
+
+    pub(crate) fn on_refused(&mut self, asked: Asked, len: usize) {
+        if let Some(call) = self.call(asked) {
+            call.on_refused(asked, len);
         }
     }
 
     pub(crate) fn on_lost(&mut self, now: Instant, cluster: &mut Cluster, asked: Asked, sent: bool) {
-        if let Some(call) = self.calls.iter_mut().find(|c| c.number() == asked.call) {
+        if let Some(call) = self.call(asked) {
             call.on_lost(now, asked, sent, cluster);
         }
     }
 
     /// The client ends.
     pub(crate) fn abandon(&mut self, error: &Error) {
-        for mut call in self.calls.drain(..) {
+        for (_, mut call) in self.calls.drain(..) {
             call.end(Some(error));
         }
     }

@@ -3,7 +3,7 @@
 use alloc::{string::String, vec::Vec};
 use core::{future::poll_fn, task::Poll, time::Duration};
 
-use super::{Admin, Command, ConsumerBuilder, Contact, Held, ProducerBuilder, Shared};
+use super::{Admin, Command, ConsumerBuilder, Contact, Held, PartitionBuilder, ProducerBuilder, Shared};
 use crate::{
     Budget, Clock, Config, Drive, Driver, Endpoint, Error, Transport, WarmState,
     admin::Reply,
@@ -91,6 +91,11 @@ impl Client {
         ConsumerBuilder::new(Arc::clone(self.shared()))
     }
 
+    /// One partition, for programs that keep offsets by themselves: to be configured and built.
+    pub fn partition(&self, topic: impl Into<String>, partition: i32) -> PartitionBuilder {
+        PartitionBuilder::new(self.clone(), topic.into(), partition)
+    }
+
     /// Operations on topics.
     pub fn admin(&self) -> Admin {
         Admin::new(self.clone())
@@ -132,9 +137,9 @@ impl Client {
 }
 
 /// A place in the client's list of waiting tasks, given up when the wait is cancelled.
-struct Waiting<'a> {
-    shared: &'a Shared,
-    place: Place,
+pub(super) struct Waiting<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) place: Place,
 }
 
 impl Drop for Waiting<'_> {

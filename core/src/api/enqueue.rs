@@ -111,7 +111,8 @@ impl Producer {
         };
         let reason = self.reason(record, &refusal);
         if let Some(error) = &reason
-            && !error.is_retriable()
+            && (!error.is_retriable()
+                || matches!(error, Error::Broker { code, .. } if shared.config.unknown_topic.is_final(*code)))
         {
             return Poll::Ready(Err(error.clone()));
         }

@@ -9,7 +9,7 @@ use super::{
     enqueue::{Enqueue, Refused, Wait},
 };
 use crate::{
-    Acks, Error, Instant, ProducerConfig, RecordMetadata, Ticket,
+    Acks, Error, Instant, ProducerConfig, RecordMetadata, Ticket, UnknownTopic,
     budget::Class,
     compress::Codec,
     config::millis,
@@ -99,6 +99,12 @@ impl ProducerBuilder {
         self
     }
 
+    /// What a topic means that brokers do not know. By default it is asked for again, as long as the record has time.
+    pub fn unknown_topic(mut self, unknown: UnknownTopic) -> Self {
+        self.config.unknown_topic = unknown;
+        self
+    }
+
     /// Makes the producer.
     ///
     /// # Errors
@@ -126,7 +132,7 @@ pub struct Producer {
     memo: Memo,
 }
 
-struct Handle {
+pub(super) struct Handle {
     shared: Arc<ProducerShared>,
     _held: Held,
 }
@@ -249,6 +255,16 @@ impl Producer {
             if done() { Poll::Ready(Ok(())) } else { Poll::Pending }
         })
         .await
+    }
+
+    /// The producer of all that want the same settings, or one that is made now.
+    pub(super) fn of_all(client: &Arc<Shared>, config: &ProducerConfig) -> Result<Producer, Error> {
+        if let Some(inner) = client.partition_producer(config) {
+            return Ok(Producer { inner, memo: Memo::default() });
+        }
+        let made = ProducerBuilder::new(Arc::clone(client)).config(config.clone()).build()?;
+        let inner = client.keep_partition_producer(config, &made.inner);
+        Ok(Producer { inner, memo: Memo::default() })
     }
 
     pub(super) fn shared(&self) -> &ProducerShared {

@@ -81,7 +81,7 @@ impl From<Bytes> for Payload<'_> {
 /// let record = Record::to("orders").key("42").value(r#"{"total": 7}"#).header("source", "web");
 /// # let _ = record;
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 #[must_use = "a record does nothing until it is sent"]
 pub struct Record<'a> {
     pub(crate) topic: &'a str,
@@ -97,6 +97,12 @@ impl<'a> Record<'a> {
     #[inline]
     pub fn to(topic: &'a str) -> Self {
         Record { topic, partition: None, key: None, value: None, headers: Vec::new(), timestamp_ms: None }
+    }
+
+    /// An empty record for a [`PartitionClient`](crate::PartitionClient), which knows the topic.
+    #[inline]
+    pub fn new() -> Self {
+        Record::to("")
     }
 
     /// The partition. Without it the key decides, as in Java's producer, and without a key records spread by bytes

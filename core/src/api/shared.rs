@@ -1,17 +1,19 @@
 //! What all handles of a client share with its driver.
 
-use alloc::{boxed::Box, collections::VecDeque};
+use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use super::producer::Handle;
 use crate::{
     Clock, Error, Instant, WarmState,
-    admin::{Operation, Reply},
+    admin::{Reply, Running},
     budget::Budget,
-    config::Config,
+    chores::Chore,
+    config::{Config, ProducerConfig},
     consumer::Fetches,
     kick::Kick,
     producer::{OpenBatch, ProducerShared},
-    sync::{Arc, Lock},
+    sync::{Arc, Lock, Weak},
     waits::Waits,
 };
 
@@ -19,11 +21,12 @@ use crate::{
 pub(crate) enum Command {
     Produce(Arc<ProducerShared>),
     Consume(Box<dyn Fetches>),
-    Admin(Box<dyn Operation>),
+    Admin(Box<dyn Running>),
+    Chore(Box<dyn Chore>),
     WarmState(Arc<Reply<Result<WarmState, Error>>>),
 }
 
-/// Calls that may wait for the driver at once, beside new handles.
+/// Calls that may wait for the driver at once, beside new handles and the tasks that may wait anyway.
 const COMMANDS_MAX: usize = 64;
 
 pub(crate) struct Shared {
@@ -35,12 +38,16 @@ pub(crate) struct Shared {
     pub(crate) waits: Waits,
     /// The driver's last reading of the clock, in whole milliseconds. It wraps on 32 bit: only differences are used.
     coarse_ms: AtomicUsize,
+    /// State machines that the driver runs for handles.
+    chores: AtomicUsize,
     /// Live handles of every kind. At zero the client ends.
     handles: AtomicUsize,
     /// The client ends although there are handles.
     shut_down: AtomicBool,
     /// Producers and consumers whose slot the driver has not freed.
     slots: AtomicUsize,
+    /// The producers behind partition clients, each for all that want the same settings.
+    partition_producers: Lock<Vec<(ProducerConfig, Weak<Handle>)>>,
     inner: Lock<Inner>,
 }
 
@@ -68,6 +75,8 @@ impl Shared {
             handles: AtomicUsize::new(0),
             shut_down: AtomicBool::new(false),
             slots: AtomicUsize::new(0),
+            chores: AtomicUsize::new(0),
+            partition_producers: Lock::new(Vec::new()),
             inner: Lock::new(Inner::default()),
         })
     }
@@ -103,14 +112,32 @@ impl Shared {
             if inner.ended || self.shut_down.load(Ordering::SeqCst) {
                 return Err((Error::Closed { fate: crate::Fate::NotPersisted }, command));
             }
-            if inner.commands.len() >= COMMANDS_MAX + self.config.max_handles {
-                let error = Error::config("driver", "64 calls wait for the driver; is it being polled?");
+            let max = COMMANDS_MAX + self.config.max_handles + self.config.max_waiters;
+            if inner.commands.len() >= max {
+                let error = Error::config("driver", alloc::format!("{max} calls wait for it; is it being polled?"));
                 return Err((error, command));
             }
             inner.commands.push_back(command);
         }
         self.kick.drive();
         Ok(())
+    }
+
+    /// The producer that partition clients with these settings share, if there is one.
+    pub(super) fn partition_producer(&self, config: &ProducerConfig) -> Option<Arc<Handle>> {
+        let all = self.partition_producers.lock();
+        all.iter().find(|(c, _)| c == config).and_then(|(_, handle)| handle.upgrade())
+    }
+
+    /// Keeps a producer for others to share, unless somebody was faster: then theirs is the one.
+    pub(super) fn keep_partition_producer(&self, config: &ProducerConfig, made: &Arc<Handle>) -> Arc<Handle> {
+        let mut all = self.partition_producers.lock();
+        all.retain(|(_, handle)| handle.strong_count() > 0);
+        let kept = all.iter().find(|(c, _)| c == config).and_then(|(_, handle)| handle.upgrade());
+        kept.unwrap_or_else(|| {
+            all.push((config.clone(), Arc::downgrade(made)));
+            Arc::clone(made)
+        })
     }
 
     /// Takes a place for a producer or consumer.
@@ -128,6 +155,21 @@ impl Shared {
 
     pub(crate) fn free_slot(&self) {
         self.slots.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Takes a place for a state machine that the driver runs.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when there are `max_waiters`.
+    pub(crate) fn take_chore(&self) -> Result<(), Error> {
+        let max = self.config.max_waiters;
+        let taken = self.chores.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| (n < max).then_some(n + 1));
+        let why = |_| Error::config("max_waiters", alloc::format!("{max} batch producers are open"));
+        taken.map(drop).map_err(why)
+    }
+
+    pub(crate) fn free_chore(&self) {
+        self.chores.fetch_sub(1, Ordering::SeqCst);
     }
 
     pub(crate) fn next_command(&self) -> Option<Command> {
@@ -181,6 +223,11 @@ impl Shared {
             (_, true) => Contact::Ended,
             _ => Contact::None(inner.failure.clone()),
         }
+    }
+
+    /// Whether the driver is gone.
+    pub(super) fn has_ended(&self) -> bool {
+        self.inner.lock().ended
     }
 
     /// The driver ends: nobody waits on.

@@ -294,6 +294,12 @@ pub(crate) struct Promise {
     bytes: usize,
 }
 
+impl core::fmt::Debug for Promise {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_tuple("Promise").field(&self.bytes).finish()
+    }
+}
+
 impl Drop for Promise {
     fn drop(&mut self) {
         self.budget.promised.fetch_sub(self.bytes, Ordering::SeqCst);

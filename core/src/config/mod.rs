@@ -10,7 +10,7 @@ mod sasl;
 
 pub(crate) use consumer::FETCH_LEAST;
 pub use consumer::{ConsumerConfig, ResetPolicy, StartAt};
-pub use producer::{Acks, ProducerConfig};
+pub use producer::{Acks, ProducerConfig, UnknownTopic};
 
 use alloc::{format, string::String, vec::Vec};
 use core::time::Duration;

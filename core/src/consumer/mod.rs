@@ -9,8 +9,9 @@ mod inflate;
 mod records;
 mod shared;
 
-pub(crate) use fetcher::{FetchRoom, Fetcher, Fetching, OffsetsAsked};
+pub(crate) use fetcher::{FetchRoom, Fetcher, Fetching, ONE_PARTITION, OffsetsAsked, Whole, whole_batches};
 pub(crate) use fetches::Fetches;
 pub(crate) use inflate::{Inflater, Stuck};
+pub(crate) use records::Refusal;
 pub use records::{OwnedHeader, OwnedRecord, Records, RecordsIter};
-pub(crate) use shared::{ConsumerShared, Subscription};
+pub(crate) use shared::{ConsumerShared, Fetched, Subscription};

@@ -1,6 +1,7 @@
 //! Records as the application gets them: borrowed from the very buffer that they were read into.
 
 use alloc::{
+    boxed::Box,
     string::{String, ToString},
     vec::Vec,
 };
@@ -13,7 +14,10 @@ use super::{
     shared::Fetched,
 };
 use crate::{
+    Error,
+    budget::{Budget, Class},
     compress::Codec,
+    error::PeerFault,
     record::{self, BatchError, BatchView, Batches, RecordView, TimestampType},
     sync::Arc,
 };
@@ -37,7 +41,7 @@ pub struct Records {
 
 /// Why a piece cannot be handed out.
 #[derive(Debug)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     /// What came is not what was sent: it may be asked for again.
     Damaged(BatchError),
     /// So many bytes of the Inflate class must come back first.
@@ -47,6 +51,25 @@ pub(super) enum Refusal {
     Never { first: i64, last: i64, needed: usize, limit: usize },
     /// The batch came as it was written, and cannot be read.
     Unreadable(BatchError),
+}
+
+impl Refusal {
+    /// What the application is told of a piece that begins at an offset.
+    pub(crate) fn into_error(self, topic: &str, partition: i32, offset: i64, budget: &Budget) -> Error {
+        match self {
+            Refusal::Never { first, last, needed, limit } => {
+                let knob = Class::Inflate.knob();
+                let because = Error::Budget { class: Class::Inflate, needed, limit, knob };
+                let what = alloc::format!("the batch of {topic}-{partition} with offsets {first} to {last}, inflated,");
+                Error::TooLarge { what, because: Box::new(because) }
+            }
+            Refusal::Damaged(error) | Refusal::Unreadable(error) => {
+                let fault = PeerFault::Batch { topic: topic.into(), partition, offset, error };
+                Error::Peer { address: "fetched records".into(), fault }
+            }
+            Refusal::Room(needed) => budget.refuse(Class::Inflate, needed),
+        }
+    }
 }
 
 /// What a piece begins with: neighbouring batches that are not compressed, or one that is.
@@ -60,7 +83,7 @@ struct Part {
 impl Records {
     /// Takes the first part of a piece: neighbouring plain batches, or one compressed batch, inflated. Checks every CRC
     /// and every length, once, so that iterating cannot fail. Answers what is left of the piece, too.
-    pub(super) fn open(
+    pub(crate) fn open(
         topic: &Arc<str>,
         partition: i32,
         from: &Fetched,

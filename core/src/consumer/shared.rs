@@ -1,9 +1,7 @@
 //! What a consumer's handle and the driver share: positions, wishes, and what was fetched.
 
 use alloc::{
-    boxed::Box,
     collections::{BTreeMap, VecDeque},
-    string::String,
     vec::Vec,
 };
 use core::{
@@ -22,7 +20,6 @@ use crate::{
     api::Shared,
     budget::Class,
     config::{ConsumerConfig, StartAt},
-    error::PeerFault,
     sync::{Arc, Lock},
 };
 
@@ -151,19 +148,7 @@ impl ConsumerShared {
         let from = fetched.start;
         let target = if let Refusal::Damaged(_) = refusal { Some(StartAt::Offset(from)) } else { None };
         self.go_on(fetched, target);
-        match refusal {
-            Refusal::Never { first, last, needed, limit } => {
-                let knob = Class::Inflate.knob();
-                let because = Error::Budget { class: Class::Inflate, needed, limit, knob };
-                let what = alloc::format!("the batch of {topic}-{partition} with offsets {first} to {last}, inflated,");
-                Error::TooLarge { what, because: Box::new(because) }
-            }
-            Refusal::Damaged(error) | Refusal::Unreadable(error) => {
-                let fault = PeerFault::Batch { topic: String::from(&**topic), partition, offset: from, error };
-                Error::Peer { address: "fetched records".into(), fault }
-            }
-            Refusal::Room(needed) => self.client.budget.refuse(Class::Inflate, needed),
-        }
+        refusal.into_error(topic, partition, from, &self.client.budget)
     }
 
     /// Takes the first piece that may be handed out; if there is none, leaves the waker for the driver. Pieces of before

@@ -130,6 +130,11 @@ impl<C> Link<C> {
     }
 
     /// Requests without an answer yet.
+    pub(crate) fn open(&self) -> impl Iterator<Item = &C> {
+        self.in_flight.iter().map(|pending| &pending.context)
+    }
+
+    /// How many there are.
     pub(crate) fn open_requests(&self) -> usize {
         self.in_flight.len() + self.unanswered.len()
     }

@@ -1,12 +1,14 @@
 //! Operations on the cluster.
 
 mod cluster;
+mod configs;
 mod records;
 mod topics;
 
 pub use cluster::{BrokerDescription, ClusterDescription};
+pub use configs::{ConfigChange, ConfigEntry, ConfigResource, ConfigSource, DescribedConfigs};
 pub use records::{DeletedRecords, ListedOffset, OffsetSpec};
-pub use topics::{CreatedTopic, NewTopic};
+pub use topics::{CreatedTopic, NewTopic, PartitionDescription, TopicDescription};
 
 use alloc::{boxed::Box, string::String, vec::Vec};
 use core::fmt;
@@ -14,13 +16,13 @@ use core::fmt;
 use super::{Client, Command};
 use crate::{
     Error,
-    admin::{self, ByLeader, Operation, Reply},
+    admin::{self, ByLeader, Call, Operation, Reply},
     error::Fate,
     sync::Arc,
 };
 
-/// Operations on the cluster. Each has `request_timeout_ms`, retries included, and as many of them as 64 may be under way
-/// at once.
+/// Operations on the cluster. Each has `request_timeout_ms`, retries included, and as many of them as `max_waiters` may be
+/// under way at once.
 ///
 /// A future that is dropped stops waiting; what was asked for is done all the same.
 #[derive(Clone, Debug)]
@@ -120,12 +122,46 @@ impl Admin {
         self.run(admin::DescribeCluster::new).await
     }
 
+    /// All topics with their partitions, in no certain order; Kafka's own too ([`TopicDescription::is_internal`]). The
+    /// broker's answer must fit into the Control class of memory.
+    ///
+    /// # Errors
+    /// [`Error::Broker`] as the broker refuses; [`Error::TimedOut`] when none answers in time.
+    pub async fn list_topics(&self) -> Result<Vec<TopicDescription>, Error> {
+        self.run(admin::ListTopics::new).await
+    }
+
+    /// All settings of topics and brokers, in no certain order. A broker is asked itself.
+    ///
+    /// # Errors
+    /// [`AdminError`] unless all were described: it has those that were.
+    pub async fn describe_configs(
+        &self,
+        resources: impl IntoIterator<Item = ConfigResource>,
+    ) -> Result<Vec<DescribedConfigs>, AdminError<DescribedConfigs>> {
+        let wanted = resources.into_iter().map(|resource| (resource, ()));
+        self.run(|reply| admin::Configs::<admin::DescribeConfigs>::new(wanted, reply)).await
+    }
+
+    /// Changes settings of topics and brokers, and leaves the others as they are (KIP-339; brokers from 2.3 on). A change
+    /// is asked for again when its answer was lost, so that values may be appended twice. Brokers may
+    /// describe the former settings for a moment after.
+    ///
+    /// # Errors
+    /// [`AdminError`] unless all were changed: it has those that were.
+    pub async fn incremental_alter_configs(
+        &self,
+        changes: impl IntoIterator<Item = (ConfigResource, Vec<ConfigChange>)>,
+    ) -> Result<Vec<ConfigResource>, AdminError<ConfigResource>> {
+        self.run(|reply| admin::Configs::<admin::AlterConfigs>::new(changes, reply)).await
+    }
+
     /// Hands an operation to the driver and waits for what comes of it. When there is no driver any more, it ends at once.
-    async fn run<T, O: Operation + 'static>(&self, make: impl FnOnce(Arc<Reply<T>>) -> O) -> T {
+    pub(in crate::api) async fn run<T, O: Operation + 'static>(&self, make: impl FnOnce(Arc<Reply<T>>) -> O) -> T {
         let reply = Reply::new();
-        let operation = Box::new(make(Arc::clone(&reply)));
-        if let Err((error, Command::Admin(mut operation))) = self.client.shared().command(Command::Admin(operation)) {
-            operation.end(Some(&error));
+        let call = Box::new(Call::new(Box::new(make(Arc::clone(&reply)))));
+        if let Err((error, Command::Admin(mut call))) = self.client.shared().command(Command::Admin(call)) {
+            call.end(Some(&error));
         }
         reply.taken().await
     }

@@ -36,3 +36,29 @@ pub struct CreatedTopic {
     /// How many replicas each has; −1 if the broker does not say.
     pub replication_factor: i16,
 }
+
+/// A topic, as one of its cluster's brokers knows it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct TopicDescription {
+    /// Its name.
+    pub name: String,
+    /// Whether Kafka keeps it for itself, as it does `__consumer_offsets`.
+    pub is_internal: bool,
+    /// Its partitions, in order.
+    pub partitions: Vec<PartitionDescription>,
+}
+
+/// A partition, as one of its cluster's brokers knows it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct PartitionDescription {
+    /// Its number.
+    pub partition: i32,
+    /// The node id of its leader; `None` if it has none now.
+    pub leader: Option<i32>,
+    /// The node ids of all its replicas.
+    pub replicas: Vec<i32>,
+    /// The node ids of those that have all that the leader has.
+    pub in_sync: Vec<i32>,
+}

@@ -21,6 +21,7 @@ use crate::{
 
 pub(crate) use begin::OffsetsAsked;
 pub(crate) use request::{FetchRoom, Fetching};
+pub(crate) use response::{ONE_PARTITION, Whole, whole_batches};
 use session::Session;
 
 /// Where a partition stands.

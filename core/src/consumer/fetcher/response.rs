@@ -326,7 +326,7 @@ enum Brought {
 }
 
 /// What an answer has around the records of a single partition.
-pub(super) const ONE_PARTITION: usize = 512;
+pub(crate) const ONE_PARTITION: usize = 512;
 
 fn topic_of(cluster: &Cluster, answer: &FetchableTopicResponse<'_>) -> Option<TopicIndex> {
     match answer.topic_id.is_zero() {
@@ -335,7 +335,8 @@ fn topic_of(cluster: &Cluster, answer: &FetchableTopicResponse<'_>) -> Option<To
     }
 }
 
-enum Whole {
+/// What lies at the front of a partition's records.
+pub(crate) enum Whole {
     Batches { len: usize, next_offset: i64 },
     Partial { needed: usize },
 }
@@ -343,7 +344,7 @@ enum Whole {
 /// How many bytes are whole batches, and where the next fetch goes on: after the last batch's last offset, which
 /// compaction and control records may have left without a record (traps 23 to 26). What comes before a batch that cannot
 /// be read is handed out first: the next fetch then begins with that batch, and the error names its offset (trap 20).
-fn whole_batches(records: &[u8], offset: i64) -> Result<Whole, BatchError> {
+pub(crate) fn whole_batches(records: &[u8], offset: i64) -> Result<Whole, BatchError> {
     let mut batches = Batches::new(records);
     let mut next_offset = offset;
     let mut any = false;

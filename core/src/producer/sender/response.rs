@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use super::{Sender, delivery_to, tell_failed};
 use crate::{
-    Error, Instant,
+    Error, Instant, UnknownTopic,
     cluster::{Cluster, is_stale_metadata},
     code::ErrorCode,
     event::{Cause, Event, TopicPartition},
@@ -80,11 +80,12 @@ impl Sender {
         let topic = self.topic_name(place);
         let name = || delivery_to(&topic, place);
         let index = self.topics.get(place.topic as usize).and_then(|t| t.index.as_ref().ok().copied());
+        let unknown = self.shared.config.unknown_topic;
         let Some(queue) = self.queue(place) else { return };
         let Some(mut batch) = queue.settle_of(request) else { return };
         let (number, first) = (batch.number, queue.is_first(batch.number));
         let code = ErrorCode(answer.error_code);
-        match verdict(code, first) {
+        match verdict(code, first, unknown) {
             Verdict::Done => {
                 queue.failures = 0;
                 queue.retry_at = Instant::ZERO;
@@ -225,8 +226,9 @@ enum Verdict {
     Failed,
 }
 
-fn verdict(code: ErrorCode, first: bool) -> Verdict {
+fn verdict(code: ErrorCode, first: bool, unknown: UnknownTopic) -> Verdict {
     match code {
+        _ if unknown.is_final(code) => Verdict::Failed,
         // Trap 51: a broker that has the batch already is as good as one that has just taken it.
         ErrorCode::NONE | ErrorCode::DUPLICATE_SEQUENCE_NUMBER => Verdict::Done,
         // Trap 52: while an earlier batch is still to be settled the gap is only that batch's. Trap 53: a broker that
@@ -303,7 +305,10 @@ mod tests {
             // Trap 16: a code that nobody knows is carried to the caller, not retried.
             (E(200), true, Verdict::Failed),
         ] {
-            assert_eq!(verdict(code, first), expected, "{code}");
+            assert_eq!(verdict(code, first, UnknownTopic::Retry), expected, "{code}");
         }
+        let unknown = E::UNKNOWN_TOPIC_OR_PARTITION;
+        assert_eq!(verdict(unknown, true, UnknownTopic::Error), Verdict::Failed);
+        assert_eq!(verdict(E::NOT_LEADER_OR_FOLLOWER, true, UnknownTopic::Error), again);
     }
 }
