@@ -16,7 +16,7 @@ use crate::{
     Endpoint, Error, Instant, TransportError,
     admin::{AdminCalls, Asked},
     api::{Command, Shared},
-    budget::{Class, FetchBuf},
+    budget::{Class, FetchBuf, Lease},
     cluster::{self, Cluster, is_greeting, other_protocol},
     consumer::{FetchRoom, Fetches, Fetching, OffsetsAsked},
     error::{Fate, PeerFault},
@@ -47,11 +47,12 @@ pub(crate) struct Frame<'a> {
 }
 
 /// What the driver must do next.
-#[derive(Debug)]
 pub(crate) enum Output {
+    /// With room for what encrypts it.
     Connect {
         link: LinkId,
         to: Endpoint,
+        tls: Lease,
     },
     Close {
         link: LinkId,
@@ -123,7 +124,7 @@ impl Machine {
         loop {
             if let Some(output) = self.cluster.next_output() {
                 return match output {
-                    cluster::Output::Connect { link, to } => Output::Connect { link, to },
+                    cluster::Output::Connect { link, to, tls } => Output::Connect { link, to, tls },
                     cluster::Output::Close { link } => Output::Close { link },
                     cluster::Output::Work { job } => Output::Work { job },
                 };

@@ -32,6 +32,8 @@ mod codecs;
 mod connect;
 mod dial;
 mod stream;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod transport;
 
 pub use codecs::FastCodecs;

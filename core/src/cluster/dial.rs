@@ -51,13 +51,14 @@ impl Cluster {
             return;
         }
         let Some(memory) = self.budget.lease(Class::Control, stage + LINK_BYTES) else { return };
+        let Some(tls) = self.budget.lease(Class::Control, self.config.tls_bytes()) else { return };
         let to = Endpoint { host: broker.host.as_ref().into(), port: broker.port, attempt: broker.dial.attempt };
         let id = LinkId(self.next_link);
         self.next_link = self.next_link.wrapping_add(1);
         let ready_by = now.after(Duration::from_millis(u64::from(self.config.connect_timeout_ms)));
         self.links.insert(id, Link::new(id, node, usage, ready_by, stage, memory));
         self.by_use.insert((node, usage), id);
-        self.outputs.push_back(Output::Connect { link: id, to });
+        self.outputs.push_back(Output::Connect { link: id, to, tls });
         self.events.tell(|| Event::Connecting { peer: self.peer(node), purpose: purpose(usage) });
     }
 

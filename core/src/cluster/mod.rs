@@ -30,7 +30,7 @@ use core::time::Duration;
 
 use crate::{
     Endpoint, Error, Instant, TransportError,
-    budget::{Budget, Class},
+    budget::{Budget, Class, Lease},
     code::ErrorCode,
     compress::Codec,
     config::Config,
@@ -49,9 +49,9 @@ use dial::Dial;
 use metadata::Metadata;
 
 /// What the driver must do.
-#[derive(Debug)]
 pub(crate) enum Output {
-    Connect { link: LinkId, to: Endpoint },
+    /// With room for what encrypts it.
+    Connect { link: LinkId, to: Endpoint, tls: Lease },
     Close { link: LinkId },
     Work { job: Job },
 }

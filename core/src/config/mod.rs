@@ -7,6 +7,11 @@ mod sasl;
 #[cfg(not(feature = "sasl"))]
 #[path = "trusted.rs"]
 mod sasl;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "plaintext.rs"]
+mod tls;
 
 pub(crate) use consumer::FETCH_LEAST;
 pub use consumer::{ConsumerConfig, ResetPolicy, StartAt};
@@ -65,9 +70,12 @@ pub struct Config {
     /// Who the client is to brokers. `None`: nobody in particular.
     #[cfg(feature = "sasl")]
     pub sasl: Option<crate::sasl::Sasl>,
-    /// PLAIN may go over connections that are not encrypted, as all of them are today: whoever listens has the password.
+    /// PLAIN may go over connections that are not encrypted: whoever listens has the password.
     #[cfg(feature = "sasl")]
     pub allow_plain_without_tls: bool,
+    /// How connections are encrypted. `None`: not at all.
+    #[cfg(feature = "tls")]
+    pub tls: Option<crate::tls::Tls>,
     /// The limit of each class of memory.
     pub memory: Memory,
     /// A budget that several clients share; `memory` is then not looked at.
@@ -105,6 +113,8 @@ impl Config {
             sasl: None,
             #[cfg(feature = "sasl")]
             allow_plain_without_tls: false,
+            #[cfg(feature = "tls")]
+            tls: None,
             memory: Memory::default(),
             budget: None,
             codecs: None,

@@ -41,6 +41,8 @@ impl<'a> From<&'a TransportError> for Cause<'a> {
 impl fmt::Display for Cause<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
+            // What rustls says has names of the peer's certificate in it.
+            Why::Transport(TransportError { phase, tls: Some(fault), .. }) => write!(f, "{phase} failed: {fault}"),
             Why::Transport(error) => error.fmt(f),
             Why::Error(Error::Broker { code, what, .. }) => write!(f, "{what}: {code}"),
             Why::Error(Error::TooLarge { what, because }) => {

@@ -1,0 +1,77 @@
+//! Certificates for brokers and clients, made anew for each cluster.
+
+use std::{fs, path::Path};
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
+
+/// A CA, with what is needed to sign.
+struct Ca {
+    pem: String,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+/// What a client needs, as PEM.
+#[derive(Debug)]
+pub struct Certificates {
+    /// The CA that signed everybody's.
+    pub ca: String,
+    /// A CA that signed nobody's.
+    pub other_ca: String,
+    /// The client's certificate.
+    pub client: String,
+    /// The client's key.
+    pub client_key: String,
+    /// A certificate that nobody's CA signed.
+    pub stranger: String,
+    /// Its key.
+    pub stranger_key: String,
+}
+
+impl Ca {
+    fn new(name: &str) -> Ca {
+        let mut params = CertificateParams::new([]).expect("no names");
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().expect("a key");
+        let pem = params.self_signed(&key).expect("signed").pem();
+        Ca { pem, issuer: Issuer::new(params, key) }
+    }
+
+    /// A certificate for these names, with its key.
+    fn sign(&self, names: &[&str], years: (i32, i32)) -> (String, String) {
+        let names: Vec<String> = names.iter().map(|name| name.to_string()).collect();
+        let mut params = CertificateParams::new(names).expect("names");
+        params.distinguished_name.push(DnType::CommonName, "klamm-test");
+        params.not_before = date_time_ymd(years.0, 1, 1);
+        params.not_after = date_time_ymd(years.1, 1, 1);
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.signed_by(&key, &self.issuer).expect("signed");
+        (certificate.pem(), key.serialize_pem())
+    }
+}
+
+const ALWAYS: (i32, i32) = (2020, 2100);
+
+impl Certificates {
+    /// Makes all, and writes those of the brokers where the script `cluster` looks for them.
+    pub(crate) fn make(dir: &Path) -> Certificates {
+        let (ca, other_ca) = (Ca::new("klamm test CA"), Ca::new("another CA"));
+        let here = ["localhost", "127.0.0.1"];
+        let brokers = [
+            ("broker", ca.sign(&here, ALWAYS)),
+            ("expired", ca.sign(&here, (2020, 2021))),
+            ("early", ca.sign(&here, (2090, 2100))),
+            ("elsewhere", ca.sign(&["elsewhere.example"], ALWAYS)),
+        ];
+        let write = |name: &str, text: &str| {
+            fs::write(dir.join(format!("{name}.pem")), text).unwrap_or_else(|e| panic!("{}: {e}", dir.display()));
+        };
+        write("ca", &ca.pem);
+        for (name, (certificate, key)) in &brokers {
+            write(name, &format!("{key}{certificate}{}", ca.pem));
+        }
+        let (client, client_key) = ca.sign(&["client"], ALWAYS);
+        let (stranger, stranger_key) = other_ca.sign(&["client"], ALWAYS);
+        Certificates { ca: ca.pem, other_ca: other_ca.pem, client, client_key, stranger, stranger_key }
+    }
+}
