@@ -51,9 +51,17 @@ use metadata::Metadata;
 /// What the driver must do.
 pub(crate) enum Output {
     /// With room for what encrypts it.
-    Connect { link: LinkId, to: Endpoint, tls: Lease },
-    Close { link: LinkId },
-    Work { job: Job },
+    Connect {
+        link: LinkId,
+        to: Endpoint,
+        tls: Lease,
+    },
+    Close {
+        link: LinkId,
+    },
+    Work {
+        job: Job,
+    },
 }
 
 /// A broker, by its node id (trap 99). Those of the bootstrap list have negative ids of their own until metadata

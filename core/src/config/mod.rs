@@ -144,17 +144,18 @@ impl Config {
         self
     }
 
-    /// The memory ceiling in bytes, shared out to the classes as [`Memory::of`] does. What is remembered of the cluster
-    /// is scaled with it: brokers, topics, partitions, handles and waiters are never more than the defaults, and as many
-    /// as fit; what is set already (`single_connection`, `sasl`) is taken into account.
+    /// The memory ceiling in bytes, shared out to the classes as [`Memory::of`] does, and with TLS as [`Memory::encrypted`]
+    /// does. What is remembered of the cluster is scaled with it: brokers, topics, partitions, handles and waiters are
+    /// never more than the defaults, and as many as fit; what is set already (`single_connection`, `sasl`, `tls`) is taken into account.
     #[must_use]
     pub fn memory_total(mut self, bytes: usize) -> Self {
-        let memory = Memory::of(bytes);
+        let memory = if self.is_encrypted() { Memory::encrypted(bytes) } else { Memory::of(bytes) };
         let default = Config::new("");
-        let link = crate::cluster::stage_bytes(memory.control_bytes) + crate::cluster::LINK_BYTES;
-        let uses = if self.single_connection { 1 } else { 3 };
+        let link = crate::cluster::stage_bytes(memory.control_bytes) + crate::cluster::LINK_BYTES + self.tls_bytes();
         self.memory = memory;
-        self.max_brokers = (memory.control_bytes / 2 / (link * uses)).clamp(1, default.max_brokers);
+        let share = if self.is_encrypted() { memory.control_bytes / 4 * 3 } else { memory.control_bytes / 2 };
+        let room = share.saturating_sub(self.tls_working_bytes());
+        self.max_brokers = (room / (link * self.uses())).clamp(1, default.max_brokers);
         // A producer and a consumer, unless even that is too much.
         let least = if memory.control_bytes < 24 << 10 { 1 } else { 2 };
         self.max_handles = (memory.control_bytes / 20_480).clamp(least, default.max_handles);
@@ -194,6 +195,11 @@ impl Config {
     pub fn warm_state(mut self, state: WarmState) -> Self {
         self.warm_state = Some(Arc::new(state));
         self
+    }
+
+    /// Connections to each broker, at most.
+    pub(crate) fn uses(&self) -> usize {
+        if self.single_connection { 1 } else { 3 }
     }
 
     pub(crate) fn codecs_or_own(&self) -> Arc<dyn Codecs> {

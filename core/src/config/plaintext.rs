@@ -10,4 +10,8 @@ impl Config {
     pub(crate) fn tls_bytes(&self) -> usize {
         0
     }
+
+    pub(crate) fn tls_working_bytes(&self) -> usize {
+        0
+    }
 }

@@ -22,7 +22,7 @@ pub(super) struct Opener {
 }
 
 /// What a connection's TLS is to be, once there is a connection.
-struct Wanted {
+pub(super) struct Wanted {
     tls: Tls,
     clock: Arc<dyn Clock>,
     host: String,
@@ -72,7 +72,7 @@ impl<T: Transport> Opening<T> {
                     let Some(Wanted { tls, clock, host, memory }) = wanted.take() else {
                         return Poll::Ready(Ok(Opened::Plain(stream)));
                     };
-                    let stream = Box::new(TlsStream::new(stream, &tls.session(&clock), &host)?);
+                    let stream = Box::new(TlsStream::new(stream, &tls, &clock, &host)?);
                     *self = Opening::Greeting(Secured { stream, _memory: memory });
                 }
                 Opening::Greeting(secured) => {

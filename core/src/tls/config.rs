@@ -1,6 +1,7 @@
 //! Whom a client trusts, and who it is.
 
 use alloc::{
+    boxed::Box,
     format,
     string::{String, ToString},
     vec::Vec,
@@ -11,12 +12,15 @@ use rustls::{
     ClientConfig, RootCertStore,
     client::Resumption,
     crypto::CryptoProvider,
-    pki_types::{CertificateDer, PrivateKeyDer, pem, pem::PemObject},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem, pem::PemObject},
 };
 
-use super::time::WallClock;
+use super::{
+    engine::{Engine, Rustls},
+    time::WallClock,
+};
 use crate::{
-    Clock, Error,
+    Clock, Error, Phase, TlsFault, TransportError,
     sync::{Arc, LeafLock},
 };
 
@@ -26,10 +30,15 @@ use crate::{
 /// Its `Debug` has no key in it.
 #[derive(Clone)]
 pub struct Tls {
-    now: Arc<LeafLock<Settings>>,
+    now: Arc<LeafLock<Arc<dyn Begin>>>,
 }
 
-#[derive(Clone)]
+trait Begin: Send + Sync {
+    fn begin(&self, clock: &Arc<dyn Clock>, host: &str) -> Result<Box<dyn Engine>, TransportError>;
+
+    fn has_certificate(&self) -> bool;
+}
+
 struct Settings {
     config: Arc<ClientConfig>,
     /// The clock is the transport's, not one that the user chose.
@@ -39,54 +48,59 @@ struct Settings {
 impl Tls {
     /// Begins with this cryptography, such as rustls' `ring::default_provider()`. Versions 1.2 and 1.3 are spoken.
     pub fn builder(provider: impl Into<Arc<CryptoProvider>>) -> TlsBuilder {
-        TlsBuilder {
-            provider: provider.into(),
-            roots: RootCertStore::empty(),
-            client: None,
-            wrong: None,
-        }
+        TlsBuilder { provider: provider.into(), roots: RootCertStore::empty(), client: None, wrong: None }
     }
 
     /// With these settings of rustls as they are, for what the [builder](Tls::builder) does not offer. Their clock is theirs,
     /// and so is what a store of sessions holds, which is not in the memory plan.
     pub fn from_config(config: Arc<ClientConfig>) -> Tls {
-        Tls { now: Arc::new(LeafLock::new(Settings { config, wants_clock: false })) }
+        Tls::of(Settings { config, wants_clock: false })
     }
 
     /// Takes `other`'s settings for connections that begin from now on: a certificate that was renewed, say. Those that
     /// stand go on with theirs.
     pub fn replace(&self, other: &Tls) {
-        let new = other.now.lock().clone();
+        let new = Arc::clone(&other.now.lock());
         let old = core::mem::replace(&mut *self.now.lock(), new);
         // Outside the lock: it may be the last of it.
         drop(old);
     }
 
-    /// The settings for one connection, with the clock by which certificates are judged.
-    pub fn session(&self, clock: &Arc<dyn Clock>) -> Session {
-        let Settings { config, wants_clock } = self.now.lock().clone();
-        if !wants_clock {
-            return Session(config);
+    /// Begins a connection's TLS with whoever is `host`.
+    pub(super) fn begin(&self, clock: &Arc<dyn Clock>, host: &str) -> Result<Box<dyn Engine>, TransportError> {
+        let now = Arc::clone(&self.now.lock());
+        now.begin(clock, host)
+    }
+
+    fn of(settings: Settings) -> Tls {
+        Tls { now: Arc::new(LeafLock::new(Arc::new(settings))) }
+    }
+}
+
+impl Begin for Settings {
+    fn begin(&self, clock: &Arc<dyn Clock>, host: &str) -> Result<Box<dyn Engine>, TransportError> {
+        // A name's final dot says only that it is complete; certificates are without (RFC 6066, 3).
+        let name = host.strip_suffix('.').unwrap_or(host);
+        let Ok(name) = ServerName::try_from(String::from(name)) else {
+            let text = format!("{} ({host:?})", TlsFault::HostName);
+            return Err(TransportError::of_tls(Phase::Tls, TlsFault::HostName, text));
+        };
+        let mut config = Arc::clone(&self.config);
+        if self.wants_clock {
+            Arc::make_mut(&mut config).time_provider = Arc::new(WallClock(Some(Arc::clone(clock))));
         }
-        let mut config = ClientConfig::clone(&config);
-        config.time_provider = Arc::new(WallClock(Some(Arc::clone(clock))));
-        Session(Arc::new(config))
+        Ok(Box::new(Rustls::new(config, name)?))
+    }
+
+    fn has_certificate(&self) -> bool {
+        self.config.client_auth_cert_resolver.has_certs()
     }
 }
 
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let config = Arc::clone(&self.now.lock().config);
-        f.debug_struct("Tls").field("client_certificate", &config.client_auth_cert_resolver.has_certs()).finish_non_exhaustive()
-    }
-}
-
-/// What one connection is encrypted with.
-pub struct Session(Arc<ClientConfig>);
-
-impl Session {
-    pub(super) fn config(&self) -> Arc<ClientConfig> {
-        Arc::clone(&self.0)
+        let now = Arc::clone(&self.now.lock());
+        f.debug_struct("Tls").field("client_certificate", &now.has_certificate()).finish_non_exhaustive()
     }
 }
 
@@ -178,14 +192,17 @@ impl TlsBuilder {
         };
         // Their memory would be in no plan, and brokers' connections live long.
         config.resumption = Resumption::disabled();
-        Ok(Tls { now: Arc::new(LeafLock::new(Settings { config: Arc::new(config), wants_clock: true })) })
+        Ok(Tls::of(Settings { config: Arc::new(config), wants_clock: true }))
     }
 }
 
 impl fmt::Debug for TlsBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let client = self.client.is_some();
-        f.debug_struct("TlsBuilder").field("cas", &self.roots.len()).field("client_certificate", &client).finish_non_exhaustive()
+        f.debug_struct("TlsBuilder")
+            .field("cas", &self.roots.len())
+            .field("client_certificate", &client)
+            .finish_non_exhaustive()
     }
 }
 

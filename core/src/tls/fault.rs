@@ -4,26 +4,18 @@ use alloc::{format, string::String};
 
 use rustls::{AlertDescription, CertificateError, Error, InvalidMessage};
 
+use super::Known;
 use crate::{Phase, TlsFault, TransportError};
 
 /// A certificate may have a thousand names, and an error need not.
 const TEXT_MAX: usize = 512;
 
-/// What is known of a connection when it fails.
-pub(super) struct Known {
-    pub(super) phase: Phase,
-    /// A whole record has come.
-    pub(super) heard: bool,
-    /// The client has a certificate to show.
-    pub(super) has_certificate: bool,
-}
-
-pub(super) fn failed(error: &Error, known: &Known) -> TransportError {
-    let fault = cause(error, known);
-    // A refusal after the client's part is over is one of the handshake all the same.
+pub(super) fn failed(error: &Error, known: Known, has_certificate: bool) -> TransportError {
+    let fault = cause(error, known, has_certificate);
+    // A refusal that comes when the client's part is over is one of the handshake all the same.
     let phase = match error {
         Error::AlertReceived(_) if fault != TlsFault::Protocol => Phase::Tls,
-        _ => known.phase,
+        _ => known.phase(),
     };
     let mut text = format!("{fault} ({error})");
     shorten(&mut text);
@@ -38,10 +30,10 @@ fn shorten(text: &mut String) {
     }
 }
 
-fn cause(error: &Error, known: &Known) -> TlsFault {
+fn cause(error: &Error, known: Known, has_certificate: bool) -> TlsFault {
     match error {
         Error::InvalidCertificate(error) => of_certificate(error),
-        Error::AlertReceived(alert) => of_alert(*alert, known.has_certificate),
+        Error::AlertReceived(alert) => of_alert(*alert, has_certificate),
         Error::FailedToGetCurrentTime => TlsFault::NoClock,
         Error::InvalidMessage(
             InvalidMessage::InvalidContentType
@@ -49,9 +41,9 @@ fn cause(error: &Error, known: &Known) -> TlsFault {
             | InvalidMessage::MessageTooLarge
             | InvalidMessage::InvalidEmptyPayload,
         ) if !known.heard => TlsFault::NotTls,
-        Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge | InvalidMessage::CertificatePayloadTooLarge) => {
-            TlsFault::TooLarge
-        }
+        Error::InvalidMessage(
+            InvalidMessage::HandshakePayloadTooLarge | InvalidMessage::CertificatePayloadTooLarge,
+        ) => TlsFault::TooLarge,
         Error::PeerIncompatible(_) | Error::NoApplicationProtocol => TlsFault::Incompatible,
         Error::NoCertificatesPresented => TlsFault::BadCertificate,
         _ => TlsFault::Protocol,
@@ -62,7 +54,8 @@ fn of_certificate(error: &CertificateError) -> TlsFault {
     match error {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => TlsFault::Expired,
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => TlsFault::NotValidYet,
-        CertificateError::UnknownIssuer => TlsFault::UnknownIssuer,
+        // A CA of the same name has signed it, with another key.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => TlsFault::UnknownIssuer,
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => TlsFault::HostMismatch,
         _ => TlsFault::BadCertificate,
     }
@@ -83,9 +76,7 @@ fn of_alert(alert: AlertDescription, has_certificate: bool) -> TlsFault {
         | AlertDescription::CertificateExpired
         | AlertDescription::CertificateUnknown
         | AlertDescription::UnknownCA => TlsFault::ClientCertificateRefused(code),
-        AlertDescription::BadRecordMac | AlertDescription::DecryptError | AlertDescription::RecordOverflow => {
-            TlsFault::Protocol
-        }
+        AlertDescription::BadRecordMac | AlertDescription::RecordOverflow => TlsFault::Protocol,
         AlertDescription::ProtocolVersion => TlsFault::Incompatible,
         _ => TlsFault::HandshakeAlert(code),
     }

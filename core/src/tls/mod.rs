@@ -25,12 +25,32 @@
 mod config;
 mod engine;
 mod fault;
+mod records;
 mod stream;
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod time;
 
-pub use config::{Session, Tls, TlsBuilder};
+pub use config::{Tls, TlsBuilder};
 pub use rustls;
-pub(crate) use stream::CONNECTION;
 pub use stream::TlsStream;
+pub(crate) use stream::{CONNECTION, WORKING};
+
+use crate::Phase;
+
+/// What is known of a connection when it fails.
+#[derive(Clone, Copy, Default)]
+struct Known {
+    /// The handshake is over.
+    established: bool,
+    /// A whole record has come.
+    heard: bool,
+}
+
+impl Known {
+    fn phase(self) -> Phase {
+        if self.established { Phase::Io } else { Phase::Tls }
+    }
+}

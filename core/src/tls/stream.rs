@@ -1,36 +1,30 @@
 //! A connection's bytes, encrypted.
 
-use alloc::{boxed::Box, format, string::String, vec, vec::Vec};
-use core::{
-    mem,
-    task::{Context, Poll, ready},
-};
-
-use rustls::pki_types::ServerName;
+use alloc::{boxed::Box, format, vec, vec::Vec};
+use core::task::{Context, Poll, ready};
 
 use super::{
-    Session,
-    engine::{Engine, HEADER, RECORD_BODY_MAX, RECORD_OUT_MAX, Step, gather, next_record},
-    fault::{Known, failed},
+    Known, Tls,
+    engine::{Engine, Step},
+    records::{BODY_MAX, HEADER, OUT_MAX, PIECE_MAX, gather, next_record},
 };
-use crate::{ByteStream, Phase, TlsFault, TransportError};
+use crate::{ByteStream, Clock, Phase, TlsFault, TransportError, sync::Arc};
 
 /// Room for the largest record that a peer may send.
-const INCOMING: usize = HEADER + RECORD_BODY_MAX;
+const INCOMING: usize = HEADER + BODY_MAX;
 
 /// Room for the broker's part of the handshake, all its certificates included. Past [`INCOMING`] it is taken only while a
 /// message is not yet whole.
-const HANDSHAKE: usize = INCOMING + (8 << 10);
+pub(super) const HANDSHAKE: usize = INCOMING + (8 << 10);
 
-/// A record's content, while the reader has not taken all of it.
-const PLAIN: usize = 16 << 10;
-
-/// What rustls holds of a connection: its state, its keys, and the broker's certificates, which may be as long as a
-/// handshake. Measured with Kafka's usual chains it has a third of that.
-const STATE: usize = 32 << 10;
+/// What rustls holds of a connection beside these: its state, its keys, and the broker's certificates.
+const STATE: usize = 20 << 10;
 
 /// The most that a connection's TLS holds.
-pub(crate) const CONNECTION: usize = INCOMING + PLAIN + RECORD_OUT_MAX + STATE;
+pub(crate) const CONNECTION: usize = INCOMING + PIECE_MAX + OUT_MAX + STATE;
+
+/// What rustls takes while it makes or reads a record: copies of it, and where small slices are put together.
+pub(crate) const WORKING: usize = 3 * OUT_MAX;
 
 /// Records that one write makes at most, so that others get their turn.
 const RECORDS_A_WRITE: usize = 8;
@@ -42,8 +36,7 @@ const RECORDS_A_WRITE: usize = 8;
 /// certificates included.
 pub struct TlsStream<S> {
     inner: S,
-    engine: Engine,
-    has_certificate: bool,
+    engine: Box<dyn Engine>,
     /// The peer's bytes: `seen` of them rustls knows, though it is not done with them, `used` of them have come.
     incoming: Vec<u8>,
     seen: usize,
@@ -55,11 +48,7 @@ pub struct TlsStream<S> {
     outgoing: Box<[u8]>,
     sent: usize,
     made: usize,
-    /// Where slices that are small are put together for a record.
-    gathered: Vec<u8>,
-    established: bool,
-    /// A whole record has come.
-    heard: bool,
+    known: Known,
     closing: bool,
     peer_closed: bool,
     failed: Option<TransportError>,
@@ -75,36 +64,25 @@ enum Pumped {
 }
 
 impl<S: ByteStream> TlsStream<S> {
-    /// Begins TLS on a stream that is open, with whoever must have a certificate for `host`: a name or a literal address.
-    /// Nothing is sent before it is polled.
+    /// Begins TLS on a stream that is open, with whoever must have a certificate for `host`, a name or a literal address, that
+    /// is valid by this clock. Nothing is sent before it is polled.
     ///
     /// # Errors
     /// With [`TlsFault::HostName`] when no certificate can be for such a name.
-    pub fn new(inner: S, session: &Session, host: &str) -> Result<Self, TransportError> {
-        // A name's final dot says only that it is complete; certificates are without (RFC 6066, 3).
-        let name = host.strip_suffix('.').unwrap_or(host);
-        let Ok(name) = ServerName::try_from(String::from(name)) else {
-            let text = format!("{} ({host:?})", TlsFault::HostName);
-            return Err(TransportError::of_tls(Phase::Tls, TlsFault::HostName, text));
-        };
-        let has_certificate = session.config().client_auth_cert_resolver.has_certs();
-        let known = Known { phase: Phase::Tls, heard: false, has_certificate };
-        let engine = Engine::new(session.config(), name).map_err(|error| failed(&error, &known))?;
+    pub fn new(inner: S, tls: &Tls, clock: &Arc<dyn Clock>, host: &str) -> Result<Self, TransportError> {
+        let engine = tls.begin(clock, host)?;
         Ok(TlsStream {
             inner,
             engine,
-            has_certificate,
             incoming: vec![0; INCOMING],
             seen: 0,
             used: 0,
             plain: Vec::new(),
             taken: 0,
-            outgoing: vec![0; RECORD_OUT_MAX].into_boxed_slice(),
+            outgoing: vec![0; OUT_MAX].into_boxed_slice(),
             sent: 0,
             made: 0,
-            gathered: Vec::new(),
-            established: false,
-            heard: false,
+            known: Known::default(),
             closing: false,
             peer_closed: false,
             failed: None,
@@ -141,12 +119,7 @@ impl<S: ByteStream> TlsStream<S> {
 
     /// Does what can be done with what has come; with `reading`, up to one record whose content goes into `into` and, where
     /// that is too small, is kept. Pending when there is something to be sent first.
-    fn pump(
-        &mut self,
-        cx: &mut Context<'_>,
-        reading: bool,
-        into: &mut [u8],
-    ) -> Poll<Result<Pumped, TransportError>> {
+    fn pump(&mut self, cx: &mut Context<'_>, reading: bool, into: &mut [u8]) -> Poll<Result<Pumped, TransportError>> {
         if let Some(error) = &self.failed {
             return Poll::Ready(Err(error.clone()));
         }
@@ -169,10 +142,10 @@ impl<S: ByteStream> TlsStream<S> {
                 }
                 Ok(Step::Blocked) => false,
                 Ok(Step::Idle) => true,
-                Err(error) => return Poll::Ready(Err(self.say_why(cx, &error))),
+                Err(error) => return Poll::Ready(Err(self.say_why(cx, error))),
             };
-            if idle && !self.established {
-                self.established = true;
+            if idle && !self.known.established {
+                self.known.established = true;
                 self.incoming.truncate(INCOMING.max(self.used));
                 self.incoming.shrink_to_fit();
             }
@@ -187,11 +160,11 @@ impl<S: ByteStream> TlsStream<S> {
         }
     }
 
-    fn step(&mut self, into: &mut [u8], handed: &mut usize) -> Result<Step, rustls::Error> {
+    fn step(&mut self, into: &mut [u8], handed: &mut usize) -> Result<Step, TransportError> {
         let incoming = self.incoming.get_mut(..self.seen).unwrap_or_default();
         let outgoing = self.outgoing.get_mut(self.made..).unwrap_or_default();
         let plain = &mut self.plain;
-        let (discard, step) = self.engine.step(incoming, outgoing, &mut |payload| {
+        let (discard, step) = self.engine.step(self.known, incoming, outgoing, &mut |payload| {
             let room = into.get_mut(*handed..).unwrap_or_default();
             let (now, later) = payload.split_at(payload.len().min(room.len()));
             if let Some(room) = room.get_mut(..now.len()) {
@@ -199,12 +172,12 @@ impl<S: ByteStream> TlsStream<S> {
             }
             *handed = handed.saturating_add(now.len());
             if !later.is_empty() {
-                plain.reserve_exact(PLAIN.saturating_sub(plain.len()).max(later.len()));
+                plain.reserve_exact(PIECE_MAX.saturating_sub(plain.len()).max(later.len()));
                 plain.extend_from_slice(later);
             }
         });
         if discard > 0 {
-            self.heard = true;
+            self.known.heard = true;
             self.incoming.copy_within(discard..self.used, 0);
             self.seen = self.seen.saturating_sub(discard);
             self.used = self.used.saturating_sub(discard);
@@ -217,20 +190,15 @@ impl<S: ByteStream> TlsStream<S> {
         self.taken >= self.plain.len()
     }
 
-    fn known(&self) -> Known {
-        let phase = if self.established { Phase::Io } else { Phase::Tls };
-        Known { phase, heard: self.heard, has_certificate: self.has_certificate }
-    }
-
     fn fail(&mut self, error: TransportError) -> TransportError {
         self.failed.get_or_insert(error).clone()
     }
 
     /// Tells the peer what is wrong, as far as it takes that, and answers it.
-    fn say_why(&mut self, cx: &mut Context<'_>, error: &rustls::Error) -> TransportError {
-        let failure = self.fail(failed(error, &self.known()));
-        self.seen = 0;
-        while let Ok(Step::Wrote(count)) = self.step(&mut [], &mut 0) {
+    fn say_why(&mut self, cx: &mut Context<'_>, error: TransportError) -> TransportError {
+        let failure = self.fail(error);
+        // Once: where the alert is not there, rustls would only look at the same bytes again.
+        if let Ok(Step::Wrote(count)) = self.step(&mut [], &mut 0) {
             self.made = self.made.saturating_add(count);
         }
         // Whether it is heard or not, the connection is over.
@@ -253,10 +221,10 @@ impl<S: ByteStream> TlsStream<S> {
     /// Reads more of the peer's bytes.
     fn fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
         if self.used >= self.incoming.len() {
-            if self.established || self.incoming.len() >= HANDSHAKE {
+            if self.known.established || self.incoming.len() >= HANDSHAKE {
                 let fault = TlsFault::TooLarge;
                 let text = format!("{fault}: more than {HANDSHAKE} bytes");
-                let error = TransportError::of_tls(self.known().phase, fault, text);
+                let error = TransportError::of_tls(self.known.phase(), fault, text);
                 return Poll::Ready(Err(self.fail(error)));
             }
             self.incoming.resize(HANDSHAKE, 0);
@@ -278,12 +246,12 @@ impl<S: ByteStream> TlsStream<S> {
 
     /// Nothing at all has come.
     fn is_unheard(&self) -> bool {
-        !self.heard && self.used == 0
+        !self.known.heard && self.used == 0
     }
 
     /// The stream is at its end, without TLS's own.
     fn ended(&mut self) -> TransportError {
-        let (phase, fault) = match self.established {
+        let (phase, fault) = match self.known.established {
             _ if self.is_unheard() => (Phase::Tls, TlsFault::NotTls),
             false => (Phase::Tls, TlsFault::Truncated),
             true => (Phase::Io, TlsFault::Truncated),
@@ -292,28 +260,26 @@ impl<S: ByteStream> TlsStream<S> {
     }
 
     /// Makes a record of what stands at `accepted` in these slices; answers how much of it. Pending as [`pump`](Self::pump).
-    fn seal(
-        &mut self,
-        cx: &mut Context<'_>,
-        bufs: &[&[u8]],
-        accepted: usize,
-    ) -> Poll<Result<usize, TransportError>> {
+    fn seal(&mut self, cx: &mut Context<'_>, bufs: &[&[u8]], accepted: usize) -> Poll<Result<usize, TransportError>> {
         if let Pumped::Blocked = ready!(self.pump(cx, false, &mut []))? {
-            return Poll::Ready(Err(TransportError::of_tls(Phase::Io, TlsFault::Protocol, "the handshake is not over")));
+            return Poll::Ready(Err(TransportError::of_tls(
+                Phase::Io,
+                TlsFault::Protocol,
+                "the handshake is not over",
+            )));
         }
-        let mut memory = mem::take(&mut self.gathered);
+        let mut memory = Vec::new();
         let piece = gather(bufs, accepted, self.engine.piece(), &mut memory);
         let incoming = self.incoming.get_mut(..self.seen).unwrap_or_default();
         let outgoing = self.outgoing.get_mut(self.made..).unwrap_or_default();
-        let (count, sealed) = (piece.len(), self.engine.encrypt(incoming, piece, outgoing));
-        self.gathered = memory;
+        let (count, sealed) = (piece.len(), self.engine.encrypt(self.known, incoming, piece, outgoing));
         match sealed {
             Ok(Some(made)) => {
                 self.made = self.made.saturating_add(made);
                 Poll::Ready(Ok(count))
             }
             Ok(None) => Poll::Ready(Ok(0)),
-            Err(error) => Poll::Ready(Err(self.say_why(cx, &error))),
+            Err(error) => Poll::Ready(Err(self.say_why(cx, error))),
         }
     }
 }
@@ -375,9 +341,9 @@ impl<S: ByteStream> ByteStream for TlsStream<S> {
         if !self.closing {
             ready!(self.send(cx))?;
             self.closing = true;
-            if self.established && self.failed.is_none() {
+            if self.known.established && self.failed.is_none() {
                 let incoming = self.incoming.get_mut(..self.seen).unwrap_or_default();
-                if let Ok(Some(made)) = self.engine.say_goodbye(incoming, &mut self.outgoing) {
+                if let Some(made) = self.engine.say_goodbye(incoming, &mut self.outgoing) {
                     self.made = made;
                 }
             }
