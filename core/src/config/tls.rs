@@ -61,8 +61,8 @@ mod tests {
         }
         let mut small = Config::new("a:1").tls(tls());
         small.single_connection = true;
-        let small = small.memory_total(256 << 10);
-        assert!(small.memory_plan().expect("one connection fits").total() <= 256 << 10);
+        let small = small.memory_total(512 << 10);
+        assert!(small.memory_plan().expect("one connection fits").total() <= 512 << 10);
     }
 
     #[test]

@@ -24,7 +24,7 @@ const STATE: usize = 20 << 10;
 pub(crate) const CONNECTION: usize = INCOMING + PIECE_MAX + OUT_MAX + STATE;
 
 /// What rustls takes while it makes or reads a record: copies of it, and where small slices are put together.
-pub(crate) const WORKING: usize = 3 * OUT_MAX;
+pub(crate) const WORKING: usize = 2 * OUT_MAX;
 
 /// Records that one write makes at most, so that others get their turn.
 const RECORDS_A_WRITE: usize = 8;
