@@ -17,6 +17,10 @@ pub struct Certificates {
     pub ca: String,
     /// A CA that signed nobody's.
     pub other_ca: String,
+    /// A certificate for a broker on loopback.
+    pub broker: String,
+    /// Its key.
+    pub broker_key: String,
     /// The client's certificate.
     pub client: String,
     /// The client's key.
@@ -52,26 +56,37 @@ impl Ca {
 
 const ALWAYS: (i32, i32) = (2020, 2100);
 
+const HERE: [&str; 2] = ["localhost", "127.0.0.1"];
+
 impl Certificates {
-    /// Makes all, and writes those of the brokers where the script `cluster` looks for them.
-    pub(crate) fn make(dir: &Path) -> Certificates {
-        let (ca, other_ca) = (Ca::new("klamm test CA"), Ca::new("another CA"));
-        let here = ["localhost", "127.0.0.1"];
-        let brokers = [
-            ("broker", ca.sign(&here, ALWAYS)),
-            ("expired", ca.sign(&here, (2020, 2021))),
-            ("early", ca.sign(&here, (2090, 2100))),
-            ("elsewhere", ca.sign(&["elsewhere.example"], ALWAYS)),
-        ];
-        let write = |name: &str, text: &str| {
-            fs::write(dir.join(format!("{name}.pem")), text).unwrap_or_else(|e| panic!("{}: {e}", dir.display()));
-        };
-        write("ca", &ca.pem);
-        for (name, (certificate, key)) in &brokers {
-            write(name, &format!("{key}{certificate}{}", ca.pem));
-        }
+    /// Makes all.
+    #[expect(clippy::new_without_default, reason = "each is another")]
+    pub fn new() -> Certificates {
+        Certificates::with(&Ca::new("klamm test CA"))
+    }
+
+    fn with(ca: &Ca) -> Certificates {
+        let other_ca = Ca::new("another CA");
+        let (broker, broker_key) = ca.sign(&HERE, ALWAYS);
         let (client, client_key) = ca.sign(&["client"], ALWAYS);
         let (stranger, stranger_key) = other_ca.sign(&["client"], ALWAYS);
-        Certificates { ca: ca.pem, other_ca: other_ca.pem, client, client_key, stranger, stranger_key }
+        let (ca, other_ca) = (ca.pem.clone(), other_ca.pem);
+        Certificates { ca, other_ca, broker, broker_key, client, client_key, stranger, stranger_key }
+    }
+
+    /// Makes all, and writes those of the brokers where the script `cluster` looks for them.
+    pub(crate) fn make(dir: &Path) -> Certificates {
+        let ca = Ca::new("klamm test CA");
+        let certificates = Certificates::with(&ca);
+        let write = |name: &str, (certificate, key): &(String, String)| {
+            let text = format!("{key}{certificate}{}", ca.pem);
+            fs::write(dir.join(format!("{name}.pem")), text).unwrap_or_else(|e| panic!("{}: {e}", dir.display()));
+        };
+        write("ca", &(String::new(), String::new()));
+        write("broker", &(certificates.broker.clone(), certificates.broker_key.clone()));
+        write("expired", &ca.sign(&HERE, (2020, 2021)));
+        write("early", &ca.sign(&HERE, (2090, 2100)));
+        write("elsewhere", &ca.sign(&["elsewhere.example"], ALWAYS));
+        certificates
     }
 }

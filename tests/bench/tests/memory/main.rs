@@ -10,6 +10,7 @@ mod lying;
 mod metadata;
 mod pushing;
 mod reconnect;
+mod secured;
 mod steady;
 
 use klamm_bench::counting::Counting;
