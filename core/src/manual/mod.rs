@@ -1,4 +1,6 @@
 //! Pages that are not about one item.
 
 pub mod how_fast;
+#[cfg(feature = "tls")]
+pub mod secure;
 pub mod where_it_runs;

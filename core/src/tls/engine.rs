@@ -1,5 +1,7 @@
 //! The one file that knows rustls' unbuffered API, which is gone in 0.24.
 
+use alloc::{vec, vec::Vec};
+
 use rustls::{
     ClientConfig, Error,
     client::UnbufferedClientConnection,
@@ -18,8 +20,8 @@ use crate::{TransportError, sync::Arc};
 pub(super) enum Step {
     /// So many bytes are to be sent.
     Wrote(usize),
-    /// There are bytes to be sent, for which there is no room.
-    NoRoom,
+    /// These are to be sent, and there was no room for them: rustls gives them once.
+    Spilled(Vec<u8>),
     /// Something changed; more may.
     Again,
     /// A record's content was handed on.
@@ -88,7 +90,10 @@ impl Rustls {
         let step = match state {
             Ok(ConnectionState::EncodeTlsData(mut data)) => match data.encode(outgoing) {
                 Ok(count) => Ok(Step::Wrote(count)),
-                Err(EncodeError::InsufficientSize(_)) => Ok(Step::NoRoom),
+                Err(EncodeError::InsufficientSize(size)) => {
+                    let mut spilled = vec![0; size.required_size];
+                    data.encode(&mut spilled).map(|_| Step::Spilled(spilled)).map_err(|_| Error::EncryptError)
+                }
                 Err(EncodeError::AlreadyEncoded) => Ok(Step::Again),
             },
             // It will be sent, in its order: that is all that rustls wants to know.

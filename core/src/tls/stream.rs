@@ -1,7 +1,10 @@
 //! A connection's bytes, encrypted.
 
 use alloc::{boxed::Box, format, vec, vec::Vec};
-use core::task::{Context, Poll, ready};
+use core::{
+    mem,
+    task::{Context, Poll, ready},
+};
 
 use super::{
     Known, Tls,
@@ -26,8 +29,15 @@ pub(crate) const CONNECTION: usize = INCOMING + PIECE_MAX + OUT_MAX + STATE;
 /// What rustls takes while it makes or reads a record: copies of it, and where small slices are put together.
 pub(crate) const WORKING: usize = 2 * OUT_MAX;
 
-/// Records that one write makes at most, so that others get their turn.
+/// Records that one write makes at most, and reads of the stream below for one of this: then others get their turn.
 const RECORDS_A_WRITE: usize = 8;
+const FILLS: usize = 32;
+
+/// Goes on when others had their turn.
+fn later<T>(cx: &Context<'_>) -> Poll<T> {
+    cx.waker().wake_by_ref();
+    Poll::Pending
+}
 
 /// TLS over another stream. Records are decrypted only when their content can be handed on, and made only when there is
 /// room for them, so that whoever is slow slows the other side down, in both directions.
@@ -48,6 +58,8 @@ pub struct TlsStream<S> {
     outgoing: Box<[u8]>,
     sent: usize,
     made: usize,
+    /// What comes after these, of a handshake that is larger; there is nothing to read then, whose room this takes.
+    spilled: Vec<u8>,
     known: Known,
     closing: bool,
     peer_closed: bool,
@@ -82,6 +94,7 @@ impl<S: ByteStream> TlsStream<S> {
             outgoing: vec![0; OUT_MAX].into_boxed_slice(),
             sent: 0,
             made: 0,
+            spilled: Vec::new(),
             known: Known::default(),
             closing: false,
             peer_closed: false,
@@ -95,7 +108,7 @@ impl<S: ByteStream> TlsStream<S> {
     /// # Errors
     /// With phase [`Phase::Tls`] and the cause.
     pub fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
-        loop {
+        for _ in 0..FILLS {
             match ready!(self.pump(cx, true, &mut []))? {
                 Pumped::Idle => {
                     // What is left is sent with what comes next, if the peer does not take it now.
@@ -115,6 +128,7 @@ impl<S: ByteStream> TlsStream<S> {
                 }
             }
         }
+        later(cx)
     }
 
     /// Does what can be done with what has come; with `reading`, up to one record whose content goes into `into` and, where
@@ -125,13 +139,16 @@ impl<S: ByteStream> TlsStream<S> {
         }
         let mut handed = 0;
         loop {
+            if !self.spilled.is_empty() {
+                ready!(self.send(cx))?;
+            }
             let idle = match self.step(into, &mut handed) {
                 Ok(Step::Wrote(count)) => {
                     self.made = self.made.saturating_add(count);
                     continue;
                 }
-                Ok(Step::NoRoom) => {
-                    ready!(self.send(cx))?;
+                Ok(Step::Spilled(bytes)) => {
+                    self.spilled = bytes;
                     continue;
                 }
                 Ok(Step::Again) => continue,
@@ -161,6 +178,10 @@ impl<S: ByteStream> TlsStream<S> {
     }
 
     fn step(&mut self, into: &mut [u8], handed: &mut usize) -> Result<Step, TransportError> {
+        if self.is_drained() {
+            self.plain.clear();
+            self.taken = 0;
+        }
         let incoming = self.incoming.get_mut(..self.seen).unwrap_or_default();
         let outgoing = self.outgoing.get_mut(self.made..).unwrap_or_default();
         let plain = &mut self.plain;
@@ -210,12 +231,18 @@ impl<S: ByteStream> TlsStream<S> {
 
     /// Writes out what was made.
     fn send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
-        while let Some(rest) = self.outgoing.get(self.sent..self.made).filter(|rest| !rest.is_empty()) {
-            let count = ready!(self.inner.poll_write(cx, &[rest]))?;
-            self.sent = self.sent.saturating_add(count);
+        loop {
+            while let Some(rest) = self.outgoing.get(self.sent..self.made).filter(|rest| !rest.is_empty()) {
+                let count = ready!(self.inner.poll_write(cx, &[rest]))?;
+                self.sent = self.sent.saturating_add(count);
+            }
+            let next = mem::take(&mut self.spilled);
+            (self.sent, self.made) = (0, next.len());
+            match self.outgoing.get_mut(..next.len()) {
+                Some(to) if !next.is_empty() => to.copy_from_slice(&next),
+                _ => return Poll::Ready(Ok(())),
+            }
         }
-        (self.sent, self.made) = (0, 0);
-        Poll::Ready(Ok(()))
     }
 
     /// Reads more of the peer's bytes.
@@ -259,7 +286,8 @@ impl<S: ByteStream> TlsStream<S> {
         self.fail(TransportError::of_tls(phase, fault, format!("{fault}")))
     }
 
-    /// Makes a record of what stands at `accepted` in these slices; answers how much of it. Pending as [`pump`](Self::pump).
+    /// Makes a record of what stands at `accepted` in these slices; answers how much of it, which is nothing where something
+    /// must be sent or read first. Pending as [`pump`](Self::pump).
     fn seal(&mut self, cx: &mut Context<'_>, bufs: &[&[u8]], accepted: usize) -> Poll<Result<usize, TransportError>> {
         if let Pumped::Blocked = ready!(self.pump(cx, false, &mut []))? {
             return Poll::Ready(Err(TransportError::of_tls(
@@ -286,7 +314,7 @@ impl<S: ByteStream> TlsStream<S> {
 
 impl<S: ByteStream> ByteStream for TlsStream<S> {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, TransportError>> {
-        loop {
+        for _ in 0..FILLS {
             if !self.is_drained() {
                 let rest = self.plain.get(self.taken..).unwrap_or_default();
                 let count = rest.len().min(buf.len());
@@ -296,8 +324,6 @@ impl<S: ByteStream> ByteStream for TlsStream<S> {
                 self.taken = self.taken.saturating_add(count);
                 return Poll::Ready(Ok(count));
             }
-            self.plain.clear();
-            self.taken = 0;
             match ready!(self.pump(cx, true, buf))? {
                 Pumped::Read(0) => {}
                 Pumped::Read(count) => return Poll::Ready(Ok(count)),
@@ -309,6 +335,7 @@ impl<S: ByteStream> ByteStream for TlsStream<S> {
                 }
             }
         }
+        later(cx)
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, bufs: &[&[u8]]) -> Poll<Result<usize, TransportError>> {
@@ -316,12 +343,12 @@ impl<S: ByteStream> ByteStream for TlsStream<S> {
         let mut accepted = 0;
         for _ in 0..RECORDS_A_WRITE {
             // Nothing is made while something is not sent, so that there is always room for a whole record.
-            let room = match self.send(cx) {
-                Poll::Ready(Ok(())) if accepted < all => self.seal(cx, bufs, accepted),
+            let sealed = match self.send(cx) {
+                Poll::Ready(Ok(())) if accepted == all => break,
+                Poll::Ready(Ok(())) => self.seal(cx, bufs, accepted),
                 other => other.map_ok(|()| 0),
             };
-            match room {
-                Poll::Ready(Ok(0)) => break,
+            match sealed {
                 Poll::Ready(Ok(count)) => accepted = accepted.saturating_add(count),
                 // What was taken before counts; the next write is told.
                 _ if accepted > 0 => break,
@@ -329,7 +356,7 @@ impl<S: ByteStream> ByteStream for TlsStream<S> {
                 Poll::Pending => return Poll::Pending,
             }
         }
-        Poll::Ready(Ok(accepted))
+        if accepted == 0 && all > 0 { later(cx) } else { Poll::Ready(Ok(accepted)) }
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {

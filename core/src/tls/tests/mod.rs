@@ -176,6 +176,27 @@ fn keys_are_changed_under_way() {
     }
 }
 
+/// Records without anything for the reader are no end, and whoever sends them for ever does not keep the others waiting.
+#[test]
+fn records_with_nothing_in_them_are_passed_over_in_turns() {
+    let mut setup = Setup::new();
+    setup.tickets = 200;
+    let mut peer = setup.peer();
+    let mut client = setup.client(&peer);
+    peer.shake(&mut client).expect("a handshake");
+    peer.wire.0.borrow_mut().most = 100;
+    peer.say(b"at last");
+    peer.turn();
+    let mut turns = 0;
+    let mut buf = [0; 100];
+    let count = peer.until(|cx| {
+        turns += 1;
+        client.poll_read(cx, &mut buf)
+    });
+    assert_eq!(count.map(|count| &buf[..count]), Ok(&b"at last"[..]));
+    assert!(turns > 5, "{turns} turns for 200 tickets, a hundred bytes at a time");
+}
+
 /// However much comes before the handshake is over, the client holds a fixed part of it, and then says what is wrong.
 #[test]
 fn a_flood_before_the_handshake_is_over_is_bounded() {
@@ -199,6 +220,25 @@ fn a_flood_before_the_handshake_is_over_is_bounded() {
         assert_eq!((error.phase, error.tls, error.retriable), (Phase::Tls, Some(TlsFault::TooLarge), false), "{error}");
         let taken = flood.len() - peer.wire.0.borrow().down.len();
         assert!(taken <= HANDSHAKE, "{taken}");
+    }
+}
+
+/// A client's certificate may be longer than a record, too, and go in pieces.
+#[test]
+fn a_clients_long_certificate_is_sent() {
+    for version in BOTH {
+        let ours = peer::Ca::new();
+        let clients = Some(ours.pem.clone());
+        let setup = Setup { versions: core::slice::from_ref(version), clients, ..Setup::new() };
+        let names = (0..400).map(|n| alloc::format!("client-{n}.a-rather-long-name-of-a-domain.example"));
+        let (certificate, key) = ours.sign_many(names.collect(), peer::ALWAYS);
+        let mut peer = setup.peer();
+        (peer.wire.0.borrow_mut().most, peer.wire.0.borrow_mut().up_room) = (500, 2_000);
+        let with = peer::builder().ca_pem(&setup.ca.pem).client_auth_pem(certificate, key);
+        let mut client = peer::begin(&peer, with, peer::HOST);
+        peer.shake(&mut client).expect("a handshake");
+        peer.write(&mut client, b"hello", 5);
+        assert_eq!((&peer.heard[..], peer.error), (&b"hello"[..], None));
     }
 }
 
