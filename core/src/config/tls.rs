@@ -9,8 +9,8 @@ use crate::{
 impl Config {
     /// Encrypts every connection: see [`tls`](crate::tls). Needs the feature `tls`.
     ///
-    /// Each connection holds up to 72 KiB more then, of the Control class. Where the memory is still the default, that class
-    /// becomes so much larger that all connections have it that `max_brokers` and `single_connection` allow now, 7 MiB by
+    /// Each connection holds up to 84 KiB more then, of the Control class. Where the memory is still the default, that class
+    /// becomes so much larger that all connections have it that `max_brokers` and `single_connection` allow now, 8 MiB by
     /// default; otherwise call [`memory_total`](Config::memory_total) after this.
     #[must_use]
     pub fn tls(mut self, tls: Tls) -> Self {

@@ -45,7 +45,7 @@
 //!
 //! # What it costs
 //!
-//! A connection holds up to 72 KiB more: a record each way, one that is being read, and rustls' own. The memory plan has it, for
-//! every connection that `max_brokers` allows, so that [`Config::tls`](crate::Config::tls) adds 7 MiB to the default budget; with
+//! A connection holds up to 84 KiB more: a record each way, one that is being read, and rustls' own. The memory plan has it, for
+//! every connection that `max_brokers` allows, so that [`Config::tls`](crate::Config::tls) adds 8 MiB to the default budget; with
 //! [`single_connection`](crate::Config::single_connection), or fewer brokers, it is less. The least total is 512 KiB, with one
 //! connection. Sessions are not resumed: what is kept for that would be in no plan, and connections to brokers live long.

@@ -41,6 +41,10 @@ pub(super) fn gather<'a>(bufs: &[&'a [u8]], skip: usize, most: usize, copy: &'a 
         if copy.is_empty() && (rest.len() >= most / 2 || is_last) {
             return rest.get(..most.min(rest.len())).unwrap_or_default();
         }
+        if copy.is_empty() {
+            let all = bufs.iter().skip(at.saturating_add(1)).fold(rest.len(), |sum, b| sum.saturating_add(b.len()));
+            copy.reserve_exact(most.min(all));
+        }
         let count = rest.len().min(most.saturating_sub(copy.len()));
         copy.extend_from_slice(rest.get(..count).unwrap_or_default());
         if copy.len() == most {

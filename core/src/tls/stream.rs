@@ -20,8 +20,8 @@ const INCOMING: usize = HEADER + BODY_MAX;
 /// message is not yet whole.
 pub(super) const HANDSHAKE: usize = INCOMING + (8 << 10);
 
-/// What rustls holds of a connection beside these: its state, its keys, and the broker's certificates.
-const STATE: usize = 20 << 10;
+/// What rustls holds of a connection beside these: its state, its keys, and the broker's certificates, for as long as it stands.
+const STATE: usize = HANDSHAKE + (6 << 10);
 
 /// The most that a connection's TLS holds.
 pub(crate) const CONNECTION: usize = INCOMING + PIECE_MAX + OUT_MAX + STATE;

@@ -27,11 +27,7 @@ pub struct Secured {
 /// Puts TLS in front of every broker, until the process ends.
 pub fn secure(brokers: &Brokers) -> Secured {
     let certificates = Certificates::new();
-    let chain = CertificateDer::pem_slice_iter(certificates.broker.as_bytes()).collect::<Result<_, _>>().expect("PEM");
-    let key = PrivateKeyDer::from_pem_slice(certificates.broker_key.as_bytes()).expect("a key");
-    let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
-    let builder = builder.with_safe_default_protocol_versions().expect("versions").with_no_client_auth();
-    let config = Arc::new(builder.with_single_cert(chain, key).expect("a certificate"));
+    let config = server(&certificates);
     let nodes: Vec<i32> = brokers.cluster().nodes().collect();
     let mut addresses = Vec::new();
     for (node, behind) in nodes.into_iter().zip(brokers.bootstrap().split(',')) {
@@ -46,6 +42,15 @@ pub fn secure(brokers: &Brokers) -> Secured {
         });
     }
     Secured { bootstrap: addresses.join(","), ca: certificates.ca }
+}
+
+/// What a broker's side of TLS is set to.
+pub fn server(certificates: &Certificates) -> Arc<ServerConfig> {
+    let chain = CertificateDer::pem_slice_iter(certificates.broker.as_bytes()).collect::<Result<_, _>>().expect("PEM");
+    let key = PrivateKeyDer::from_pem_slice(certificates.broker_key.as_bytes()).expect("a key");
+    let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions().expect("versions").with_no_client_auth();
+    Arc::new(builder.with_single_cert(chain, key).expect("a certificate"))
 }
 
 async fn accept(listener: std::net::TcpListener, behind: String, config: Arc<ServerConfig>) {

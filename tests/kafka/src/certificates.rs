@@ -62,12 +62,17 @@ impl Certificates {
     /// Makes all.
     #[expect(clippy::new_without_default, reason = "each is another")]
     pub fn new() -> Certificates {
-        Certificates::with(&Ca::new("klamm test CA"))
+        Certificates::with(&Ca::new("klamm test CA"), &HERE)
     }
 
-    fn with(ca: &Ca) -> Certificates {
+    /// With a broker's certificate for these names.
+    pub fn naming(names: &[&str]) -> Certificates {
+        Certificates::with(&Ca::new("klamm test CA"), names)
+    }
+
+    fn with(ca: &Ca, names: &[&str]) -> Certificates {
         let other_ca = Ca::new("another CA");
-        let (broker, broker_key) = ca.sign(&HERE, ALWAYS);
+        let (broker, broker_key) = ca.sign(names, ALWAYS);
         let (client, client_key) = ca.sign(&["client"], ALWAYS);
         let (stranger, stranger_key) = other_ca.sign(&["client"], ALWAYS);
         let (ca, other_ca) = (ca.pem.clone(), other_ca.pem);
@@ -77,7 +82,7 @@ impl Certificates {
     /// Makes all, and writes those of the brokers where the script `cluster` looks for them.
     pub(crate) fn make(dir: &Path) -> Certificates {
         let ca = Ca::new("klamm test CA");
-        let certificates = Certificates::with(&ca);
+        let certificates = Certificates::with(&ca, &HERE);
         let write = |name: &str, (certificate, key): &(String, String)| {
             let text = format!("{key}{certificate}{}", ca.pem);
             fs::write(dir.join(format!("{name}.pem")), text).unwrap_or_else(|e| panic!("{}: {e}", dir.display()));

@@ -11,6 +11,7 @@ mod metadata;
 mod pushing;
 mod reconnect;
 mod secured;
+mod shaking;
 mod steady;
 
 use klamm_bench::counting::Counting;
