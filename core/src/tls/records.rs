@@ -37,13 +37,12 @@ pub(super) fn gather<'a>(bufs: &[&'a [u8]], skip: usize, most: usize, copy: &'a 
             continue;
         };
         skip = 0;
-        let is_last = bufs.get(at + 1..).is_none_or(|later| later.iter().all(|b| b.is_empty()));
-        if copy.is_empty() && (rest.len() >= most / 2 || is_last) {
+        let behind = bufs.iter().skip(at.saturating_add(1)).fold(0_usize, |sum, b| sum.saturating_add(b.len()));
+        if copy.is_empty() && (rest.len() >= most / 2 || behind == 0) {
             return rest.get(..most.min(rest.len())).unwrap_or_default();
         }
         if copy.is_empty() {
-            let all = bufs.iter().skip(at.saturating_add(1)).fold(rest.len(), |sum, b| sum.saturating_add(b.len()));
-            copy.reserve_exact(most.min(all));
+            copy.reserve_exact(most.min(rest.len().saturating_add(behind)));
         }
         let count = rest.len().min(most.saturating_sub(copy.len()));
         copy.extend_from_slice(rest.get(..count).unwrap_or_default());

@@ -62,7 +62,7 @@ mod tests {
             crate::tls::builder().client_auth_files(nowhere, nowhere).build(),
         ];
         for built in all {
-            let Err(Error::Config { knob: "tls", why }) = built.map(drop) else { panic!("there is no such file") };
+            let Err(Error::Config { knob: "tls", why, .. }) = built.map(drop) else { panic!("there is no such file") };
             assert!(why.starts_with(nowhere), "{why}");
         }
     }
