@@ -66,3 +66,17 @@ impl fmt::Debug for Cause<'_> {
         fmt::Display::fmt(self, f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Phase, TlsFault};
+    use alloc::string::ToString;
+
+    #[test]
+    fn a_certificates_names_are_in_no_log() {
+        let error = TransportError::of_tls(Phase::Tls, TlsFault::HostMismatch, "valid for secret.example");
+        let said = Cause::from(&error).to_string();
+        assert_eq!(said, "TLS handshake failed: the broker's certificate is for another host");
+    }
+}
