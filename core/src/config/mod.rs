@@ -156,10 +156,12 @@ impl Config {
         let share = if self.is_encrypted() { memory.control_bytes / 4 * 3 } else { memory.control_bytes / 2 };
         let room = share.saturating_sub(self.tls_working_bytes());
         self.max_brokers = (room / (link * self.uses())).clamp(1, default.max_brokers);
+        let tls = self.max_brokers * self.uses() * self.tls_bytes() + self.tls_working_bytes();
+        let rest = memory.control_bytes.saturating_sub(tls);
         // A producer and a consumer, unless even that is too much.
-        let least = if memory.control_bytes < 24 << 10 { 1 } else { 2 };
-        self.max_handles = (memory.control_bytes / 20_480).clamp(least, default.max_handles);
-        self.max_topics = (memory.control_bytes / 20_480).clamp(1, default.max_topics);
+        let least = if rest < 24 << 10 { 1 } else { 2 };
+        self.max_handles = (rest / 20_480).clamp(least, default.max_handles);
+        self.max_topics = (rest / 20_480).clamp(1, default.max_topics);
         self.max_waiters = (memory.tickets_bytes / 64).clamp(1, default.max_waiters);
         // Partitions get what the others leave.
         self.max_partitions = 0;

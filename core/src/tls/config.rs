@@ -79,9 +79,7 @@ impl Tls {
 
 impl Begin for Settings {
     fn begin(&self, clock: &Arc<dyn Clock>, host: &str) -> Result<Box<dyn Engine>, TransportError> {
-        // A name's final dot says only that it is complete; certificates are without (RFC 6066, 3).
-        let name = host.strip_suffix('.').unwrap_or(host);
-        let Ok(name) = ServerName::try_from(String::from(name)) else {
+        let Ok(name) = ServerName::try_from(String::from(host)) else {
             let text = format!("{} ({host:?})", TlsFault::HostName);
             return Err(TransportError::of_tls(Phase::Tls, TlsFault::HostName, text));
         };
