@@ -44,7 +44,7 @@ pub struct Config {
     pub client_id: String,
     /// How long a request may go unanswered, in milliseconds. After that its connection is closed.
     pub request_timeout_ms: u32,
-    /// How long name look-up, TCP and ApiVersions together may take, in milliseconds. `connect` waits no longer.
+    /// How long name look-up, TCP, TLS and ApiVersions together may take, in milliseconds. `connect` waits no longer.
     pub connect_timeout_ms: u32,
     /// How old metadata may become before it is asked for again, in milliseconds.
     pub metadata_max_age_ms: u32,
@@ -137,7 +137,7 @@ impl Config {
         self
     }
 
-    /// How long name look-up, TCP and ApiVersions together may take.
+    /// How long name look-up, TCP, TLS and ApiVersions together may take.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout_ms = millis(timeout);

@@ -80,7 +80,10 @@ impl Certificates {
     }
 
     /// Makes all, and writes those of the brokers where the script `cluster` looks for them.
-    pub(crate) fn make(dir: &Path) -> Certificates {
+    ///
+    /// # Panics
+    /// When they cannot be written.
+    pub fn make(dir: &Path) -> Certificates {
         let ca = Ca::new("klamm test CA");
         let certificates = Certificates::with(&ca, &HERE);
         let write = |name: &str, (certificate, key): &(String, String)| {
