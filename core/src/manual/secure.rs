@@ -49,3 +49,11 @@
 //! every connection that `max_brokers` allows, so that [`Config::tls`](crate::Config::tls) adds 8 MiB to the default budget; with
 //! [`single_connection`](crate::Config::single_connection), or fewer brokers, it is less. The least total is 512 KiB, with one
 //! connection. Sessions are not resumed: what is kept for that would be in no plan, and connections to brokers live long.
+//!
+//! `klamm-bench --tls-ca FILE` beside the same without, in turn, on one real broker (Kafka 4.3.1, TLS 1.3, `ring`; two shared cores that
+//! were busy), CPU of the client's process in µs a record of 100 bytes:
+//!
+//! | | plaintext | TLS |
+//! |---|--:|--:|
+//! | produced, batches of 1 MB | 0.13 | 0.15 to 0.17 |
+//! | consumed | 0.04 to 0.06 | 0.11 to 0.12 |

@@ -150,7 +150,7 @@ async fn a_broker_that_is_not_who_it_should_be_is_left() {
 
 /// TLS to a port without it, and plaintext to one with it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_wrong_port_is_told_as_that() {
+async fn a_port_with_the_other_protocol_is_told_as_that() {
     let error = refused(config(cluster().bootstrap(), trusting())).await;
     assert_eq!(error.tls, Some(TlsFault::NotTls), "{error:?}");
     match failure(Config::new(&*at().bootstrap)).await {
