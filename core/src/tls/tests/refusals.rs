@@ -1,6 +1,7 @@
 //! Everything that a handshake can fail of, each with its cause.
 
 use alloc::{string::String, vec, vec::Vec};
+use core::task::{Context, Poll, Waker};
 
 use super::{
     super::{TlsBuilder, TlsStream},
@@ -129,9 +130,7 @@ fn a_handshake_that_is_cut_off_may_be_tried_again() {
     let setup = Setup::new();
     let mut peer = setup.peer();
     let mut client = setup.client(&peer);
-    peer.until(|cx| {
-        client.poll_handshake(cx).is_pending().then_some(()).map_or(core::task::Poll::Pending, core::task::Poll::Ready)
-    });
+    assert!(client.poll_handshake(&mut Context::from_waker(Waker::noop())).is_pending());
     peer.turn();
     peer.wire.0.borrow_mut().down.truncate(500);
     peer.wire.0.borrow_mut().ended = true;
@@ -163,6 +162,69 @@ fn what_is_damaged_is_not_handed_on() {
     assert!(read.is_empty());
     let again = peer.until(|cx| client.poll_write(cx, &[b"more"])).expect_err("it is over");
     assert_eq!(again, error);
+}
+
+/// One thing is wrong somewhere in what a broker sends, before or after the handshake: the connection fails, or the damage did
+/// not matter; it neither panics nor does anything come out that was not said.
+#[test]
+fn damage_anywhere_is_an_error_at_most() {
+    let mut seed = 1_u64;
+    let mut random = |below: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) as usize % below.max(1)
+    };
+    let mut setups = BOTH.iter().map(|version| Setup { versions: core::slice::from_ref(version), ..Setup::new() });
+    let setups = [setups.next().expect("1.3"), setups.next().expect("1.2")];
+    let (mut failed, mut whole) = (0, 0);
+    for round in 0..600 {
+        let setup = &setups[round % 2];
+        let mut peer = setup.peer();
+        let mut client = setup.client(&peer);
+        let (hit_at, said) = (random(4), [9; 3_000]);
+        let (mut read, mut buf, mut shaken) = (Vec::new(), [0; 700], false);
+        let end = loop_of(40, |turn, cx| {
+            if turn == hit_at {
+                damage(&mut peer, random(4), &mut random);
+            }
+            peer.wire.0.borrow_mut().ended |= turn == 30;
+            if !shaken {
+                if client.poll_handshake(cx)?.is_ready() {
+                    shaken = true;
+                    peer.say(&said);
+                }
+            } else if let Poll::Ready(count) = client.poll_read(cx, &mut buf)? {
+                read.extend_from_slice(&buf[..count]);
+            }
+            peer.turn();
+            Ok(())
+        });
+        assert!(said.starts_with(&read), "round {round}: {} bytes that nobody said", read.len());
+        failed += usize::from(end.is_err());
+        whole += usize::from(read.len() == said.len());
+    }
+    assert!(failed > 300 && whole > 10, "{failed} failed, {whole} did not mind");
+}
+
+fn loop_of(
+    turns: usize,
+    mut turn: impl FnMut(usize, &mut Context<'_>) -> Result<(), TransportError>,
+) -> Result<(), TransportError> {
+    (0..turns).try_for_each(|at| turn(at, &mut Context::from_waker(Waker::noop())))
+}
+
+/// Changes a byte of what is on the way, takes some out, puts some in, or says something twice.
+fn damage(peer: &mut Peer, kind: usize, random: &mut impl FnMut(usize) -> usize) {
+    let down = &mut peer.wire.0.borrow_mut().down;
+    if down.is_empty() {
+        return;
+    }
+    let at = random(down.len());
+    match kind {
+        0 => down[at] ^= 1 << random(8),
+        1 => drop(down.drain(at..(at + 1 + random(40)).min(down.len()))),
+        2 => (0..=random(40)).for_each(|n| down.insert(at, (n * 37) as u8)),
+        _ => down.extend(down.clone().range(at..)),
+    }
 }
 
 /// Nothing that a certificate says makes an error long.
