@@ -6,7 +6,7 @@
 //! | [`Error::Wire`] | bytes that do not decode, or a value that a broker's version cannot carry | as above; a newer broker for the latter |
 //! | [`Error::Broker`] | the broker refused, and said why | see the code; [`Error::is_retriable`] |
 //! | `Error::Authentication` | broker and client did not come to terms over SASL (feature `sasl`) | the user, the password, the mechanism, the port |
-//! | [`Error::Transport`] | the network failed, with every address tried | check the network; it is tried again as long as time lasts |
+//! | [`Error::Transport`] | the network or TLS failed, with every address tried | check the network, or what [`TransportError::tls`] says; it is tried again as long as time lasts and trying may help |
 //! | [`Error::Config`] | a setting is wrong, alone or beside another | change the knob that it names |
 //! | [`Error::Budget`] | a memory class is full, or one thing is larger than it can ever hold | raise the knob that it names, or wait |
 //! | [`Error::TooLarge`] | a record or a fetched batch passes a limit | raise the knob, split the record, or seek past the batch |

@@ -57,6 +57,8 @@ mod rng;
 pub mod sasl;
 pub mod sync;
 mod time;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod waits;
 pub mod wire;
 
@@ -79,7 +81,7 @@ pub use code::ErrorCode;
 pub use compress::Codec;
 pub use config::{Acks, Config, ConsumerConfig, ProducerConfig, ResetPolicy, StartAt, UnknownTopic};
 pub use consumer::{OwnedHeader, OwnedRecord, Records, RecordsIter};
-pub use driver::{ByteStream, Driver, EmbeddedIo, Endpoint, Phase, Transport, TransportError};
+pub use driver::{ByteStream, Driver, EmbeddedIo, Endpoint, Phase, TlsFault, Transport, TransportError};
 pub use error::{Error, Fate, PeerFault};
 pub use event::{Event, Level, Observe};
 pub use kick::Drive;

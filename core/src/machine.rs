@@ -16,7 +16,7 @@ use crate::{
     Endpoint, Error, Instant, TransportError,
     admin::{AdminCalls, Asked},
     api::{Command, Shared},
-    budget::{Class, FetchBuf, Promise},
+    budget::{Class, FetchBuf, Lease, Promise},
     chores::Chores,
     cluster::{self, Cluster, is_greeting, other_protocol},
     consumer::{FetchRoom, Fetches, Fetching, OffsetsAsked},
@@ -52,11 +52,12 @@ pub(crate) struct Frame<'a> {
 }
 
 /// What the driver must do next.
-#[derive(Debug)]
 pub(crate) enum Output {
+    /// With room for what encrypts it.
     Connect {
         link: LinkId,
         to: Endpoint,
+        tls: Lease,
     },
     Close {
         link: LinkId,
@@ -130,7 +131,7 @@ impl Machine {
         loop {
             if let Some(output) = self.cluster.next_output() {
                 return match output {
-                    cluster::Output::Connect { link, to } => Output::Connect { link, to },
+                    cluster::Output::Connect { link, to, tls } => Output::Connect { link, to, tls },
                     cluster::Output::Close { link } => Output::Close { link },
                     cluster::Output::Work { job } => Output::Work { job },
                 };
@@ -292,7 +293,7 @@ impl Machine {
         if self.cluster.is_known() {
             self.shared.set_contact(Ok(()));
         } else if self.cluster.has_failures() {
-            self.shared.set_contact(Err(self.cluster.unreachable()));
+            self.shared.set_contact(Err((self.cluster.unreachable(), self.cluster.is_hopeless())));
         }
     }
 

@@ -67,7 +67,7 @@ old_code_jvm() {
 role_properties() { # of broker $1, which listens on port $2: how the brokers of a cluster find each other
   local voters='' i
   if ! has_kraft; then
-    printf '%s\n' "broker.id=$1" "listeners=PLAINTEXT://127.0.0.1:$2$(sasl_listener "$2")" "zookeeper.connect=127.0.0.1:$(zookeeper_port)" \
+    printf '%s\n' "broker.id=$1" "listeners=PLAINTEXT://127.0.0.1:$2$(sasl_listener "$2")$(tls_listeners "$2")" "zookeeper.connect=127.0.0.1:$(zookeeper_port)" \
       zookeeper.session.timeout.ms=6000
     return
   fi
@@ -77,7 +77,7 @@ process.roles=broker,controller
 node.id=$1
 controller.quorum.voters=${voters:1}
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://127.0.0.1:$2$(sasl_listener "$2"),CONTROLLER://127.0.0.1:$(($2 + 9))
+listeners=PLAINTEXT://127.0.0.1:$2$(sasl_listener "$2")$(tls_listeners "$2"),CONTROLLER://127.0.0.1:$(($2 + 9))
 broker.heartbeat.interval.ms=1000
 broker.session.timeout.ms=6000
 share.coordinator.state.topic.replication.factor=$brokers

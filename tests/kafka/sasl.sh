@@ -5,12 +5,16 @@ sasl_user=alice sasl_password=alice-secret
 sasl_listener() { [ $sasl = 0 ] || echo ",SASL://127.0.0.1:$(($1 + 2))"; } # of the broker at port $1
 
 sasl_properties() {
+  echo sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
+  sasl_modules sasl
+}
+
+sasl_modules() { # of the listener $1
   local module=org.apache.kafka.common.security
   cat <<E
-sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
-listener.name.sasl.plain.sasl.jaas.config=$module.plain.PlainLoginModule required user_$sasl_user="$sasl_password";
-listener.name.sasl.scram-sha-256.sasl.jaas.config=$module.scram.ScramLoginModule required;
-listener.name.sasl.scram-sha-512.sasl.jaas.config=$module.scram.ScramLoginModule required;
+listener.name.$1.plain.sasl.jaas.config=$module.plain.PlainLoginModule required user_$sasl_user="$sasl_password";
+listener.name.$1.scram-sha-256.sasl.jaas.config=$module.scram.ScramLoginModule required;
+listener.name.$1.scram-sha-512.sasl.jaas.config=$module.scram.ScramLoginModule required;
 E
 }
 

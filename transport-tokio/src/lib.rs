@@ -24,6 +24,8 @@
 //! The driver runs as a task of the runtime that [`connect`] is called in. A handle that finds it idle drives it in its
 //! own thread, which halves what a lone record costs; handles may be used in any thread, also outside the runtime.
 //!
+//! Encrypted connections: the feature `ring` (or `tls`, for other cryptography), and `klamm::manual::secure` with it.
+//!
 //! Programs without async: see [`blocking`]. Streams and sinks: the feature `futures`.
 #![forbid(unsafe_code)]
 
@@ -32,6 +34,8 @@ mod codecs;
 mod connect;
 mod dial;
 mod stream;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod transport;
 
 pub use codecs::FastCodecs;

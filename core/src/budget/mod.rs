@@ -102,6 +102,18 @@ impl Memory {
         }
     }
 
+    /// Shares `total` bytes out where connections are encrypted, which takes more of Control: a quarter each to produce and to
+    /// fetch, an eighth to inflate, and what is left, three eighths, to the rest.
+    pub const fn encrypted(total: usize) -> Self {
+        Memory {
+            control_bytes: total / 8 * 3 - total / 64,
+            produce_bytes: total / 4,
+            fetch_bytes: total / 4,
+            inflate_bytes: total / 8,
+            tickets_bytes: total / 64,
+        }
+    }
+
     /// All classes together, in bytes.
     pub const fn total(&self) -> usize {
         self.control_bytes + self.produce_bytes + self.fetch_bytes + self.inflate_bytes + self.tickets_bytes
@@ -367,6 +379,7 @@ mod tests {
     fn shares_add_up_to_the_total() {
         for total in [64 << 10, 256 << 10, 4 << 20, 16 << 20] {
             assert_eq!(Memory::of(total).total(), total);
+            assert_eq!(Memory::encrypted(total).total(), total);
         }
     }
 

@@ -74,13 +74,18 @@ impl MemoryPlan {
             // Where many connections begin at once they take what else is free, or wait for each other.
             lines.push(line("who the client is, told to a broker", Class::Control, config.exchange_bytes()));
         }
+        if config.is_encrypted() {
+            let (links, while_one_works) = (tls(config), config.tls_working_bytes());
+            lines.push(line("TLS of connections: max_brokers, each use its own", Class::Control, links));
+            lines.push(line("TLS of the connection that is being worked on", Class::Control, while_one_works));
+        }
         let plan = MemoryPlan { lines };
         for class in [Class::Control, Class::Tickets] {
             let (needed, limit) = (plan.class(class), memory.limit(class));
             if needed > limit {
                 let why = format!(
                     "{limit} bytes do not hold {needed}: lower max_brokers, max_partitions, max_topics, max_handles or \
-                     max_waiters, or raise it"
+                     max_waiters, set single_connection, or raise it"
                 );
                 return Err(Error::config(class.knob(), why));
             }
@@ -93,7 +98,8 @@ impl MemoryPlan {
 
     /// What the Control class holds with these settings, in bytes.
     pub(crate) fn control_of(config: &Config, control_bytes: usize) -> usize {
-        control(config, control_bytes).iter().fold(config.exchange_bytes(), |sum, line| sum.saturating_add(line.bytes))
+        let beside = config.exchange_bytes().saturating_add(tls(config)).saturating_add(config.tls_working_bytes());
+        control(config, control_bytes).iter().fold(beside, |sum, line| sum.saturating_add(line.bytes))
     }
 
     /// Every holder.
@@ -112,10 +118,15 @@ impl MemoryPlan {
     }
 }
 
+/// What TLS holds for every connection.
+fn tls(config: &Config) -> usize {
+    config.max_brokers.saturating_mul(config.uses()).saturating_mul(config.tls_bytes())
+}
+
 /// The holders of the Control class, whose read-ahead depends on how much that has.
 fn control(config: &Config, control_bytes: usize) -> [MemoryLine; 5] {
-    let uses = if config.single_connection { 1 } else { 3 };
-    let links = config.max_brokers.saturating_mul(uses).saturating_mul(stage_bytes(control_bytes) + LINK_BYTES);
+    let links =
+        config.max_brokers.saturating_mul(config.uses()).saturating_mul(stage_bytes(control_bytes) + LINK_BYTES);
     let partitions = config.max_partitions.saturating_mul(PARTITION_BYTES);
     let topics = config.max_topics.saturating_mul(TOPIC_BYTES);
     let answer = config

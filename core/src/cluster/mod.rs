@@ -30,7 +30,7 @@ use core::time::Duration;
 
 use crate::{
     Endpoint, Error, Instant, TransportError,
-    budget::{Budget, Class},
+    budget::{Budget, Class, Lease},
     code::ErrorCode,
     compress::Codec,
     config::Config,
@@ -49,11 +49,19 @@ use dial::Dial;
 use metadata::Metadata;
 
 /// What the driver must do.
-#[derive(Debug)]
 pub(crate) enum Output {
-    Connect { link: LinkId, to: Endpoint },
-    Close { link: LinkId },
-    Work { job: Job },
+    /// With room for what encrypts it.
+    Connect {
+        link: LinkId,
+        to: Endpoint,
+        tls: Lease,
+    },
+    Close {
+        link: LinkId,
+    },
+    Work {
+        job: Job,
+    },
 }
 
 /// A broker, by its node id (trap 99). Those of the bootstrap list have negative ids of their own until metadata
@@ -379,6 +387,10 @@ impl Cluster {
         let address = self.address(link.node);
         if self.failures.len() < self.config.max_brokers || self.failures.contains_key(&address) {
             self.failures.insert(address, failure);
+        }
+        // What waits for a topic that nobody can be asked for need not wait.
+        if !self.is_known() && self.is_hopeless() {
+            self.metadata.refuse(&self.unreachable());
         }
         self.metadata.suspect();
     }

@@ -7,6 +7,11 @@ mod sasl;
 #[cfg(not(feature = "sasl"))]
 #[path = "trusted.rs"]
 mod sasl;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "plaintext.rs"]
+mod tls;
 
 pub(crate) use consumer::FETCH_LEAST;
 pub use consumer::{ConsumerConfig, ResetPolicy, StartAt};
@@ -39,7 +44,7 @@ pub struct Config {
     pub client_id: String,
     /// How long a request may go unanswered, in milliseconds. After that its connection is closed.
     pub request_timeout_ms: u32,
-    /// How long name look-up, TCP and ApiVersions together may take, in milliseconds. `connect` waits no longer.
+    /// How long name look-up, TCP, TLS and ApiVersions together may take, in milliseconds. `connect` waits no longer.
     pub connect_timeout_ms: u32,
     /// How old metadata may become before it is asked for again, in milliseconds.
     pub metadata_max_age_ms: u32,
@@ -65,9 +70,12 @@ pub struct Config {
     /// Who the client is to brokers. `None`: nobody in particular.
     #[cfg(feature = "sasl")]
     pub sasl: Option<crate::sasl::Sasl>,
-    /// PLAIN may go over connections that are not encrypted, as all of them are today: whoever listens has the password.
+    /// PLAIN may go over connections that are not encrypted: whoever listens has the password.
     #[cfg(feature = "sasl")]
     pub allow_plain_without_tls: bool,
+    /// How connections are encrypted. `None`: not at all.
+    #[cfg(feature = "tls")]
+    pub tls: Option<crate::tls::Tls>,
     /// The limit of each class of memory.
     pub memory: Memory,
     /// A budget that several clients share; `memory` is then not looked at.
@@ -105,6 +113,8 @@ impl Config {
             sasl: None,
             #[cfg(feature = "sasl")]
             allow_plain_without_tls: false,
+            #[cfg(feature = "tls")]
+            tls: None,
             memory: Memory::default(),
             budget: None,
             codecs: None,
@@ -127,28 +137,31 @@ impl Config {
         self
     }
 
-    /// How long name look-up, TCP and ApiVersions together may take.
+    /// How long name look-up, TCP, TLS and ApiVersions together may take.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout_ms = millis(timeout);
         self
     }
 
-    /// The memory ceiling in bytes, shared out to the classes as [`Memory::of`] does. What is remembered of the cluster
-    /// is scaled with it: brokers, topics, partitions, handles and waiters are never more than the defaults, and as many
-    /// as fit; what is set already (`single_connection`, `sasl`) is taken into account.
+    /// The memory ceiling in bytes, shared out to the classes as [`Memory::of`] does, and with TLS as [`Memory::encrypted`]
+    /// does. What is remembered of the cluster is scaled with it: brokers, topics, partitions, handles and waiters are
+    /// never more than the defaults, and as many as fit; what is set already (`single_connection`, `sasl`, `tls`) is taken into account.
     #[must_use]
     pub fn memory_total(mut self, bytes: usize) -> Self {
-        let memory = Memory::of(bytes);
+        let memory = if self.is_encrypted() { Memory::encrypted(bytes) } else { Memory::of(bytes) };
         let default = Config::new("");
-        let link = crate::cluster::stage_bytes(memory.control_bytes) + crate::cluster::LINK_BYTES;
-        let uses = if self.single_connection { 1 } else { 3 };
+        let link = crate::cluster::stage_bytes(memory.control_bytes) + crate::cluster::LINK_BYTES + self.tls_bytes();
         self.memory = memory;
-        self.max_brokers = (memory.control_bytes / 2 / (link * uses)).clamp(1, default.max_brokers);
+        let share = if self.is_encrypted() { memory.control_bytes / 4 * 3 } else { memory.control_bytes / 2 };
+        let room = share.saturating_sub(self.tls_working_bytes());
+        self.max_brokers = (room / (link * self.uses())).clamp(1, default.max_brokers);
+        let tls = self.max_brokers * self.uses() * self.tls_bytes() + self.tls_working_bytes();
+        let rest = memory.control_bytes.saturating_sub(tls);
         // A producer and a consumer, unless even that is too much.
-        let least = if memory.control_bytes < 24 << 10 { 1 } else { 2 };
-        self.max_handles = (memory.control_bytes / 20_480).clamp(least, default.max_handles);
-        self.max_topics = (memory.control_bytes / 20_480).clamp(1, default.max_topics);
+        let least = if rest < 24 << 10 { 1 } else { 2 };
+        self.max_handles = (rest / 20_480).clamp(least, default.max_handles);
+        self.max_topics = (rest / 20_480).clamp(1, default.max_topics);
         self.max_waiters = (memory.tickets_bytes / 64).clamp(1, default.max_waiters);
         // Partitions get what the others leave.
         self.max_partitions = 0;
@@ -184,6 +197,11 @@ impl Config {
     pub fn warm_state(mut self, state: WarmState) -> Self {
         self.warm_state = Some(Arc::new(state));
         self
+    }
+
+    /// Connections to each broker, at most.
+    pub(crate) fn uses(&self) -> usize {
+        if self.single_connection { 1 } else { 3 }
     }
 
     pub(crate) fn codecs_or_own(&self) -> Arc<dyn Codecs> {

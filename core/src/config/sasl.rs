@@ -20,7 +20,7 @@ impl Config {
 
     pub(super) fn check_sasl(&self) -> Result<(), Error> {
         let Some(sasl) = &self.sasl else { return Ok(()) };
-        if sasl.sends_password() && !self.allow_plain_without_tls {
+        if sasl.sends_password() && !self.is_encrypted() && !self.allow_plain_without_tls {
             let why = "must be set for PLAIN: it sends the password as it is, and connections are not encrypted";
             return Err(Error::config("allow_plain_without_tls", why));
         }

@@ -9,9 +9,13 @@ use core::{
     time::Duration,
 };
 
-use super::transport::{ByteStream, Transport, TransportError};
+use super::{
+    opening::{Opened, Opener, Opening},
+    transport::{ByteStream, Transport, TransportError},
+};
 use crate::{
     Clock, Endpoint, Instant, Job,
+    budget::Lease,
     kick::Kick,
     link::LinkId,
     machine::{Machine, Output},
@@ -46,10 +50,10 @@ impl Wake for Ready {
 }
 
 enum Socket<T: Transport> {
-    Connecting(T::Connecting),
-    Open(T::Stream),
+    Connecting(Opening<T>),
+    Open(Opened<T>),
     /// Given until then to say goodbye.
-    Closing(T::Stream, Instant),
+    Closing(Opened<T>, Instant),
     /// To be forgotten.
     Gone,
 }
@@ -76,6 +80,7 @@ struct Wire<T: Transport> {
 pub struct Driver<T: Transport> {
     machine: Machine,
     transport: T,
+    opener: Opener,
     clock: Arc<dyn Clock>,
     kick: Arc<Kick>,
     wires: Vec<Wire<T>>,
@@ -90,6 +95,7 @@ impl<T: Transport> Driver<T> {
         Driver {
             machine,
             transport,
+            opener: Opener::new(&shared.config, &shared.clock),
             clock: Arc::clone(&shared.clock),
             kick: Arc::clone(&shared.kick),
             wires: Vec::new(),
@@ -147,7 +153,7 @@ impl<T: Transport> Driver<T> {
     fn drain(&mut self, now: Instant) -> Option<Instant> {
         loop {
             match self.machine.poll_output(now) {
-                Output::Connect { link, to } => self.connect(now, link, &to),
+                Output::Connect { link, to, tls } => self.connect(now, link, &to, tls),
                 Output::Close { link } => self.close(now, link),
                 Output::Work { job } => self.submit(job),
                 Output::Timeout(when) => return Some(when.min(self.closed_by())),
@@ -178,11 +184,11 @@ impl<T: Transport> Driver<T> {
         self.jobs < before
     }
 
-    fn connect(&mut self, now: Instant, link: LinkId, to: &Endpoint) {
-        let connecting = self.transport.connect(to);
+    fn connect(&mut self, now: Instant, link: LinkId, to: &Endpoint, tls: Lease) {
+        let opening = self.opener.open(&mut self.transport, to, tls);
         let ready = Arc::new(Ready { flag: AtomicBool::new(false), kick: Arc::clone(&self.kick) });
         let waker = Waker::from(Arc::clone(&ready));
-        let socket = Socket::Connecting(connecting);
+        let socket = Socket::Connecting(opening);
         let mut wire = Wire { link, ready, waker, socket, blocked: false, broken: None, unflushed: false };
         wire.advance(now, &mut self.machine);
         self.wires.push(wire);
@@ -230,9 +236,9 @@ impl<T: Transport> Wire<T> {
     /// Goes on with whatever the connection waits for; whether anything happened.
     fn advance(&mut self, now: Instant, machine: &mut Machine) -> bool {
         match &mut self.socket {
-            Socket::Connecting(connecting) => {
+            Socket::Connecting(opening) => {
                 let mut cx = Context::from_waker(&self.waker);
-                let Poll::Ready(result) = Pin::new(connecting).poll(&mut cx) else { return false };
+                let Poll::Ready(result) = opening.poll(&mut cx) else { return false };
                 match result {
                     Ok(stream) => {
                         self.socket = Socket::Open(stream);

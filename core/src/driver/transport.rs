@@ -7,6 +7,7 @@ use core::{
     task::{Context, Poll},
 };
 
+use super::TlsFault;
 use crate::{Clock, Instant, Job, sync::Arc};
 
 /// One connection's bytes. The core asks of errors only what [`TransportError`] says.
@@ -120,7 +121,10 @@ pub struct TransportError {
     pub phase: Phase,
     /// The kind, as far as the host tells.
     pub kind: embedded_io::ErrorKind,
-    /// Whether trying again may help. The core tries again as long as the operation's own time lasts.
+    /// What was wrong with TLS, if that was it.
+    pub tls: Option<TlsFault>,
+    /// Whether trying again may help. The core tries again as long as the operation's own time lasts; a first contact ends
+    /// at once when no address of the bootstrap list is left for which it may.
     pub retriable: bool,
     /// The host's own words.
     pub text: String,
@@ -129,7 +133,16 @@ pub struct TransportError {
 impl TransportError {
     /// An error that trying again may mend.
     pub fn new(phase: Phase, kind: embedded_io::ErrorKind, text: impl Into<String>) -> Self {
-        TransportError { phase, kind, retriable: true, text: text.into() }
+        TransportError { phase, kind, tls: None, retriable: true, text: text.into() }
+    }
+
+    /// An error of TLS, which trying again may mend if its cause is of that kind.
+    pub fn of_tls(phase: Phase, fault: TlsFault, text: impl Into<String>) -> Self {
+        let kind = match fault {
+            TlsFault::Truncated => embedded_io::ErrorKind::ConnectionReset,
+            _ => embedded_io::ErrorKind::InvalidData,
+        };
+        TransportError { phase, kind, tls: Some(fault), retriable: fault.is_retriable(), text: text.into() }
     }
 }
 

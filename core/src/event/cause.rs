@@ -41,6 +41,8 @@ impl<'a> From<&'a TransportError> for Cause<'a> {
 impl fmt::Display for Cause<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
+            // What rustls says has names of the peer's certificate in it.
+            Why::Transport(TransportError { phase, tls: Some(fault), .. }) => write!(f, "{phase} failed: {fault}"),
             Why::Transport(error) => error.fmt(f),
             Why::Error(Error::Broker { code, what, .. }) => write!(f, "{what}: {code}"),
             Why::Error(Error::TooLarge { what, because }) => {
@@ -62,5 +64,19 @@ impl fmt::Display for Cause<'_> {
 impl fmt::Debug for Cause<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Phase, TlsFault};
+    use alloc::string::ToString;
+
+    #[test]
+    fn a_certificates_names_are_in_no_log() {
+        let error = TransportError::of_tls(Phase::Tls, TlsFault::HostMismatch, "valid for secret.example");
+        let said = Cause::from(&error).to_string();
+        assert_eq!(said, "TLS handshake failed: the broker's certificate is for another host");
     }
 }

@@ -2,4 +2,6 @@
 
 pub mod from_rskafka;
 pub mod how_fast;
+#[cfg(feature = "tls")]
+pub mod secure;
 pub mod where_it_runs;

@@ -244,7 +244,7 @@ impl Pair {
     fn drain(&mut self, now: Instant) {
         loop {
             match self.machine.poll_output(now) {
-                Output::Connect { link, to } => self.connect(now, link, to),
+                Output::Connect { link, to, .. } => self.connect(now, link, to),
                 Output::Close { link } => {
                     self.conns.remove(&link);
                     self.requests.retain(|r| r.link != link);

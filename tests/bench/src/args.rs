@@ -22,6 +22,7 @@ produce|consume|latency|tasks|paced [options]
   --rate N                10000 records a second, paced
   --idempotent            batches carry a producer id and sequence numbers
   --memory-bytes N        the client's memory, all classes together (16777216); Klamm only
+  --tls-ca FILE           connections are encrypted, with whom this CA has signed; Klamm only
   --slice N               produce hands over N records at once; Klamm only
   --jobs N                0 batches compressed at once in other threads; Klamm only
   --spawn                 run as a task of the runtime, not on its caller's thread; Klamm only
@@ -90,6 +91,8 @@ pub struct Args {
     pub idempotent: bool,
     /// `--memory-bytes`.
     pub memory_bytes: Option<usize>,
+    /// `--tls-ca`.
+    pub tls_ca: Option<String>,
     /// `--slice`.
     pub slice: usize,
     /// `--jobs`.
@@ -122,6 +125,7 @@ impl Args {
             rate: 10_000,
             idempotent: false,
             memory_bytes: None,
+            tls_ca: None,
             slice: 1,
             jobs: 0,
             spawn: false,
@@ -154,6 +158,7 @@ impl Args {
             "--tasks" => self.tasks = number(flag, value)?,
             "--rate" => self.rate = number(flag, value)?,
             "--memory-bytes" => self.memory_bytes = Some(number(flag, value)?),
+            "--tls-ca" => self.tls_ca = Some(value.into()),
             "--jobs" => self.jobs = number(flag, value)?,
             "--slice" => self.slice = number(flag, value)?,
             "--threads" => self.threads = number(flag, value)?,

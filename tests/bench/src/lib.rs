@@ -6,4 +6,5 @@ pub mod counting;
 pub mod pace;
 pub mod payloads;
 pub mod report;
+pub mod secured;
 pub mod watched;

@@ -11,7 +11,10 @@ use klamm_bench::{
     payloads::payloads,
     report::{Outcome, print},
 };
-use klamm_tokio::{Acks, Client, Config, Error, Producer, Record, Sent, StartAt, Ticket, Tickets};
+use klamm_tokio::{
+    Acks, Client, Config, Error, Producer, Record, Sent, StartAt, Ticket, Tickets,
+    tls::{self, Files},
+};
 
 fn main() -> std::process::ExitCode {
     let args = match Args::parse(std::env::args().skip(1)) {
@@ -53,6 +56,9 @@ fn main() -> std::process::ExitCode {
 
 async fn run(args: Args) -> Result<(), Error> {
     let mut config = Config::new(args.bootstrap.clone()).client_id("klamm-bench");
+    if let Some(ca) = &args.tls_ca {
+        config = config.tls(tls::builder().ca_file(ca).build()?);
+    }
     if let Some(bytes) = args.memory_bytes {
         config = config.memory_total(bytes);
     }

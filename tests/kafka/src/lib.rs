@@ -5,10 +5,12 @@
 //! with some.
 //! What a test cannot do without is asserted: a failure panics with what the script or Kafka's tool said.
 
+mod certificates;
 mod client;
 mod ledger;
 mod spy;
 
+pub use certificates::Certificates;
 pub use client::{connect, create, poll_until, read, read_all, read_until, within};
 pub use ledger::{Ledger, Load, Reading};
 pub use spy::{Api, Wire, connect_spied};
@@ -16,6 +18,7 @@ pub use spy::{Api, Wire, connect_spied};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// A listener that takes PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512, and the user that it knows.
@@ -29,12 +32,34 @@ pub struct Sasl {
     pub password: String,
 }
 
+/// Listeners that are encrypted, and who may see what is in them.
+#[derive(Debug)]
+pub struct Tls {
+    /// A listener for everybody.
+    pub bootstrap: String,
+    /// One that wants SASL besides, as [`Cluster::sasl`] has it.
+    pub sasl: String,
+    /// One that wants a client's certificate.
+    pub mutual: String,
+    /// One whose certificate has expired.
+    pub expired: String,
+    /// One whose certificate is not valid yet.
+    pub early: String,
+    /// One whose certificate is for another host.
+    pub elsewhere: String,
+    /// What clients need.
+    pub certificates: Certificates,
+}
+
 /// A running cluster of real brokers on loopback. Dropped, it is killed and its files are removed.
 #[derive(Debug)]
 pub struct Cluster {
     dir: PathBuf,
     bootstrap: String,
     sasl: Option<Sasl>,
+    tls: Option<Tls>,
+    /// Where the brokers' certificates are.
+    certificates: Option<PathBuf>,
     brokers: usize,
     version: String,
 }
@@ -73,6 +98,29 @@ impl Cluster {
         Self::start_with(&["--sasl"], brokers, settings)
     }
 
+    /// [`Cluster::start_with_sasl`] with encrypted listeners besides: see [`Cluster::tls`].
+    pub fn start_with_tls(brokers: usize, settings: &[(&str, &str)]) -> Cluster {
+        static MADE: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("klamm-certificates-{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+        let dir = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
+        let certificates = Certificates::make(&dir);
+        let mut cluster = Self::start_with(&["--sasl", "--tls", &dir.display().to_string()], brokers, settings);
+        let env = std::fs::read_to_string(cluster.dir.join("env")).expect("what the script said");
+        let at = |name: &str| value(&env, &format!("KAFKA_BOOTSTRAP_{name}"));
+        cluster.tls = Some(Tls {
+            bootstrap: at("TLS"),
+            sasl: at("SASL_TLS"),
+            mutual: at("MTLS"),
+            expired: at("EXPIRED"),
+            early: at("EARLY"),
+            elsewhere: at("ELSEWHERE"),
+            certificates,
+        });
+        cluster.certificates = Some(dir);
+        cluster
+    }
+
     fn start_with(options: &[&str], brokers: usize, settings: &[(&str, &str)]) -> Cluster {
         let mut command = script();
         // The script's guard ends the brokers when this process is gone, however it went.
@@ -82,17 +130,15 @@ impl Cluster {
             command.arg("--set").arg(format!("{key}={value}"));
         }
         let env = run(&mut command, &[]).unwrap_or_else(|error| panic!("{error}"));
-        let value = |key: &str| {
-            let line = env.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
-            line.unwrap_or_else(|| panic!("the script did not say {key}:\n{env}")).to_owned()
-        };
+        let value = |key: &str| value(&env, key);
         let (bootstrap, version) = (value("KAFKA_BOOTSTRAP"), value("KAFKA_VERSION"));
         let sasl = options.contains(&"--sasl").then(|| Sasl {
             bootstrap: value("KAFKA_BOOTSTRAP_SASL"),
             user: value("KAFKA_USER"),
             password: value("KAFKA_PASSWORD"),
         });
-        Cluster { dir: value("KAFKA_DIR").into(), bootstrap, sasl, brokers, version }
+        let dir = value("KAFKA_DIR").into();
+        Cluster { dir, bootstrap, sasl, tls: None, certificates: None, brokers, version }
     }
 
     /// The listener that wants SASL.
@@ -101,6 +147,14 @@ impl Cluster {
     /// Unless the cluster was started with it.
     pub fn sasl(&self) -> &Sasl {
         self.sasl.as_ref().expect("start_with_sasl")
+    }
+
+    /// The listeners that are encrypted.
+    ///
+    /// # Panics
+    /// Unless the cluster was started with them.
+    pub fn tls(&self) -> &Tls {
+        self.tls.as_ref().expect("start_with_tls")
     }
 
     /// Whether the brokers are of this release or a later one.
@@ -235,7 +289,16 @@ impl Drop for Cluster {
         if let Err(error) = run(script().args(["stop", "--force", "--wipe", "--dir"]).arg(&self.dir), &[]) {
             eprintln!("stopping the cluster: {error}");
         }
+        if let Some(dir) = &self.certificates {
+            drop(std::fs::remove_dir_all(dir));
+        }
     }
+}
+
+/// What the script says of one thing.
+fn value(env: &str, key: &str) -> String {
+    let line = env.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+    line.unwrap_or_else(|| panic!("the script did not say {key}:\n{env}")).to_owned()
 }
 
 /// Runs one of Kafka's own tools against brokers that were not started here; its standard output.

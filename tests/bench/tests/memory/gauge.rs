@@ -14,7 +14,7 @@ const BESIDE_BYTES: usize = 64 << 10;
 const SMALL: usize = 1 << 20;
 
 /// One situation at a time: what is live is counted for the whole process.
-fn alone() -> MutexGuard<'static, ()> {
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }

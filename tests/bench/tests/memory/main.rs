@@ -10,6 +10,8 @@ mod lying;
 mod metadata;
 mod pushing;
 mod reconnect;
+mod secured;
+mod shaking;
 mod steady;
 mod waiting;
 

@@ -12,7 +12,7 @@ const RECORDS: usize = 100_000;
 const PARTITIONS: i32 = 12;
 const WINDOW: usize = 20_000;
 
-async fn work(
+pub(crate) async fn work(
     gauge: &mut Gauge,
     config: &Config,
     batch_bytes: usize,

@@ -1,0 +1,59 @@
+//! Encrypted connections, and who is at their ends.
+//!
+//! The feature `tls` encrypts every connection of every transport; without it nothing of that is compiled in. TLS is
+//! rustls' (1.3 and 1.2), its cryptography the program's choice. On tokio the feature `ring` of `klamm-tokio` brings one and
+//! is all that is needed; it builds with a C compiler, and so it is not on by default:
+//!
+//! ```text
+//! // klamm-tokio = { features = ["ring"] }
+//! use klamm_tokio::{Config, sasl::{Sasl, ScramHash}, tls::{self, Files}};
+//! let tls = tls::builder().system_cas().build()?;                      // or .ca_file("ca.pem"), .ca_pem(text)
+//! let config = Config::new("broker-1:9093").tls(tls);                  // and, behind it, who the client is:
+//! let config = config.sasl(Sasl::scram(ScramHash::Sha512, "alice", password));
+//! ```
+//!
+//! | what | how |
+//! |---|---|
+//! | cryptography | `ring` or `aws-lc-rs` on tokio; with `tls` alone any `CryptoProvider` for [`Tls::builder`](crate::tls::Tls::builder) |
+//! | whom to trust | CAs as PEM, as DER, from a file, or those of the system; none is trusted by default |
+//! | a client's certificate (mutual TLS) | [`client_auth_pem`](crate::tls::TlsBuilder::client_auth_pem), or `client_auth_files` on tokio: PKCS#8, PKCS#1 or SEC1, not encrypted |
+//! | certificates that are renewed | build again, and [`replace`](crate::tls::Tls::replace): for connections that begin from then on |
+//! | anything else of rustls | [`Tls::from_config`](crate::tls::Tls::from_config) |
+//! | without std | the transport's [`Clock`](crate::Clock) says whether a certificate is valid; one that does not know the time is told so by an error |
+//!
+//! Each broker must show a certificate for the host that the cluster advertises it by, a name or an address: that is what
+//! `advertised.listeners` says, not what stands in the bootstrap list. PLAIN may go over TLS without being allowed by name.
+//!
+//! # What is said when it does not work
+//!
+//! At once, not when `connect_timeout_ms` is over, unless another address of the bootstrap list may still answer:
+//! [`Error::Transport`](crate::Error::Transport) with this in its [`tls`](crate::TransportError::tls).
+//!
+//! | [`TlsFault`](crate::TlsFault) | look at |
+//! |---|---|
+//! | `UnknownIssuer` | the CA that the client trusts; a broker that does not send the certificates between its own and the CA's |
+//! | `Expired`, `NotValidYet`, `NoClock` | the certificate's dates and this host's clock |
+//! | `HostMismatch`, `HostName` | the certificate's names (the error has them) and `advertised.listeners` |
+//! | `ClientCertificateRequired`, `ClientCertificateRefused` | `ssl.client.auth` and the broker's truststore |
+//! | `NotTls` | the port: whoever is there answers in something else, or hangs up, as a plaintext listener does |
+//! | `Incompatible`, `HandshakeAlert` | `ssl.enabled.protocols`, `ssl.cipher.suites` |
+//! | `TooLarge` | the broker's certificates and the names of its CAs, which may be 26 KiB together |
+//! | `Truncated`, `Protocol` | the network: these are tried again |
+//!
+//! A client without TLS on an encrypted port is told
+//! [`PeerFault::OtherProtocol("TLS")`](crate::error::PeerFault::OtherProtocol).
+//!
+//! # What it costs
+//!
+//! A connection holds up to 84 KiB more: a record each way, one that is being read, and rustls' own. The memory plan has it, for
+//! every connection that `max_brokers` allows, so that [`Config::tls`](crate::Config::tls) adds 8 MiB to the default budget; with
+//! [`single_connection`](crate::Config::single_connection), or fewer brokers, it is less. The least total is 512 KiB, with one
+//! connection. Sessions are not resumed: what is kept for that would be in no plan, and connections to brokers live long.
+//!
+//! `klamm-bench --tls-ca FILE` beside the same without, in turn, on one real broker (Kafka 4.3.1, TLS 1.3, `ring`; two shared cores that
+//! were busy), CPU of the client's process in µs a record of 100 bytes:
+//!
+//! | | plaintext | TLS |
+//! |---|--:|--:|
+//! | produced, batches of 1 MB | 0.13 | 0.15 to 0.17 |
+//! | consumed | 0.04 to 0.06 | 0.11 to 0.12 |
