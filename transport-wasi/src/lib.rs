@@ -22,6 +22,10 @@
 //! # Functions that begin anew with every request
 //! `block_on` waits until the cluster has answered. Where each round trip counts, use `new` with `Wasi` and
 //! `Reactor::run_beside`, which `examples/edge-ingest` shows, and begin with what an earlier instance knew: `WarmState`.
+//!
+//! # TLS
+//! The feature `tls` encrypts, with cryptography that the component brings: the page `klamm::manual::where_it_runs` says which there is,
+//! and `examples/edge-security` is all that it takes.
 #![no_std]
 #![deny(unsafe_code)]
 #![cfg(target_arch = "wasm32")]

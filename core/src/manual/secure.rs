@@ -14,7 +14,7 @@
 //!
 //! | what | how |
 //! |---|---|
-//! | cryptography | `ring` or `aws-lc-rs` on tokio; with `tls` alone any `CryptoProvider` for [`Tls::builder`](crate::tls::Tls::builder) |
+//! | cryptography | `ring` or `aws-lc-rs` on tokio; with `tls` alone, and in WASI components, any `CryptoProvider` for [`Tls::builder`](crate::tls::Tls::builder); one for wasm: [`where_it_runs`](super::where_it_runs) |
 //! | whom to trust | CAs as PEM, as DER, from a file, or those of the system; none is trusted by default |
 //! | a client's certificate (mutual TLS) | [`client_auth_pem`](crate::tls::TlsBuilder::client_auth_pem), or `client_auth_files` on tokio: PKCS#8, PKCS#1 or SEC1, not encrypted |
 //! | certificates that are renewed | build again, and [`replace`](crate::tls::Tls::replace): for connections that begin from then on |

@@ -5,7 +5,7 @@
 //! | host | by | what was tried |
 //! |---|---|---|
 //! | Linux, tokio | `klamm-tokio` | everything in the project's tests, against Kafka 0.11 to 4.4 |
-//! | wasmtime 48.0 (its Rust crate, with `wasmtime-wasi` and `wasmtime-wasi-http`) | `klamm-wasi` | 100,000 records both ways with each codec against one and three brokers of Kafka 4.3.1; a broker killed and restarted; the host frozen; HTTP functions and workers, cold and warm (`./tests/run edge`) |
+//! | wasmtime 48.0 (its Rust crate, with `wasmtime-wasi` and `wasmtime-wasi-http`) | `klamm-wasi` | 100,000 records both ways with each codec against one and three brokers of Kafka 4.3.1; a broker killed and restarted; the host frozen; HTTP functions and workers, cold and warm; the same over TLS 1.3 and with SASL (`./tests/run edge`) |
 //! | wasmtime 47.0 (its Python package) | `klamm-wasi` | bytes, timers, errors and records both ways against an in-memory cluster (`./tests/run wasi`) |
 //! | node 20, by the npm package `jco` 1.35 (`npx jco run`) | `klamm-wasi` | by hand: one record, cold and warm, and 20,000 records both ways against Kafka 4.3.1 |
 //! | a module without any import, in wasmtime | the core alone, with std, for `wasm32-unknown-unknown` | the simulator: each seed comes to the same bytes as natively (`./tests/run edge`) |
@@ -33,6 +33,38 @@
 //! never had an answer it is the `because` of the time-out. A host that lets all packets be lost is a time-out like any other.
 //! The Python package from 48 on cannot grant TCP, and its refusal reads the same.
 //!
+//! # TLS and SASL in a component
+//!
+//! The features `tls` and `sasl` of `klamm-wasi` are the core's: see the page `klamm::manual::secure`. The component brings the
+//! cryptography, because none is fit for all: `ring` and `aws-lc-rs` want a C compiler for wasm, and what is Rust alone is young.
+//! `examples/edge-security` brings **rustls-rustcrypto 0.0.2-alpha. It is an alpha and nobody has audited it**; whoever cannot have
+//! that gives another `CryptoProvider` to `Tls::builder`, and nothing else changes. This is all of it:
+//!
+//! ```text
+//! // getrandom = { version = "0.2", default-features = false, features = ["custom"] }
+//! // rustls-rustcrypto = { version = "=0.0.2-alpha", default-features = false, features = ["alloc", "tls12"] }
+//! fn random(out: &mut [u8]) -> Result<(), getrandom::Error> {
+//!     out.copy_from_slice(&wasip2::random::random::get_random_bytes(out.len() as u64));
+//!     Ok(())
+//! }
+//! getrandom::register_custom_getrandom!(random);
+//!
+//! let tls = Tls::builder(rustls_rustcrypto::provider()).ca_pem(pem).build()?;
+//! let config = Config::new(bootstrap).tls(tls).sasl(Sasl::scram(ScramHash::Sha256, user, password)).memory_total(1 << 20);
+//! ```
+//!
+//! - The lines for randomness are what `wasm32-unknown-unknown` needs. For `wasm32-wasip2` that getrandom asks WASI 0.1, which the linker
+//!   translates: the component then imports `wasi:random/random` in two versions, and no interface more. Without the feature `tls12`
+//!   of the provider only TLS 1.3 is spoken.
+//! - A component imports nothing more than without TLS. Whether a certificate is valid is told by `wasi:clocks/wall-clock`; a host
+//!   whose clock was never set is told as `TlsFault::NoClock`.
+//! - There is no store of CAs: they come as PEM. `examples/edge-ingest` and `edge-worker`, built with `--features tls`, take them from
+//!   `KAFKA_CA_PEM`, and user and password from `KAFKA_USER` and `KAFKA_PASSWORD`; built without, they refuse to start where one
+//!   of these is set, instead of going on without encryption.
+//! - Set TLS before `memory_total`, so that it is part of it; with [`single_connection`](crate::Config::single_connection) a budget
+//!   of 1 MiB has room for it.
+//! - Cold or warm, TLS 1.3 costs each connection one round trip more, and 1.2 two: see below.
+//!
 //! # Time and sockets on WASI 0.2
 //!
 //! - **No `TCP_NODELAY`.** The host's kernel holds back a short segment while an earlier one is not acknowledged. So what there
@@ -57,6 +89,7 @@
 //! | cold: versions, leaders and producer id together, the leader's versions, the record | 4 |
 //! | cold, where the leader is the broker of the bootstrap list, by the same name | 3 |
 //! | warm: producer id, the record | 2 |
+//! | one more for each connection that one waits for | with TLS 1.3; with 1.2 two |
 //! | one more each | to wait for [`connected`](crate::Client::connected) first, as `block_on` and `connect` do, when cold |
 //!
 //! # WASI 0.3

@@ -16,6 +16,9 @@ extern crate alloc;
 mod event;
 mod http;
 mod object;
+#[cfg(not(feature = "tls"))]
+#[path = "../../edge-security/src/without.rs"]
+mod security;
 mod settings;
 
 use alloc::format;
@@ -28,6 +31,8 @@ use wasip2::{
 };
 
 use http::{Answer, Answering};
+#[cfg(feature = "tls")]
+use klamm_edge_security as security;
 use settings::Settings;
 
 struct Ingest;

@@ -9,6 +9,7 @@
 //! | `DELIVERY_TIMEOUT_MS` | how long Kafka may take before the answer is 503 | 5000 |
 //! | `WARM_STATE` | what an earlier instance knew of the cluster, in hexadecimal digits | nothing |
 //! | `EXPORT_WARM_STATE` | `1`: each acknowledgement carries that in its header `warm-state` | no |
+//! | `KAFKA_CA_PEM`, `KAFKA_USER`, … | with the feature `tls`: see `examples/edge-security` | no TLS, no SASL |
 
 use alloc::{
     format,
@@ -18,15 +19,16 @@ use alloc::{
 
 use klamm_wasi::{Config, WarmState};
 
+use crate::security;
+
 /// The settings.
 pub(crate) struct Settings {
-    bootstrap: String,
     pub(crate) topic: String,
     pub(crate) max_event_bytes: usize,
-    buffer_bytes: usize,
     pub(crate) delivery_timeout_ms: u32,
     warm_state: Option<Vec<u8>>,
     pub(crate) export_warm_state: bool,
+    config: Config,
 }
 
 impl Settings {
@@ -38,24 +40,27 @@ impl Settings {
             None => Ok(default),
             Some(text) => text.parse().map_err(|_| format!("{name} is no number that fits: {text}")),
         };
+        let delivery_timeout_ms = number("DELIVERY_TIMEOUT_MS", 5_000)?;
+        let bootstrap = get("KAFKA_BOOTSTRAP").ok_or("KAFKA_BOOTSTRAP is not set")?;
+        let mut config = security::secured(Config::new(bootstrap).client_id("edge-ingest"), environment)?;
+        config.single_connection = true;
+        config.connect_timeout_ms = delivery_timeout_ms;
+        config.request_timeout_ms = delivery_timeout_ms;
         Ok(Settings {
-            bootstrap: get("KAFKA_BOOTSTRAP").ok_or("KAFKA_BOOTSTRAP is not set")?.to_string(),
             topic: get("TOPIC").unwrap_or("events").to_string(),
             max_event_bytes: number("MAX_EVENT_BYTES", 65_536)? as usize,
-            buffer_bytes: number("BUFFER_BYTES", 1 << 20)? as usize,
-            delivery_timeout_ms: number("DELIVERY_TIMEOUT_MS", 5_000)?,
+            delivery_timeout_ms,
             warm_state: get("WARM_STATE").and_then(from_hex),
             export_warm_state: get("EXPORT_WARM_STATE") == Some("1"),
+            // What encryption takes is part of it.
+            config: config.memory_total(number("BUFFER_BYTES", 1 << 20)? as usize),
         })
     }
 
     /// The client's, with what this instance knows of the cluster, or else what the environment says. What cannot be read is
     /// as good as nothing: the client then begins cold.
     pub(crate) fn config(&self, known: Option<Vec<u8>>) -> Config {
-        let mut config = Config::new(&*self.bootstrap).client_id("edge-ingest").memory_total(self.buffer_bytes);
-        config.single_connection = true;
-        config.connect_timeout_ms = self.delivery_timeout_ms;
-        config.request_timeout_ms = self.delivery_timeout_ms;
+        let config = self.config.clone();
         // Room for what is known is made by the budget; a warm state of a larger cluster is not used.
         let known = known.or_else(|| self.warm_state.clone());
         match known.and_then(|bytes| WarmState::from_bytes(&bytes).ok()) {

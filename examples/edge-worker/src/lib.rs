@@ -12,6 +12,7 @@
 //! | `POSITIONS_TOPIC` | where the place is kept: one partition, `cleanup.policy=compact`, no second worker's | `positions-TOPIC` |
 //! | `FETCH_BYTES` | how much is fetched, and mostly handled, before the place is kept again | 65536 |
 //! | `IDLE_MS` | ends when nothing came for so long; 0: never | 0 |
+//! | `KAFKA_CA_PEM`, `KAFKA_USER`, … | with the feature `tls`: see `examples/edge-security` | no TLS, no SASL |
 //!
 //! Two workers must not run with the same positions topic at once: each would handle everything.
 #![no_std]
@@ -19,6 +20,9 @@
 extern crate alloc;
 
 mod positions;
+#[cfg(not(feature = "tls"))]
+#[path = "../../edge-security/src/without.rs"]
+mod security;
 
 use alloc::{
     collections::BTreeMap,
@@ -35,6 +39,8 @@ use wasip2::{
     exports::cli::run::Guest,
 };
 
+#[cfg(feature = "tls")]
+use klamm_edge_security as security;
 use positions::Positions;
 
 struct Worker;
@@ -42,8 +48,10 @@ wasip2::cli::command::export!(Worker);
 
 impl Guest for Worker {
     fn run() -> Result<(), ()> {
-        let worked = Settings::of(&get_environment()).and_then(|settings| {
+        let environment = get_environment();
+        let worked = Settings::of(&environment).and_then(|settings| {
             let config = Config::new(&*settings.bootstrap).client_id("edge-worker");
+            let config = security::secured(config, &environment)?;
             klamm_wasi::block_on(config, async |client| work(&client, &settings).await)
                 .and_then(|worked| worked)
                 .map_err(|error| error.to_string())

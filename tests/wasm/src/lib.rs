@@ -12,7 +12,7 @@ use alloc::{
     vec::Vec,
 };
 
-use klamm_wasi::{Endpoint, Reactor};
+use klamm_wasi::{Config, Endpoint, Reactor};
 use wasip2::{
     cli::{environment::get_arguments, stdout::get_stdout},
     exports::cli::run::Guest as Run,
@@ -38,24 +38,17 @@ fn act(arguments: &[&str]) -> Result<(), String> {
         ["error", address] => Reactor::run(by_hand::error(&endpoint(address)?)),
         ["time"] => Reactor::run(by_hand::time()),
         ["share"] => by_hand::share(),
-        ["connect", address] => with_client::connect(address),
-        ["both-ways", address, topic, records, codec] => {
-            with_client::both_ways(address, topic, number(records)?, codec)
-        }
-        ["steady", address, topic, records, a_millisecond] => {
-            with_client::steady(address, topic, number(records)?, number(a_millisecond)?)
-        }
-        ["produce", address, topic, records, bytes, budget] => {
-            with_client::produce(address, topic, number(records)?, number(bytes)?, number(budget)?)
-        }
-        ["warm", address, topic] => with_client::warm(address, topic),
-        _ => Err("see the source for its arguments".to_string()),
+        others => with_client::act(others).unwrap_or_else(|| Err("see the source for its arguments".to_string())),
     }
 }
 
 fn endpoint(address: &str) -> Result<Endpoint, String> {
     let (host, port) = address.rsplit_once(':').ok_or("an address is HOST:PORT")?;
     Ok(Endpoint { host: host.into(), port: number(port)?, attempt: 0 })
+}
+
+fn config(address: &str) -> Result<Config, String> {
+    Ok(Config::new(address))
 }
 
 fn number<N: core::str::FromStr>(text: &str) -> Result<N, String> {

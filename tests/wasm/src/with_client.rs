@@ -8,18 +8,36 @@ use alloc::{
     vec::Vec,
 };
 
-use klamm_wasi::{Codec, Config, Error, Event, Observe, Reactor, Record, Refused, StartAt, Ticket, WarmState, Wasi};
+use klamm_wasi::{Codec, Error, Event, Observe, Reactor, Record, Refused, StartAt, Ticket, WarmState, Wasi};
 use wasip2::clocks::monotonic_clock::{now, subscribe_duration};
 
-use crate::say;
+use crate::{config, number, say};
 
 fn text(e: Error) -> String {
     e.to_string()
 }
 
+/// What these arguments name, if they name something here.
+pub fn act(arguments: &[&str]) -> Option<Result<(), String>> {
+    Some(match arguments {
+        ["connect", address] => connect(address),
+        ["both-ways", address, topic, records, codec] => {
+            number(records).and_then(|n| both_ways(address, topic, n, codec))
+        }
+        ["steady", address, topic, records, a_millisecond] => {
+            number(records).and_then(|n| steady(address, topic, n, number(a_millisecond)?))
+        }
+        ["produce", address, topic, records, bytes, budget] => {
+            number(records).and_then(|n| produce(address, topic, n, number(bytes)?, number(budget)?))
+        }
+        ["warm", address, topic] => warm(address, topic),
+        _ => return None,
+    })
+}
+
 /// Connects and ends: the driver has ApiVersions and Metadata answered.
-pub fn connect(address: &str) -> Result<(), String> {
-    let mut config = Config::new(address);
+fn connect(address: &str) -> Result<(), String> {
+    let mut config = config(address)?;
     config.connect_timeout_ms = 3_000;
     klamm_wasi::block_on(config, async |client| {
         say(&format!("connected; at most {} bytes of the budget were used", client.budget().peak_total()));
@@ -33,9 +51,9 @@ fn codec(name: &str) -> Result<Codec, String> {
 }
 
 /// Produces records, each with its number as key and value, and reads all of them back.
-pub fn both_ways(address: &str, topic: &str, records: usize, codec_name: &str) -> Result<(), String> {
+fn both_ways(address: &str, topic: &str, records: usize, codec_name: &str) -> Result<(), String> {
     let codec = codec(codec_name)?;
-    let done = klamm_wasi::block_on(Config::new(address), async |client| {
+    let done = klamm_wasi::block_on(config(address)?, async |client| {
         let producer = client.producer().compression(codec).build()?;
         let number = |n: usize| format!("{n}");
         let started = now();
@@ -87,9 +105,9 @@ impl Observe for Counts {
 
 /// Produces records at a pace, whatever happens to the brokers or to this component, and says how far it is; each value is the
 /// record's number.
-pub fn steady(address: &str, topic: &str, records: usize, a_millisecond: usize) -> Result<(), String> {
+fn steady(address: &str, topic: &str, records: usize, a_millisecond: usize) -> Result<(), String> {
     let counts: Arc<Counts> = Arc::default();
-    let mut config = Config::new(address).observer(counts.clone());
+    let mut config = config(address)?.observer(counts.clone());
     (config.request_timeout_ms, config.connect_timeout_ms) = (2_000, 2_000);
     let done = klamm_wasi::block_on(config, async |client| {
         let producer = client.producer().build()?;
@@ -122,9 +140,9 @@ pub fn steady(address: &str, topic: &str, records: usize, a_millisecond: usize) 
 }
 
 /// Produces records of one size as fast as it can within a budget, and says how long that took.
-pub fn produce(address: &str, topic: &str, records: usize, bytes: usize, budget: usize) -> Result<(), String> {
+fn produce(address: &str, topic: &str, records: usize, bytes: usize, budget: usize) -> Result<(), String> {
     let value = alloc::vec![b'x'; bytes];
-    let config = Config::new(address).memory_total(budget);
+    let config = config(address)?.memory_total(budget);
     let done = klamm_wasi::block_on(config, async |client| {
         let producer = client.producer().batch_bytes((budget / 16).min(1_000_000)).build()?;
         producer.send(Record::to(topic).value(&*value)).await?;
@@ -142,8 +160,8 @@ pub fn produce(address: &str, topic: &str, records: usize, bytes: usize, budget:
 }
 
 /// One record with a client that knows nothing, and one with a client that knows what the first one knew.
-pub fn warm(address: &str, topic: &str) -> Result<(), String> {
-    let mut config = Config::new(address);
+fn warm(address: &str, topic: &str) -> Result<(), String> {
+    let mut config = config(address)?;
     config.single_connection = true;
     for what in ["cold", "warm"] {
         let started = now();

@@ -36,6 +36,33 @@ fn bytes_go_and_come_whatever_the_pieces() {
     }
 }
 
+/// What a connection begins later: one round trip by TLS 1.3, two by 1.2.
+#[test]
+fn a_handshake_costs_one_round_trip() {
+    for (versions, trips) in BOTH.chunks(1).zip([1, 2]) {
+        let mut setup = Setup::new();
+        setup.versions = versions;
+        let mut peer = setup.peer();
+        let mut client = setup.client(&peer);
+        let cx = &mut Context::from_waker(Waker::noop());
+        let mut taken = 0;
+        let done = loop {
+            match client.poll_handshake(cx) {
+                Poll::Ready(done) => break done,
+                Poll::Pending => peer.turn(),
+            }
+            taken += 1;
+        };
+        done.expect("a handshake");
+        assert_eq!(taken, trips, "{versions:?}");
+        // The first request goes with the handshake's end.
+        assert!(matches!(client.poll_write(cx, &[b"request"]), Poll::Ready(Ok(7))));
+        assert!(client.poll_flush(cx).is_ready());
+        peer.turn();
+        assert_eq!(peer.heard, b"request");
+    }
+}
+
 /// Megabytes both ways at once; records are full.
 #[test]
 fn large_transfers_fill_their_records() {

@@ -58,6 +58,11 @@ fn components_import_exactly_what_they_need() {
     let imports = |name| Guest::compile(name).imports();
     // The words of a panic go to stderr.
     assert_eq!(imports("klamm_wasm_producer"), with(&["wasi:cli/environment", "wasi:cli/stderr"]));
+    assert_eq!(imports("klamm_wasm_producer_tls"), with(&["wasi:cli/environment", "wasi:cli/stderr"]));
     assert_eq!(imports("klamm_edge_worker"), with(&["wasi:cli/environment", "wasi:cli/stderr", "wasi:cli/stdout"]));
     assert_eq!(imports("klamm_edge_ingest"), with(&["wasi:cli/environment", "wasi:cli/stderr", "wasi:http/types"]));
+    // TLS asks for nothing more.
+    for (name, tls) in [("klamm_edge_worker", "klamm_edge_worker_tls"), ("klamm_edge_ingest", "klamm_edge_ingest_tls")] {
+        assert_eq!(imports(tls), imports(name));
+    }
 }

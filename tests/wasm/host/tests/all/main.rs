@@ -5,6 +5,7 @@ mod grants;
 mod ingest;
 mod records;
 mod seeds;
+mod tls;
 mod worker;
 
 use klamm_wasm_host::{Guest, Ran};

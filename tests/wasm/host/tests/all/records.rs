@@ -13,7 +13,7 @@ use klamm_wasm_host::{ALL, component};
 use super::{guest, succeeded};
 
 /// Of each value of a topic, how often it is there, and that each partition has them in order.
-async fn is_complete(cluster: &Cluster, topic: &str, records: usize) {
+pub async fn is_complete(cluster: &Cluster, topic: &str, records: usize) {
     let all = read_all(&connect(cluster).await, topic, records).await;
     let mut newest: BTreeMap<i32, usize> = BTreeMap::new();
     let mut seen = vec![false; records];
