@@ -25,8 +25,9 @@ impl Run for Guest {
 /// One record, acknowledged by Kafka, within a megabyte of memory, of which TLS has its part; its offset.
 fn hello(bootstrap: &str, ca_pem: &str, value: &str) -> Result<i64, Error> {
     let tls = klamm_edge_security::trusting(ca_pem)?;
-    let mut config = Config::new(bootstrap).memory_total(1 << 20).tls(tls);
+    let mut config = Config::new(bootstrap).tls(tls);
     config.single_connection = true;
+    let config = config.memory_total(1 << 20);
     klamm_wasi::block_on(config, async |client| {
         let producer = client.producer().compression(Codec::Lz4).batch_bytes(64 << 10).build()?;
         let meta = producer.send(Record::to("hello").key("42").value(value)).await?;

@@ -62,7 +62,8 @@ fn components_import_exactly_what_they_need() {
     assert_eq!(imports("klamm_edge_worker"), with(&["wasi:cli/environment", "wasi:cli/stderr", "wasi:cli/stdout"]));
     assert_eq!(imports("klamm_edge_ingest"), with(&["wasi:cli/environment", "wasi:cli/stderr", "wasi:http/types"]));
     // TLS asks for nothing more.
-    for (name, tls) in [("klamm_edge_worker", "klamm_edge_worker_tls"), ("klamm_edge_ingest", "klamm_edge_ingest_tls")] {
+    for (name, tls) in [("klamm_edge_worker", "klamm_edge_worker_tls"), ("klamm_edge_ingest", "klamm_edge_ingest_tls")]
+    {
         assert_eq!(imports(tls), imports(name));
     }
 }
