@@ -36,7 +36,7 @@
 //! # TLS and SASL in a component
 //!
 //! The features `tls` and `sasl` of `klamm-wasi` are the core's: see the page `klamm::manual::secure`. The component brings the
-//! cryptography, because none is fit for all: `ring` and `aws-lc-rs` want a C compiler for wasm, and what is Rust alone is young.
+//! cryptography, because none is fit for all: `ring` and `aws-lc-rs` have C in them (not tried for wasm), and what is Rust alone is young.
 //! `examples/edge-security` brings **rustls-rustcrypto 0.0.2-alpha. It is an alpha and nobody has audited it**; whoever cannot have
 //! that gives another `CryptoProvider` to `Tls::builder`, and nothing else changes. This is all of it:
 //!
@@ -62,7 +62,7 @@
 //!   `KAFKA_CA_PEM`, and user and password from `KAFKA_USER` and `KAFKA_PASSWORD`; built without, they refuse to start where one
 //!   of these is set, instead of going on without encryption.
 //! - Set TLS before `memory_total`, so that it is part of it; with [`single_connection`](crate::Config::single_connection) a budget
-//!   of 1 MiB has room for it.
+//!   of 1 MiB has room for it and for a producer with LZ4 and batches of 32 KiB.
 //! - Cold or warm, TLS 1.3 costs each connection one round trip more, and 1.2 two: see below.
 //!
 //! # Time and sockets on WASI 0.2

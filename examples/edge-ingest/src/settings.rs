@@ -5,7 +5,7 @@
 //! | `KAFKA_BOOTSTRAP` | brokers to begin with, `host:port,…` | must be set |
 //! | `TOPIC` | where events go | `events` |
 //! | `MAX_EVENT_BYTES` | larger events are refused with 413 | 65536 |
-//! | `BUFFER_BYTES` | all the memory of the Kafka client | 1048576 |
+//! | `BUFFER_BYTES` | all the memory of the Kafka client | 1048576; with the feature `tls` 1572864 |
 //! | `DELIVERY_TIMEOUT_MS` | how long Kafka may take before the answer is 503 | 5000 |
 //! | `WARM_STATE` | what an earlier instance knew of the cluster, in hexadecimal digits | nothing |
 //! | `EXPORT_WARM_STATE` | `1`: each acknowledgement carries that in its header `warm-state` | no |
@@ -20,6 +20,9 @@ use alloc::{
 use klamm_wasi::{Config, WarmState};
 
 use crate::security;
+
+/// Room for a batch, what it is compressed to, and what LZ4 takes, beside connections with or without TLS.
+const BUFFER_BYTES: u32 = if cfg!(feature = "tls") { 3 << 19 } else { 1 << 20 };
 
 /// The settings.
 pub(crate) struct Settings {
@@ -53,7 +56,7 @@ impl Settings {
             warm_state: get("WARM_STATE").and_then(from_hex),
             export_warm_state: get("EXPORT_WARM_STATE") == Some("1"),
             // What encryption takes is part of it.
-            config: config.memory_total(number("BUFFER_BYTES", 1 << 20)? as usize),
+            config: config.memory_total(number("BUFFER_BYTES", BUFFER_BYTES)? as usize),
         })
     }
 

@@ -29,7 +29,7 @@ fn hello(bootstrap: &str, ca_pem: &str, value: &str) -> Result<i64, Error> {
     config.single_connection = true;
     let config = config.memory_total(1 << 20);
     klamm_wasi::block_on(config, async |client| {
-        let producer = client.producer().compression(Codec::Lz4).batch_bytes(64 << 10).build()?;
+        let producer = client.producer().compression(Codec::Lz4).batch_bytes(32 << 10).build()?;
         let meta = producer.send(Record::to("hello").key("42").value(value)).await?;
         Ok(meta.offset())
     })?
