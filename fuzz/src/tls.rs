@@ -1,5 +1,7 @@
 //! `TlsStream` against rustls' own server: what the network does to the bytes between them is what the fuzzer says, during the
 //! handshake and after it.
+//!
+//! An input is a version, then what happens, each with its numbers: see `Run::step`.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -248,6 +250,7 @@ impl Run {
         let Some(count) = self.poll(|client, cx| client.poll_read(cx, &mut buf)) else { return };
         assert!(buf[..count] == pattern(self.heard[CLIENT], count), "the client reads what was said");
         self.heard[CLIENT] += count;
+        assert!(count > 0 || self.closed || !self.established, "an end that nobody told");
         assert!(self.heard[CLIENT] <= self.said[SERVER]);
     }
 
@@ -259,6 +262,10 @@ impl Run {
         let slices: Vec<&[u8]> = bytes.chunks(slice.max(1)).collect();
         // What a write that failed has taken may have been sent.
         self.said[CLIENT] += self.poll(|client, cx| client.poll_write(cx, &slices)).unwrap_or(0);
+    }
+
+    fn flush(&mut self) {
+        let _ = self.poll(|client, cx| client.poll_flush(cx));
     }
 
     fn shake(&mut self) {
@@ -304,7 +311,7 @@ impl Run {
             5 => self.write(choices.number(), choices.number()),
             6 => self.say(choices.number()),
             7 => drop(self.server.refresh_traffic_keys()),
-            8 => drop(self.poll(|client, cx| client.poll_flush(cx))),
+            8 => self.flush(),
             9 => {
                 self.closed = true;
                 self.server.send_close_notify();
@@ -327,14 +334,16 @@ impl Run {
                 self.shake();
             }
             if self.established {
-                drop(self.poll(|client, cx| client.poll_flush(cx)));
+                self.flush();
                 self.read(5_000);
             }
             self.turn();
             if (self.heard, self.wire.0.borrow().down.len()) == before {
-                return;
+                break;
             }
         }
+        let mut between = self.wire.0.borrow_mut();
+        (between.may_read, between.may_write) = (0, 0);
     }
 }
 

@@ -41,6 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "assembly",
         &[vec![0; 40], [&[9, 5][..], &[0, 60, 0x20, 1, 0x30, 0, 1, 200, 0, 7].repeat(5)].concat()],
     )?;
+    write(&folder, "tls", &encrypted())?;
     write(&folder, "machine", &conversations())
 }
 
@@ -114,6 +115,22 @@ fn conversations() -> Vec<Vec<u8>> {
     for settings in [0x01, 0x0b, 0x4f, 0x82, 0x23, 0x39] {
         all.push([&[settings, 1][..], common.as_flattened(), slow.as_flattened()].concat());
         all.push([&[settings, 0][..], slow.as_flattened(), common.as_flattened(), &[14, 0, 5, 1], &FLOW].concat());
+    }
+    all
+}
+
+/// A version, then what happens; see `fuzz/src/tls.rs`.
+fn encrypted() -> Vec<Vec<u8>> {
+    const SETTLE: &[u8] = &[10];
+    let asks: &[u8] = &[2, 8, 0, 3, 1, 16, 0, 3, 0];
+    let talks: &[u8] = &[6, 16, 0, 0, 5, 64, 0, 0, 100, 2, 2, 0, 8, 0, 6, 255, 0, 0, 1, 16, 0, 4, 3, 0];
+    let mut all = Vec::new();
+    for version in [0, 1] {
+        all.push([&[version], asks, SETTLE, talks, talks, SETTLE, &[7], talks, &[7], SETTLE, talks, &[9]].concat());
+        for harm in [&[11, 0, 7, 4][..], &[11, 0, 90, 1], &[12, 5], &[13, 5, 23, 3, 3, 0, 0], &[14, 0, 200], &[15, 1]] {
+            all.push([&[version], asks, harm, SETTLE].concat());
+            all.push([&[version], SETTLE, talks, harm, SETTLE, talks].concat());
+        }
     }
     all
 }
