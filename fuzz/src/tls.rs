@@ -22,6 +22,8 @@ const HOST: &str = "broker.example";
 const VERSIONS: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS13, &rustls::version::TLS12];
 /// Polls in which a stream may ask for another turn, before anything happens outside.
 const TURNS_MAX: usize = 1_000;
+/// Keys that a server changes in one run: clients of rustls count what servers may ask of them.
+const KEYS_MAX: usize = 20;
 /// Operations of one run.
 const OPERATIONS_MAX: usize = 300;
 
@@ -167,6 +169,8 @@ struct Run {
     harmed: bool,
     /// The server has said goodbye.
     closed: bool,
+    /// So often it has changed its keys.
+    renewed: usize,
 }
 
 const CLIENT: usize = 0;
@@ -190,6 +194,7 @@ impl Run {
             heard,
             harmed: false,
             closed: false,
+            renewed: 0,
         }
     }
 
@@ -273,6 +278,9 @@ impl Run {
     }
 
     fn say(&mut self, count: usize) {
+        if self.server_failed {
+            return;
+        }
         let taken = self.server.writer().write(&pattern(self.said[SERVER], count));
         self.said[SERVER] += taken.expect("memory");
     }
@@ -310,7 +318,11 @@ impl Run {
             4 => self.read(choices.number() + 1),
             5 => self.write(choices.number(), choices.number()),
             6 => self.say(choices.number()),
-            7 => drop(self.server.refresh_traffic_keys()),
+            7 if self.renewed < KEYS_MAX => {
+                self.renewed += 1;
+                drop(self.server.refresh_traffic_keys());
+            }
+            7 => {}
             8 => self.flush(),
             9 => {
                 self.closed = true;
