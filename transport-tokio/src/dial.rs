@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use klamm::{Endpoint, Phase, TransportError};
+use klamm::{ByteStream, Endpoint, Phase, TransportError};
 use tokio::{runtime::Handle, time::timeout};
 
 use crate::TcpStream;
@@ -22,20 +22,72 @@ const TURN: Duration = Duration::from_secs(3);
 /// More addresses of one name than these are not tried in one dial; `attempt` moves on through all of them.
 const ADDRESSES_MAX: usize = 16;
 
-/// A connection that is being opened. Dropping it gives up.
-pub struct Connecting {
-    runtime: Handle,
-    dial: Pin<Box<dyn Future<Output = Result<TcpStream, TransportError>> + Send>>,
+/// How connections are opened. [`Direct`] is TCP; others go through a proxy, over a Unix socket, within a test's memory.
+///
+/// ```
+/// use klamm_tokio::{Config, Dial, Endpoint, Phase, Stream, TransportError};
+/// use tokio::net::UnixStream;
+///
+/// /// A cluster behind a socket of this host.
+/// struct Local(std::path::PathBuf);
+///
+/// impl Dial for Local {
+///     type Stream = Stream<UnixStream>;
+///
+///     fn dial(&mut self, _to: &Endpoint) -> impl Future<Output = Result<Self::Stream, TransportError>> + Send + 'static {
+///         let path = self.0.clone();
+///         async move {
+///             let failed = |e: std::io::Error| TransportError::new(Phase::Connect, e.kind().into(), e.to_string());
+///             UnixStream::connect(path).await.map(Stream::new).map_err(failed)
+///         }
+///     }
+/// }
+///
+/// # async fn run() -> Result<(), klamm_tokio::Error> {
+/// let client = klamm_tokio::connect_through(Config::new("localhost:9092"), Local("kafka.sock".into())).await?;
+/// # Ok(()) }
+/// ```
+pub trait Dial: Send + Unpin + 'static {
+    /// An open connection.
+    type Stream: ByteStream + Send + Unpin + 'static;
+
+    /// Opens a connection to a broker, as [`Transport::connect`](klamm::Transport::connect) does. The future is polled inside
+    /// the runtime, and dropped when the connect timeout is over.
+    fn dial(&mut self, to: &Endpoint) -> impl Future<Output = Result<Self::Stream, TransportError>> + Send + 'static;
 }
 
-impl Connecting {
-    pub(crate) fn new(runtime: Handle, to: Endpoint) -> Self {
-        Connecting { runtime, dial: Box::pin(open(to)) }
+/// Dials TCP. The name is looked up each time, and all its addresses are tried.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Direct;
+
+impl Dial for Direct {
+    type Stream = TcpStream;
+
+    fn dial(&mut self, to: &Endpoint) -> impl Future<Output = Result<TcpStream, TransportError>> + Send + 'static {
+        let to = to.clone();
+        async move {
+            let stream = open(&to).await?;
+            TcpStream::tcp(stream).map_err(|e| transport_error(Phase::Connect, &e))
+        }
     }
 }
 
-impl Future for Connecting {
-    type Output = Result<TcpStream, TransportError>;
+type Dialled<S> = Pin<Box<dyn Future<Output = Result<S, TransportError>> + Send>>;
+
+/// A connection that is being opened. Dropping it gives up.
+pub struct Connecting<S = TcpStream> {
+    runtime: Handle,
+    dial: Dialled<S>,
+}
+
+impl<S> Connecting<S> {
+    pub(crate) fn new(runtime: Handle, dial: impl Future<Output = Result<S, TransportError>> + Send + 'static) -> Self {
+        Connecting { runtime, dial: Box::pin(dial) }
+    }
+}
+
+impl<S> Future for Connecting<S> {
+    type Output = Result<S, TransportError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Connecting { runtime, dial } = &mut *self;
@@ -45,14 +97,15 @@ impl Future for Connecting {
     }
 }
 
-impl std::fmt::Debug for Connecting {
+impl<S> std::fmt::Debug for Connecting<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Connecting").finish_non_exhaustive()
     }
 }
 
-async fn open(to: Endpoint) -> Result<TcpStream, TransportError> {
-    let addresses = look_up(&to).await.map_err(|e| transport_error(Phase::Resolve, &e))?;
+/// TCP to an endpoint.
+pub(crate) async fn open(to: &Endpoint) -> Result<tokio::net::TcpStream, TransportError> {
+    let addresses = look_up(to).await.map_err(|e| transport_error(Phase::Resolve, &e))?;
     let addresses = in_turn(addresses, to.attempt);
     // The core names the endpoint; only what stands behind a name is news.
     let is_literal = addresses.iter().all(|address| address.to_string() == to.to_string());
@@ -89,7 +142,7 @@ async fn dial<F>(
     addresses: Vec<SocketAddr>,
     turn: Duration,
     connect: impl Fn(SocketAddr) -> F,
-) -> Result<TcpStream, Option<(io::Error, String)>>
+) -> Result<tokio::net::TcpStream, Option<(io::Error, String)>>
 where
     F: Future<Output = io::Result<tokio::net::TcpStream>>,
 {
@@ -104,7 +157,7 @@ where
             let silent = || io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {turn:?}"));
             timeout(turn, connect(address)).await.unwrap_or_else(|_| Err(silent()))
         };
-        match outcome.and_then(TcpStream::new) {
+        match outcome {
             Ok(stream) => return Ok(stream),
             Err(e) => {
                 let mut text = failed.map_or_else(String::new, |(_, text)| text + "; ");

@@ -1,6 +1,6 @@
 use super::*;
 use embedded_io::ErrorKind;
-use klamm::{ByteStream as _, Transport as _};
+use klamm::Transport as _;
 use std::{
     future::{pending, poll_fn},
     sync::Arc,

@@ -33,14 +33,18 @@ pub mod blocking;
 mod codecs;
 mod connect;
 mod dial;
+#[cfg(feature = "socks5")]
+mod socks5;
 mod stream;
 #[cfg(feature = "tls")]
 pub mod tls;
 mod transport;
 
 pub use codecs::FastCodecs;
-pub use connect::{connect, connect_with};
-pub use dial::Connecting;
+pub use connect::{connect, connect_through, connect_with};
+pub use dial::{Connecting, Dial, Direct};
 pub use klamm::*;
-pub use stream::TcpStream;
+#[cfg(feature = "socks5")]
+pub use socks5::Socks5;
+pub use stream::{Stream, TcpStream};
 pub use transport::Tokio;
