@@ -97,7 +97,8 @@ const FRAME_LEAST: usize = 4;
 
 impl Machine {
     pub(crate) fn new(shared: Arc<Shared>, rng: Rng, bootstrap: Vec<Endpoint>) -> Self {
-        let cluster = Cluster::new(Arc::clone(&shared.config), Arc::clone(&shared.budget), rng, bootstrap);
+        let (config, budget) = (Arc::clone(&shared.config), Arc::clone(&shared.budget));
+        let cluster = Cluster::new(config, budget, &shared.kick, rng, bootstrap);
         Machine {
             shared,
             cluster,

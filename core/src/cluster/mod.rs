@@ -13,6 +13,8 @@ mod greeting;
 mod metadata;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "sasl")]
+mod tokens;
 mod warm;
 
 pub(crate) use greeting::other_protocol;
@@ -36,6 +38,7 @@ use crate::{
     config::Config,
     error::PeerFault,
     event::{Cause, Event, Events, Peer, Purpose, WhyClosed},
+    kick::Kick,
     link::{Body, IN_FLIGHT_MAX, Link, LinkId, Outgoing, State, Unanswered, Use, Versions},
     machine::Context,
     producer::Job,
@@ -140,14 +143,20 @@ pub(crate) const LINK_BYTES: usize = 2_048;
 const FRAME_KEPT: usize = 1_024;
 
 impl Cluster {
-    pub(crate) fn new(config: Arc<Config>, budget: Arc<Budget>, rng: Rng, bootstrap: Vec<Endpoint>) -> Self {
+    pub(crate) fn new(
+        config: Arc<Config>,
+        budget: Arc<Budget>,
+        kick: &Arc<Kick>,
+        rng: Rng,
+        bootstrap: Vec<Endpoint>,
+    ) -> Self {
         let mut brokers = BTreeMap::new();
         for (i, e) in bootstrap.into_iter().enumerate() {
             let broker = Broker { host: e.host.into(), port: e.port, dial: Dial::default(), versions: None };
             brokers.insert(bootstrap_id(i), broker);
         }
         let (metadata, events) = (Metadata::new(), Events::of(&config));
-        let sasl = Sessions::new(rng.seed());
+        let sasl = Sessions::new(rng.seed(), kick);
         let mut cluster = Cluster {
             config,
             budget,

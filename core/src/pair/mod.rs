@@ -4,6 +4,8 @@
 //! Whenever nothing is left to do, the machine must not ask to be woken in the past: that would be a spin.
 
 mod batching;
+#[cfg(feature = "sasl")]
+mod bearer;
 mod broker;
 mod closing;
 mod codec;
