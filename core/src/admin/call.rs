@@ -1,6 +1,6 @@
 //! The life that all operations share: questions and answers, retries with their pauses, and an end in time.
 
-use alloc::{boxed::Box, collections::BTreeSet, string::String, vec::Vec};
+use alloc::{boxed::Box, string::String, vec::Vec};
 use core::time::Duration;
 
 use crate::{
@@ -128,7 +128,7 @@ pub(crate) struct Asked {
 pub(super) struct Call {
     number: u64,
     operation: Box<dyn Operation>,
-    under_way: BTreeSet<u32>,
+    under_way: Vec<u32>,
     until: Option<Instant>,
     retry_at: Instant,
     failures: u32,
@@ -141,7 +141,7 @@ impl Call {
         Call {
             number,
             operation,
-            under_way: BTreeSet::new(),
+            under_way: Vec::new(),
             until: None,
             retry_at: Instant::ZERO,
             failures: 0,
@@ -192,14 +192,14 @@ impl Call {
             };
             let context = Context::Admin(Asked { call: self.number, question });
             match self.operation.ask(question, Ask { cluster, now, link, context }) {
-                Ok(()) => drop(self.under_way.insert(question)),
+                Ok(()) => self.under_way.push(question),
                 Err(error) => return self.end(Some(&error)),
             }
         }
     }
 
     pub(super) fn on_answer(&mut self, asked: Asked, answer: Answer<'_>, cluster: &mut Cluster) {
-        self.under_way.remove(&asked.question);
+        self.under_way.retain(|question| *question != asked.question);
         let now = answer.now;
         match self.operation.on_answer(asked.question, answer, cluster) {
             Ok(Verdict::On) => {}
@@ -212,7 +212,7 @@ impl Call {
     }
 
     pub(super) fn on_lost(&mut self, now: Instant, asked: Asked, sent: bool, cluster: &mut Cluster) {
-        self.under_way.remove(&asked.question);
+        self.under_way.retain(|question| *question != asked.question);
         if sent {
             self.operation.on_lost(asked.question);
         }
