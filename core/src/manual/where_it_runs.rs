@@ -8,6 +8,8 @@
 //! | wasmtime 48.0 (its Rust crate, with `wasmtime-wasi` and `wasmtime-wasi-http`) | `klamm-wasi` | 100,000 records both ways with each codec against one and three brokers of Kafka 4.3.1; a broker killed and restarted; the host frozen; HTTP functions and workers, cold and warm (`./tests/run edge`) |
 //! | wasmtime 47.0 (its Python package) | `klamm-wasi` | bytes, timers, errors and records both ways against an in-memory cluster (`./tests/run wasi`) |
 //! | node 20, by the npm package `jco` 1.35 (`npx jco run`) | `klamm-wasi` | by hand: one record, cold and warm, and 20,000 records both ways against Kafka 4.3.1 |
+//! | node 20 | `examples/js-socket`, a transport over WHATWG streams | 1,000 records to Kafka 4.3.1 (`./tests/run js`). Cloudflare's `connect()` has streams of that kind; it was not tried there |
+//! | node 20 and headless Chromium 156 | the core alone, with std, for `wasm32-unknown-unknown` | its own tests, all but those that spawn threads or hold zstd against the C library (`./tests/run js chromium`) |
 //! | a module without any import, in wasmtime | the core alone, with std, for `wasm32-unknown-unknown` | the simulator: each seed comes to the same bytes as natively (`./tests/run edge`) |
 //! | microcontrollers | [`EmbeddedIo`](crate::EmbeddedIo) | builds and is linked; not run yet |
 //!
