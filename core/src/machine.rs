@@ -279,7 +279,7 @@ impl Machine {
         if self.cluster.is_known() {
             self.shared.set_contact(Ok(()));
         } else if self.cluster.has_failures() {
-            self.shared.set_contact(Err(self.cluster.unreachable()));
+            self.shared.set_contact(Err((self.cluster.unreachable(), self.cluster.is_hopeless())));
         }
     }
 

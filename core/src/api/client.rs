@@ -58,7 +58,8 @@ impl Client {
     ///
     /// # Errors
     /// When `connect_timeout_ms` is over: the last failure, or [`Error::Transport`] with every address tried. At once where a
-    /// broker refuses who the client is.
+    /// broker refuses who the client is, and where none of the bootstrap list is left that trying again may mend: none of them
+    /// is [retriable](Error::is_retriable), or they speak another protocol than Kafka's.
     pub async fn connected(&self) -> Result<(), Error> {
         let shared = self.shared();
         let span = Duration::from_millis(u64::from(shared.config.connect_timeout_ms));
@@ -71,11 +72,10 @@ impl Client {
             match shared.contact() {
                 Contact::Made => Poll::Ready(Ok(())),
                 Contact::Ended => Poll::Ready(Err(Error::Closed { fate: Fate::NotPersisted })),
-                Contact::None(Some(failure)) if failure.is_hopeless() => Poll::Ready(Err(failure)),
-                Contact::None(failure) if shared.clock.now() >= until => {
+                Contact::None { failure, hopeless } if hopeless || shared.clock.now() >= until => {
                     Poll::Ready(Err(failure.unwrap_or_else(|| no_answer(shared, span))))
                 }
-                Contact::None(_) => Poll::Pending,
+                Contact::None { .. } => Poll::Pending,
             }
         })
         .await

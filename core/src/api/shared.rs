@@ -51,6 +51,8 @@ struct Inner {
     connected: bool,
     /// Why none has, so far.
     failure: Option<Error>,
+    /// None will.
+    hopeless: bool,
     /// The driver is gone.
     ended: bool,
 }
@@ -155,16 +157,16 @@ impl Shared {
         self.shut_down.load(Ordering::SeqCst) || self.handles.load(Ordering::SeqCst) == 0
     }
 
-    /// The driver tells how the first contact goes.
-    pub(crate) fn set_contact(&self, contact: Result<(), Error>) {
+    /// The driver tells how the first contact goes; of a failure, whether there is no use in waiting on.
+    pub(crate) fn set_contact(&self, contact: Result<(), (Error, bool)>) {
         let changed = {
             let mut inner = self.inner.lock();
             match contact {
                 Ok(()) => !core::mem::replace(&mut inner.connected, true),
-                Err(error) => {
-                    let hopeless = error.is_hopeless();
-                    let before = inner.failure.replace(error);
-                    hopeless && !before.is_some_and(|e| e.is_hopeless())
+                Err((error, hopeless)) => {
+                    inner.failure = Some(error);
+                    let before = core::mem::replace(&mut inner.hopeless, hopeless);
+                    hopeless && !before
                 }
             }
         };
@@ -179,7 +181,7 @@ impl Shared {
         match (inner.connected, inner.ended) {
             (true, _) => Contact::Made,
             (_, true) => Contact::Ended,
-            _ => Contact::None(inner.failure.clone()),
+            _ => Contact::None { failure: inner.failure.clone(), hopeless: inner.hopeless },
         }
     }
 
@@ -204,7 +206,11 @@ pub(crate) fn whole_ms(now: Instant) -> usize {
 /// How the first contact stands.
 pub(crate) enum Contact {
     Made,
-    None(Option<Error>),
+    /// And, where `hopeless`, none will be.
+    None {
+        failure: Option<Error>,
+        hopeless: bool,
+    },
     Ended,
 }
 
@@ -212,7 +218,7 @@ impl Contact {
     /// Why no cluster has answered, if none has.
     pub(crate) fn failure(self) -> Option<Error> {
         match self {
-            Contact::None(failure) => failure,
+            Contact::None { failure, .. } => failure,
             Contact::Made | Contact::Ended => None,
         }
     }

@@ -32,9 +32,6 @@ const HANDSHAKE: Api = Api { min: 1, ..SASL_HANDSHAKE };
 /// The most bytes of an answer.
 const RESPONSE_MAX: usize = 16 << 10;
 
-/// How long a broker that refused is left alone at least: nothing changes by itself, and brokers lock accounts.
-const REFUSED_PAUSE: Duration = Duration::from_secs(10);
-
 /// Rounds a turn. A driver takes up to 64 of these in one poll, which is some milliseconds, and gives others their turn then.
 const ROUNDS: u32 = 128;
 
@@ -304,15 +301,5 @@ fn read_token<'a>(sasl: &Sasl, mut body: Reader<'a>, version: i16) -> Result<(&'
     match ErrorCode(response.error_code) {
         code if code.is_ok() => Ok((response.auth_bytes, response.session_lifetime_ms)),
         code => Err(SaslFault::Refused { code, message: sasl.told(response.error_message) }),
-    }
-}
-
-impl Failure {
-    /// How long its broker is left alone at least.
-    pub(super) fn least_pause(&self) -> Duration {
-        match self {
-            Failure::Other(error) if error.is_hopeless() => REFUSED_PAUSE,
-            _ => Duration::ZERO,
-        }
     }
 }

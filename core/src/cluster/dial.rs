@@ -2,10 +2,11 @@
 
 use core::time::Duration;
 
-use super::{Broker, Cluster, End, LINK_BYTES, Output, purpose};
+use super::{Broker, Cluster, End, Failure, LINK_BYTES, Output, purpose};
 use crate::{
-    Endpoint, Instant,
+    Endpoint, Error, Instant,
     budget::Class,
+    error::PeerFault,
     event::{Event, WhyClosed},
     link::{Link, LinkId, State, Use},
 };
@@ -39,7 +40,38 @@ const NEXT_CANDIDATE: Duration = Duration::from_millis(1_000);
 /// Dials to any broker at once.
 const CANDIDATES_MAX: usize = 3;
 
+/// How long a broker that refused is left alone at least: nothing changes by itself, and brokers lock accounts.
+const REFUSED_PAUSE: Duration = Duration::from_secs(10);
+
+impl Failure {
+    /// Whether the same try will fail for ever, as far as one can tell.
+    fn is_for_good(&self) -> bool {
+        match self {
+            Failure::Transport(error) => !error.retriable,
+            Failure::Other(Error::Peer { fault: PeerFault::OtherProtocol(_), .. }) => true,
+            Failure::Other(error) => error.is_hopeless(),
+        }
+    }
+
+    /// How long its broker is left alone at least.
+    pub(super) fn least_pause(&self) -> Duration {
+        let is_refusal = match self {
+            Failure::Transport(_) => false,
+            Failure::Other(error) => error.is_hopeless(),
+        };
+        if is_refusal { REFUSED_PAUSE } else { Duration::ZERO }
+    }
+}
+
 impl Cluster {
+    /// Whether a first contact need not be waited for: a broker has refused who the client is, or none of the bootstrap list is
+    /// left that may be any better later.
+    pub(crate) fn is_hopeless(&self) -> bool {
+        let for_good = |node: &i32| self.failures.get(&self.address(*node)).is_some_and(Failure::is_for_good);
+        let is_refused = |failure: &Failure| matches!(failure, Failure::Other(error) if error.is_hopeless());
+        self.failures.values().any(is_refused) || self.brokers.keys().all(for_good)
+    }
+
     /// Opens a link to a broker for a use, unless its back-off forbids it. One dial is shared by all who want it.
     pub(super) fn dial(&mut self, now: Instant, node: i32, usage: Use) {
         let stage = self.stage_bytes();

@@ -381,6 +381,10 @@ impl Cluster {
         if self.failures.len() < self.config.max_brokers || self.failures.contains_key(&address) {
             self.failures.insert(address, failure);
         }
+        // What waits for a topic that nobody can be asked for need not wait.
+        if !self.is_known() && self.is_hopeless() {
+            self.metadata.refuse(&self.unreachable());
+        }
         self.metadata.suspect();
     }
 

@@ -1,8 +1,6 @@
 //! Without the feature `sasl` a connection is ready once it was greeted.
 
-use core::time::Duration;
-
-use super::{Cluster, Failure};
+use super::Cluster;
 use crate::{Instant, link::LinkId};
 
 pub(super) struct Sessions;
@@ -30,10 +28,4 @@ impl Cluster {
     }
 
     pub(super) fn run_sessions(&mut self, _: Instant) {}
-}
-
-impl Failure {
-    pub(super) fn least_pause(&self) -> Duration {
-        Duration::ZERO
-    }
 }

@@ -30,9 +30,11 @@
 //! | TCP to every broker that the cluster advertises, not only those of the bootstrap list | `inherit_network()` or `socket_addr_check(…)`, and since 48 `allow_tcp(true)` | [`Error::Transport`](crate::Error::Transport): `connect failed: the host does not grant this component TCP to that address (wasi:sockets/tcp)` |
 //! | name look-up, unless all brokers are advertised by address | `allow_ip_name_lookup(true)` | [`Error::Transport`](crate::Error::Transport): `resolve failed: the host does not grant this component name look-up (wasi:sockets/ip-name-lookup)` |
 //!
-//! Each such [`TransportError`](crate::TransportError) has `kind` `PermissionDenied` and `retriable` `false`, with `phase` `Resolve` or `Connect`. It comes when
-//! `connect_timeout_ms` is over, because another address of the list may be granted; for a record of a client that has
-//! never had an answer it is the `because` of the time-out. A host that lets all packets be lost is a time-out like any other.
+//! Each such [`TransportError`](crate::TransportError) has `kind` `PermissionDenied` and `retriable` `false`, with `phase` `Resolve` or `Connect`. It comes at once
+//! when every address of the bootstrap list is refused, to whoever waits for a first contact or for a topic. Where one is not, it
+//! may answer yet: then it comes when `connect_timeout_ms` or `max_block_ms` is over, beside what the others said. A broker that the
+//! cluster advertises and the host does not grant is tried again until the record's or the operation's own time is over, because leaders
+//! move. A host that lets all packets be lost is a time-out like any other.
 //! The Python package from 48 on cannot grant TCP, and its refusal reads the same.
 //!
 //! # Time and sockets on WASI 0.2
