@@ -231,7 +231,8 @@ impl Error {
     pub fn is_retriable(&self) -> bool {
         match self {
             Error::Broker { code, .. } => code.is_retriable(),
-            Error::Transport { tried } => tried.iter().all(|(_, e)| e.retriable),
+            // One address that may be better later is enough; and of none nothing is known.
+            Error::Transport { tried } => tried.is_empty() || tried.iter().any(|(_, e)| e.retriable),
             Error::Budget { needed, limit, .. } => needed <= limit,
             Error::TimedOut { .. } => true,
             #[cfg(feature = "sasl")]

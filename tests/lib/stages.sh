@@ -137,6 +137,8 @@ stage_fuzz() {
 }
 
 stage_wasi() { tests/wasm/run quick; }
+stage_js() { tests/wasm/run js; }
+stage_chromium() { tests/wasm/run chromium; }
 stage_edge() { tests/wasm/run kafka; }
 
 stage_examples() {

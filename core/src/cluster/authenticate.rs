@@ -1,7 +1,6 @@
 //! Who the client is, told to a broker behind the greeting (KIP-43, KIP-152) and again before its session ends (KIP-368).
 
 use alloc::{
-    collections::BTreeMap,
     string::{String, ToString},
     vec::Vec,
 };
@@ -15,6 +14,7 @@ use crate::{
     kick::Kick,
     link::{LinkId, State},
     machine::Context,
+    map::Map,
     sasl::{Derivation, Exchange, Keys, Message, Next, Nonce, Sasl, SaslFault},
     sync::Arc,
     wire::{
@@ -46,7 +46,7 @@ const MECHANISM_LEN_MAX: usize = 20;
 /// All links' sessions.
 pub(super) struct Sessions {
     nonce: Nonce,
-    pub(super) links: BTreeMap<LinkId, Session>,
+    pub(super) links: Map<LinkId, Session>,
     /// The last keys. Brokers of one cluster give the same salt, so that one derivation serves all connections.
     keys: Option<Keys>,
     /// One at a time; it stays where it is when its link ends, because the next one goes on with it.
@@ -84,7 +84,7 @@ enum Took {
 impl Sessions {
     pub(super) fn new(seed: &[u8; 32], kick: &Arc<Kick>) -> Sessions {
         let nonce = Nonce { seed: *seed, drawn: 0 };
-        Sessions { nonce, links: BTreeMap::new(), keys: None, deriving: None, tokens: Tokens::new(kick) }
+        Sessions { nonce, links: Map::new(), keys: None, deriving: None, tokens: Tokens::new(kick) }
     }
 
     pub(super) fn deadline(&self, now: Instant) -> Instant {
@@ -231,8 +231,7 @@ impl Cluster {
 
     /// Begins what is due, and does some rounds for whoever waits for keys.
     pub(super) fn run_sessions(&mut self, now: Instant) {
-        let due = |(id, s): (&LinkId, &Session)| (s.renew_at <= now).then_some(*id);
-        while let Some(id) = self.sasl.links.iter().find_map(due) {
+        while let Some(id) = self.sasl.links.find(|session| session.renew_at <= now) {
             self.renew(now, id);
         }
         self.derive();
@@ -270,7 +269,7 @@ impl Cluster {
     fn sign(&mut self, now: Instant) {
         let (Some(keys), Some(sasl)) = (&self.sasl.keys, &self.config.sasl) else { return };
         let mut signed = Vec::new();
-        for (id, session) in &mut self.sasl.links {
+        for (id, session) in self.sasl.links.iter_mut() {
             if let Step::Exchange(exchange) = &mut session.step
                 && exchange.wants() == Some(keys.salt())
                 && let Some(token) = sasl.sign(exchange, keys)

@@ -24,7 +24,7 @@ pub(crate) use metadata::{Leader, TopicIndex, check_topic_name};
 pub use warm::WarmState;
 
 use alloc::{
-    collections::{BTreeMap, VecDeque},
+    collections::VecDeque,
     string::{String, ToString},
     vec::Vec,
 };
@@ -41,6 +41,7 @@ use crate::{
     kick::Kick,
     link::{Body, IN_FLIGHT_MAX, Link, LinkId, Outgoing, State, Unanswered, Use, Versions},
     machine::Context,
+    map::Map,
     producer::Job,
     rng::Rng,
     sync::Arc,
@@ -96,9 +97,9 @@ pub(crate) struct Cluster {
     pub(crate) budget: Arc<Budget>,
     pub(crate) rng: Rng,
     pub(crate) events: Events,
-    brokers: BTreeMap<i32, Broker>,
-    links: BTreeMap<LinkId, Link<Context>>,
-    by_use: BTreeMap<(i32, Use), LinkId>,
+    brokers: Map<i32, Broker>,
+    links: Map<LinkId, Link<Context>>,
+    by_use: Map<(i32, Use), LinkId>,
     next_link: u32,
     /// Where the search for any broker goes on.
     next_any: usize,
@@ -110,7 +111,7 @@ pub(crate) struct Cluster {
     /// Requests that ended with their link, for the machine to give back to their owners.
     lost: VecDeque<Unanswered<Context>>,
     /// Each address's last failure, since it last answered.
-    failures: BTreeMap<String, Failure>,
+    failures: Map<String, Failure>,
 }
 
 /// Why an address is of no use.
@@ -150,7 +151,7 @@ impl Cluster {
         rng: Rng,
         bootstrap: Vec<Endpoint>,
     ) -> Self {
-        let mut brokers = BTreeMap::new();
+        let mut brokers = Map::new();
         for (i, e) in bootstrap.into_iter().enumerate() {
             let broker = Broker { host: e.host.into(), port: e.port, dial: Dial::default(), versions: None };
             brokers.insert(bootstrap_id(i), broker);
@@ -163,8 +164,8 @@ impl Cluster {
             rng,
             events,
             brokers,
-            links: BTreeMap::new(),
-            by_use: BTreeMap::new(),
+            links: Map::new(),
+            by_use: Map::new(),
             next_link: 0,
             next_any: 0,
             metadata,
@@ -172,7 +173,7 @@ impl Cluster {
             outputs: VecDeque::new(),
             frame: Frame::default(),
             lost: VecDeque::new(),
-            failures: BTreeMap::new(),
+            failures: Map::new(),
         };
         cluster.begin_warm();
         cluster
@@ -329,7 +330,7 @@ impl Cluster {
     }
 
     fn end_late_links(&mut self, now: Instant) {
-        while let Some(id) = self.links.values().find(|l| l.deadline() <= now).map(|l| l.id) {
+        while let Some(id) = self.links.find(|l| l.deadline() <= now) {
             let error = self.late(id);
             self.outputs.push_back(Output::Close { link: id });
             self.end_link(now, id, End::Failed(error));
@@ -472,7 +473,7 @@ impl Cluster {
     /// Why no broker answers, with every address that failed.
     pub(crate) fn unreachable(&self) -> Error {
         let mut tried = Vec::new();
-        for (address, failure) in &self.failures {
+        for (address, failure) in self.failures.iter() {
             match failure {
                 Failure::Transport(error) => tried.push((address.clone(), error.clone())),
                 Failure::Other(error) => return error.clone(),

@@ -282,6 +282,7 @@ mod tests {
     /// Threads that meet a topic at the same moment get the same one, and the driver gets topics in their order: a
     /// record's place names its topic by number.
     #[test]
+    #[cfg(not(target_family = "wasm"))] // a JS engine spawns no threads
     fn a_topic_is_made_once_and_in_order() {
         for _ in 0..200 {
             let budget = Budget::new(Memory::default());

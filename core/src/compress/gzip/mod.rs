@@ -12,7 +12,7 @@ use miniz_oxide::{
 };
 
 use super::claim::claim;
-use super::common::{self, exceeded, put, take, take_slice};
+use super::common::{self, exceeded, fixed, put, take, take_slice};
 use super::{Codec, CodecError, Compress, Decompress, Format, Full, Room, Sink};
 
 #[cfg(test)]
@@ -91,7 +91,7 @@ impl Decompress for Decoder {
     }
 
     fn memory(&self) -> usize {
-        size_of::<Self>().saturating_add(size_of::<DecompressorOxide>())
+        const { fixed::<Self>(256) + fixed::<DecompressorOxide>(12 << 10) }
     }
 
     fn decompress(&mut self, mut src: &[u8], out: &mut dyn Room) -> Result<(), CodecError> {
