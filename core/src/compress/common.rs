@@ -34,9 +34,3 @@ pub(super) fn exceeded(codec: Codec) -> impl Fn(Full) -> CodecError {
 pub(super) fn put(sink: &mut dyn Sink, codec: Codec, bytes: &[u8]) -> Result<(), CodecError> {
     sink.put(bytes).map_err(exceeded(codec))
 }
-
-/// What a `T` counts as in the memory plan: as much on every machine, whatever its pointers are, so that a client does the same on all.
-pub(super) const fn fixed<T>(bytes: usize) -> usize {
-    assert!(size_of::<T>() <= bytes, "it is larger");
-    bytes
-}

@@ -12,8 +12,11 @@ use miniz_oxide::{
 };
 
 use super::claim::claim;
-use super::common::{self, exceeded, fixed, put, take, take_slice};
 use super::{Codec, CodecError, Compress, Decompress, Format, Full, Room, Sink};
+use super::{
+    common::{self, exceeded, put, take, take_slice},
+    counted::fixed,
+};
 
 #[cfg(test)]
 mod tests;

@@ -11,9 +11,12 @@ use lz4_flex::block::{
 };
 use twox_hash::XxHash32;
 
-use super::common::{self, exceeded, fixed, put, take, take_slice};
 use super::{Codec, CodecError, Compress, Decompress, Format, Room, Sink};
 use super::{claim::claim, gather::gathered, words::in_blocks};
+use super::{
+    common::{self, exceeded, put, take, take_slice},
+    counted::fixed,
+};
 
 mod high;
 #[cfg(test)]

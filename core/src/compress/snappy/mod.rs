@@ -6,8 +6,11 @@
 
 use alloc::{boxed::Box, vec::Vec};
 
-use super::common::{self, exceeded, fixed, put, take, take_slice};
 use super::{Codec, CodecError, Compress, Decompress, Format, Room, Sink};
+use super::{
+    common::{self, exceeded, put, take, take_slice},
+    counted::fixed,
+};
 use super::{gather::gathered, words::in_blocks};
 
 mod block;
