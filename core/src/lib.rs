@@ -52,6 +52,7 @@ pub mod manual;
 mod pair;
 mod producer;
 pub mod record;
+pub mod properties;
 mod rng;
 #[cfg(feature = "sasl")]
 pub mod sasl;

@@ -29,8 +29,8 @@ pub(super) struct DraftTls {
     pub(super) chain: Option<Named>,
     pub(super) key: Option<Named>,
     /// Java's stores, which may be of a type that is not read.
-    pub(super) truststore: Option<String>,
-    pub(super) keystore: Option<String>,
+    pub(super) truststore: Option<Material>,
+    pub(super) keystore: Option<Material>,
     pub(super) truststore_is_pem: bool,
     pub(super) keystore_is_pem: bool,
     /// The first of its names that was given.

@@ -24,6 +24,7 @@ mod sasl;
 #[path = "no_sasl.rs"]
 mod sasl;
 mod set;
+mod table;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -31,10 +32,11 @@ mod tls;
 mod value;
 
 pub use environment::key_of_variable;
+pub use table::table;
 pub use text::pairs_of_text;
 pub use tls::{Material, TlsProperties};
 
-use alloc::string::String;
+use alloc::{string::String, vec::Vec};
 use core::fmt;
 
 use draft::Draft;
@@ -146,7 +148,7 @@ where
     K: AsRef<str>,
     V: AsRef<str>,
 {
-    let mut given: [Option<(&'static str, V)>; KEYS.len()] = [const { None }; KEYS.len()];
+    let mut given: Vec<Option<(&'static str, V)>> = KEYS.iter().map(|_| None).collect();
     for (name, value) in pairs {
         let name = name.as_ref().trim();
         let found = KEYS.iter().zip(&mut given).find_map(|(key, place)| Some((key.name_in(dialect, name)?, place)));

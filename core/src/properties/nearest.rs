@@ -41,6 +41,9 @@ fn distance(a: &str, b: &str) -> usize {
     for (i, x) in a.bytes().enumerate() {
         let mut diagonal = i;
         let mut left = i + 1;
+        if let Some(first) = row.first_mut() {
+            *first = left;
+        }
         for (place, y) in row.iter_mut().skip(1).zip(b.bytes()) {
             let above = *place;
             left = (diagonal + usize::from(x != y)).min(above + 1).min(left + 1);
