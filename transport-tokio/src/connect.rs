@@ -38,6 +38,7 @@ pub async fn connect_with(config: Config) -> Result<Client, Error> {
 /// A client, and its driver where the client's handles find it.
 pub(crate) fn build(mut config: Config, transport: Tokio) -> Result<(Client, Arc<Inline>), Error> {
     config.codecs.get_or_insert_with(|| Arc::new(FastCodecs));
+    let transport = transport.socket_buffers(config.send_buffer_bytes, config.receive_buffer_bytes);
     let (client, driver) = klamm::new(config, transport)?;
     let driver = Arc::new(Inline(Mutex::new(Some(driver))));
     let weak: Weak<dyn Drive> = Arc::downgrade(&driver) as Weak<dyn Drive>;

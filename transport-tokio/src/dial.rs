@@ -11,7 +11,7 @@ use std::{
 };
 
 use klamm::{Endpoint, Phase, TransportError};
-use tokio::{runtime::Handle, time::timeout};
+use tokio::{net::TcpSocket, runtime::Handle, time::timeout};
 
 use crate::TcpStream;
 
@@ -29,8 +29,8 @@ pub struct Connecting {
 }
 
 impl Connecting {
-    pub(crate) fn new(runtime: Handle, to: Endpoint) -> Self {
-        Connecting { runtime, dial: Box::pin(open(to)) }
+    pub(crate) fn new(runtime: Handle, to: Endpoint, buffers: Buffers) -> Self {
+        Connecting { runtime, dial: Box::pin(open(to, buffers)) }
     }
 }
 
@@ -51,12 +51,33 @@ impl std::fmt::Debug for Connecting {
     }
 }
 
-async fn open(to: Endpoint) -> Result<TcpStream, TransportError> {
+/// The sizes of a socket's buffers in bytes; `None`: as the system likes.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Buffers {
+    pub(crate) send: Option<u32>,
+    pub(crate) receive: Option<u32>,
+}
+
+impl Buffers {
+    /// Sets them before the connection is made, because that is when the window's scale is agreed upon.
+    async fn connect(self, address: SocketAddr) -> io::Result<tokio::net::TcpStream> {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        if let Some(bytes) = self.send {
+            socket.set_send_buffer_size(bytes)?;
+        }
+        if let Some(bytes) = self.receive {
+            socket.set_recv_buffer_size(bytes)?;
+        }
+        socket.connect(address).await
+    }
+}
+
+async fn open(to: Endpoint, buffers: Buffers) -> Result<TcpStream, TransportError> {
     let addresses = look_up(&to).await.map_err(|e| transport_error(Phase::Resolve, &e))?;
     let addresses = in_turn(addresses, to.attempt);
     // The core names the endpoint; only what stands behind a name is news.
     let is_literal = addresses.iter().all(|address| address.to_string() == to.to_string());
-    dial(addresses, TURN, tokio::net::TcpStream::connect).await.map_err(|failed| match failed {
+    dial(addresses, TURN, |address| buffers.connect(address)).await.map_err(|failed| match failed {
         Some((e, text)) => {
             let text = if is_literal { e.to_string() } else { text };
             TransportError::new(Phase::Connect, e.kind().into(), text)

@@ -26,6 +26,8 @@
 //!
 //! Encrypted connections: the feature `ring` (or `tls`, for other cryptography), and `klamm::manual::secure` with it.
 //!
+//! Settings by the names of Java's client or of librdkafka: [`from_properties`], and `klamm::manual::from_properties`.
+//!
 //! Programs without async: see [`blocking`]. Streams and sinks: the feature `futures`.
 #![forbid(unsafe_code)]
 
@@ -33,6 +35,7 @@ pub mod blocking;
 mod codecs;
 mod connect;
 mod dial;
+pub mod properties;
 mod stream;
 #[cfg(feature = "tls")]
 pub mod tls;
@@ -42,5 +45,6 @@ pub use codecs::FastCodecs;
 pub use connect::{connect, connect_with};
 pub use dial::Connecting;
 pub use klamm::*;
+pub use properties::from_properties;
 pub use stream::TcpStream;
 pub use transport::Tokio;

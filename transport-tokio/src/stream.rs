@@ -24,7 +24,7 @@ const KEEP_ALIVE_AGAIN: Duration = Duration::from_secs(10);
 
 /// A [`ByteStream`] over TCP, with `TCP_NODELAY` and keep-alive. Nothing is kept back, so a flush is ready at once.
 #[derive(Debug)]
-pub struct TcpStream(tokio::net::TcpStream);
+pub struct TcpStream(pub(crate) tokio::net::TcpStream);
 
 impl TcpStream {
     /// Takes a connected stream and sets its options.

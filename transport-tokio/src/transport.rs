@@ -14,7 +14,7 @@ use tokio::{
     time::Sleep,
 };
 
-use crate::{Connecting, TcpStream};
+use crate::{Connecting, TcpStream, dial::Buffers};
 
 /// A [`Transport`] on tokio's sockets and timer.
 ///
@@ -27,6 +27,7 @@ pub struct Tokio {
     timer: Option<Timer>,
     /// Made when there is a job.
     jobs: Option<Jobs>,
+    buffers: Buffers,
 }
 
 /// Where jobs come back: never more than were submitted.
@@ -54,7 +55,7 @@ impl Tokio {
     /// A transport on this runtime.
     pub fn new(runtime: Handle) -> Self {
         klamm::check_waits_with(refuse_to_wait_in_tasks);
-        Tokio { runtime, clock: Arc::new(HostClock { start: std::time::Instant::now() }), timer: None, jobs: None }
+        Tokio { runtime, clock: Arc::new(HostClock { start: std::time::Instant::now() }), timer: None, jobs: None, buffers: Buffers::default() }
     }
 
     /// A transport on the runtime that runs the caller.
@@ -63,6 +64,14 @@ impl Tokio {
     /// Outside a tokio runtime, as [`Handle::current`] does.
     pub fn current() -> Self {
         Tokio::new(Handle::current())
+    }
+
+    /// The sizes of connections' buffers in the system, in bytes; `None`: as the system likes. What connects by a
+    /// [`Config`](klamm::Config) takes them from there.
+    #[must_use]
+    pub fn socket_buffers(mut self, send: Option<u32>, receive: Option<u32>) -> Self {
+        self.buffers = Buffers { send, receive };
+        self
     }
 }
 
@@ -78,7 +87,7 @@ impl Transport for Tokio {
     type Connecting = Connecting;
 
     fn connect(&mut self, to: &Endpoint) -> Connecting {
-        Connecting::new(self.runtime.clone(), to.clone())
+        Connecting::new(self.runtime.clone(), to.clone(), self.buffers)
     }
 
     fn poll_sleep(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<()> {

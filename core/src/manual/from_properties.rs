@@ -7,7 +7,7 @@
 //!     ("sasl.mechanisms", "SCRAM-SHA-512"), ("sasl.username", "alice"), ("sasl.password", &password),
 //! ];
 //! let properties = klamm_tokio::from_properties(Dialect::Librdkafka, pairs)?;
-//! let client = klamm_tokio::connect_with(properties.client.clone()).await?;
+//! let client = klamm_tokio::connect_with(properties.client()?).await?;
 //! let producer = client.producer().config(properties.producer.clone()).build()?;
 //! let consumer = client.consumer().config(properties.consumer()?).topics(["orders"]).build()?;
 //! ```
@@ -21,8 +21,9 @@
 //!   Variables that are near no name (`KAFKA_HEAP_OPTS`) are others', and passed over.
 //!
 //! Chained behind one another, the last of a name counts. Paths are read by the transport, on tokio when
-//! `klamm_tokio::from_properties` is called; without std [`Properties::tls`](crate::properties::Properties::tls) has them.
-//! `SSL` needs klamm-tokio's feature `ring` or `aws-lc-rs`.
+//! `klamm_tokio::from_properties` is called; elsewhere [`Properties::tls`](crate::properties::Properties::tls) has them, and
+//! there are no settings for a client before somebody has made of them what encrypts. On tokio `SSL` needs the feature `ring` or
+//! `aws-lc-rs`.
 //!
 //! # What differs
 //!

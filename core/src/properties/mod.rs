@@ -31,7 +31,7 @@ mod text;
 mod tls;
 mod value;
 
-pub use environment::key_of_variable;
+pub use environment::pair_of_variable;
 pub use table::table;
 pub use text::pairs_of_text;
 pub use tls::{Material, TlsProperties};
@@ -82,9 +82,6 @@ pub struct GroupProperties {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Properties {
-    /// For [`new`](crate::new), or what a transport has in its place. Not encrypted yet where [`tls`](Properties::tls) is
-    /// something.
-    pub client: Config,
     /// For [`ProducerBuilder::config`](crate::ProducerBuilder::config).
     pub producer: ProducerConfig,
     /// For consumer groups, when there are some.
@@ -92,10 +89,22 @@ pub struct Properties {
     /// What the encryption that was asked for needs; the transport reads what lies in files, and gives the result to
     /// [`encrypted`](Properties::encrypted). `None`: none was asked for, or it is in the client's settings already.
     pub tls: Option<TlsProperties>,
+    client: Config,
     consumer: Result<ConsumerConfig, Error>,
 }
 
 impl Properties {
+    /// For [`new`](crate::new), or what a transport has in its place.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where encryption was asked for and nobody has called [`encrypted`](Properties::encrypted) yet.
+    pub fn client(&self) -> Result<Config, Error> {
+        match self.tls {
+            None => Ok(self.client.clone()),
+            Some(_) => Err(Error::config("security.protocol", "asks for encryption, which is not set up: see `Properties::tls`")),
+        }
+    }
+
     /// For [`ConsumerBuilder::config`](crate::ConsumerBuilder::config).
     ///
     /// # Errors

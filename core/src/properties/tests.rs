@@ -422,8 +422,11 @@ mod encrypted {
     fn memory_for_it_is_added() {
         let properties = good(Java, &[SSL, ("buffer.memory", "3000000")]);
         let before = properties.client.memory;
+        let Err(Error::Config { knob: "security.protocol", .. }) = properties.client().map(drop) else {
+            panic!("nothing is encrypted yet")
+        };
         let after = properties.encrypted(crate::tls::testing::tls());
-        assert!(after.tls.is_none() && after.client.tls.is_some());
+        assert!(after.client().expect("now it is").tls.is_some());
         assert_eq!(after.client.memory.produce_bytes, 3_000_000);
         assert!(after.client.memory.control_bytes > before.control_bytes);
         after.client.check().expect("it fits");

@@ -8,7 +8,6 @@ use crate::Error;
 
 /// A certificate or a key. The `Debug` of what was given as it is has nothing of it.
 #[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Material {
     /// A PEM file's path.
     File(String),
