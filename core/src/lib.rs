@@ -51,8 +51,8 @@ pub mod manual;
 #[cfg(test)]
 mod pair;
 mod producer;
-pub mod record;
 pub mod properties;
+pub mod record;
 mod rng;
 #[cfg(feature = "sasl")]
 pub mod sasl;

@@ -71,7 +71,8 @@ mod tests {
 
     #[test]
     fn the_environment_has_pairs() {
-        let variables = [("KAFKA_BOOTSTRAP_SERVERS", "a:1"), ("HOME", "/"), ("KAFKA_OPTS", "-X"), ("KAFKA_LINGER_MS", "7")];
+        let variables =
+            [("KAFKA_BOOTSTRAP_SERVERS", "a:1"), ("HOME", "/"), ("KAFKA_OPTS", "-X"), ("KAFKA_LINGER_MS", "7")];
         let pairs = pairs_of(Dialect::Java, variables.map(|(name, value)| (name.into(), value.into()))).expect("text");
         let properties = from_properties(Dialect::Java, pairs).expect("sound");
         assert_eq!(properties.client().expect("plaintext").bootstrap, "a:1");

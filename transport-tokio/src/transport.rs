@@ -55,7 +55,13 @@ impl Tokio {
     /// A transport on this runtime.
     pub fn new(runtime: Handle) -> Self {
         klamm::check_waits_with(refuse_to_wait_in_tasks);
-        Tokio { runtime, clock: Arc::new(HostClock { start: std::time::Instant::now() }), timer: None, jobs: None, buffers: Buffers::default() }
+        Tokio {
+            runtime,
+            clock: Arc::new(HostClock { start: std::time::Instant::now() }),
+            timer: None,
+            jobs: None,
+            buffers: Buffers::default(),
+        }
     }
 
     /// A transport on the runtime that runs the caller.

@@ -66,7 +66,8 @@ impl Draft {
         }
         match self.dialect {
             Dialect::Java if self.delivery_given => {
-                let why = format!("{delivery} is less than linger.ms and request.timeout.ms together, which is {needed}");
+                let why =
+                    format!("{delivery} is less than linger.ms and request.timeout.ms together, which is {needed}");
                 return Err(Error::config("delivery.timeout.ms", why));
             }
             Dialect::Java => self.producer.delivery_timeout_ms = needed,

@@ -133,7 +133,10 @@ mod tests {
         for (text, module) in [
             (format!(r#"{plain} username="alice" password="a b;=\"'\\";"#), Module::Plain),
             (format!(r#"{scram} password='a b;="\'\\' username = alice ;  "#), Module::Scram),
-            (format!("{scram}\n  username=\"alice\"\n  password=\"a b;=\\\"'\\\\\"\n  tokenauth=\"false\";"), Module::Scram),
+            (
+                format!("{scram}\n  username=\"alice\"\n  password=\"a b;=\\\"'\\\\\"\n  tokenauth=\"false\";"),
+                Module::Scram,
+            ),
         ] {
             assert_eq!(read(&text), expected(module), "{text}");
         }

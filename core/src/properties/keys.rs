@@ -23,7 +23,13 @@ pub(super) struct Key {
 }
 
 impl Key {
-    const fn both(name: &'static str, java: &'static str, librdkafka: &'static str, set: Set, here: &'static str) -> Self {
+    const fn both(
+        name: &'static str,
+        java: &'static str,
+        librdkafka: &'static str,
+        set: Set,
+        here: &'static str,
+    ) -> Self {
         Key { name, also: &[], java: Some(java), librdkafka: Some(librdkafka), twin: "", secret: false, here, set }
     }
 

@@ -101,7 +101,10 @@ impl Properties {
     pub fn client(&self) -> Result<Config, Error> {
         match self.tls {
             None => Ok(self.client.clone()),
-            Some(_) => Err(Error::config("security.protocol", "asks for encryption, which is not set up: see `Properties::tls`")),
+            Some(_) => Err(Error::config(
+                "security.protocol",
+                "asks for encryption, which is not set up: see `Properties::tls`",
+            )),
         }
     }
 
@@ -149,10 +152,7 @@ impl fmt::Debug for Properties {
 /// # Errors
 /// [`Error::Config`] with the name, for a value that is none or cannot be honoured, and why. For a name that is not known the
 /// setting is `properties`, and the text has the name and the nearest one that is. No secret is ever in them.
-pub fn from_properties<K, V>(
-    dialect: Dialect,
-    pairs: impl IntoIterator<Item = (K, V)>,
-) -> Result<Properties, Error>
+pub fn from_properties<K, V>(dialect: Dialect, pairs: impl IntoIterator<Item = (K, V)>) -> Result<Properties, Error>
 where
     K: AsRef<str>,
     V: AsRef<str>,

@@ -408,7 +408,11 @@ pub(super) fn identification(_: &mut Draft, value: &Value<'_>) -> Done {
 }
 
 pub(super) fn verification(draft: &mut Draft, value: &Value<'_>) -> Done {
-    if value.boolean(draft.dialect)? { Ok(()) } else { Err(value.wrong("must be true: certificates are always checked")) }
+    if value.boolean(draft.dialect)? {
+        Ok(())
+    } else {
+        Err(value.wrong("must be true: certificates are always checked"))
+    }
 }
 
 pub(super) fn key_password(_: &mut Draft, value: &Value<'_>) -> Done {

@@ -152,7 +152,8 @@ fn no_name_of_the_list_is_left_out_here() {
     for dialect in [Java, Librdkafka] {
         for key in KEYS.iter().filter(|key| key.default_in(dialect).is_some()) {
             let tested = key.names(dialect).any(|name| of(dialect).any(|(tested, ..)| *tested == name));
-            let elsewhere = ELSEWHERE.iter().any(|start| key.name.starts_with(start)) || key.name.ends_with("serializer");
+            let elsewhere =
+                ELSEWHERE.iter().any(|start| key.name.starts_with(start)) || key.name.ends_with("serializer");
             assert!(tested || elsewhere, "{dialect} {}", key.name);
         }
     }
@@ -197,11 +198,8 @@ fn each_dialect_has_its_defaults() {
     };
     assert_eq!(librdkafka.producer, expected);
     for properties in [java, good(Librdkafka, &[("isolation.level", "read_uncommitted")])] {
-        let expected = ConsumerConfig {
-            reset: Some(ResetPolicy::Latest),
-            fetch_max_bytes: 50 << 20,
-            ..ConsumerConfig::default()
-        };
+        let expected =
+            ConsumerConfig { reset: Some(ResetPolicy::Latest), fetch_max_bytes: 50 << 20, ..ConsumerConfig::default() };
         assert_eq!(consumer(&properties), expected);
         assert_eq!(properties.group.session_timeout_ms, 45_000);
         assert_eq!(properties.group.max_poll_interval_ms, 300_000);
@@ -388,7 +386,12 @@ mod encrypted {
             (Librdkafka, &[("ssl.certificate.pem", "C"), ("ssl.key.pem", "K")], vec![], Some((pem("C"), pem("K")))),
             (Java, &[("ssl.truststore.certificates", "CA")], vec![pem("CA")], None),
             (Java, &[("ssl.truststore.type", "PEM"), ("ssl.truststore.location", "ca")], vec![file("ca")], None),
-            (Java, &[("ssl.keystore.type", "pem"), ("ssl.keystore.location", "b")], vec![], Some((file("b"), file("b")))),
+            (
+                Java,
+                &[("ssl.keystore.type", "pem"), ("ssl.keystore.location", "b")],
+                vec![],
+                Some((file("b"), file("b"))),
+            ),
             (
                 Java,
                 &[("ssl.keystore.certificate.chain", "C"), ("ssl.keystore.key", "K")],
@@ -479,14 +482,20 @@ mod who {
             (Java, &[("sasl.mechanism", "OAUTHBEARER")], "sasl.mechanism", "not there yet"),
             (Librdkafka, &[("sasl.mechanisms", "PLAIN"), ("sasl.username", "u")], "sasl.password", "given"),
             (Librdkafka, &[("sasl.mechanisms", "PLAIN"), ("sasl.password", SECRET)], "sasl.username", "given"),
-            (Librdkafka, &[("sasl.mechanisms", "PLAIN"), ("sasl.username", "u"), ("sasl.password", "")], "sasl", "empty"),
+            (
+                Librdkafka,
+                &[("sasl.mechanisms", "PLAIN"), ("sasl.username", "u"), ("sasl.password", "")],
+                "sasl",
+                "empty",
+            ),
             (Java, &[("sasl.mechanism", "PLAIN")], "sasl.jaas.config", "given"),
             (Java, &[("sasl.mechanism", "PLAIN"), ("sasl.jaas.config", &scram)], "sasl.jaas.config", "PLAIN"),
             (Java, &[("sasl.mechanism", "SCRAM-SHA-256"), ("sasl.jaas.config", &plain)], "sasl.jaas.config", "SCRAM"),
             (Java, &[("sasl.mechanism", "SCRAM-SHA-256"), ("sasl.jaas.config", half)], "sasl.jaas.config", "semicolon"),
             (Java, &[("sasl.mechanism", "PLAIN"), ("sasl.jaas.config", &other)], "sasl.jaas.config", "OAUTHBEARER"),
         ] {
-            let pairs: Vec<_> = [("security.protocol", "SASL_PLAINTEXT")].into_iter().chain(pairs.iter().copied()).collect();
+            let pairs: Vec<_> =
+                [("security.protocol", "SASL_PLAINTEXT")].into_iter().chain(pairs.iter().copied()).collect();
             let (found, why) = refused(dialect, &pairs);
             assert_eq!(found, knob, "{why}");
             assert!(why.contains(said) && !why.contains(SECRET), "{why}");

@@ -38,7 +38,8 @@ impl DraftTls {
     /// # Errors
     /// For stores that are not PEM, and for halves.
     pub(super) fn finish(mut self) -> Result<TlsProperties, Error> {
-        const NO_JKS: &str = "only PEM is read: set its type to PEM as well (`keytool` and `openssl pkcs12` convert it)";
+        const NO_JKS: &str =
+            "only PEM is read: set its type to PEM as well (`keytool` and `openssl pkcs12` convert it)";
         if let Some(store) = self.truststore.take() {
             if !self.truststore_is_pem {
                 return Err(Error::config("ssl.truststore.location", NO_JKS));
