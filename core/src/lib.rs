@@ -56,6 +56,7 @@ mod map;
 #[cfg(test)]
 mod pair;
 mod producer;
+pub mod properties;
 pub mod record;
 mod rng;
 #[cfg(feature = "sasl")]

@@ -46,7 +46,8 @@ pub fn connect(bootstrap: impl Into<String>) -> Result<Connection, Error> {
 /// # Panics
 /// In a thread that runs async tasks, as [`Wait::wait`] does.
 pub fn connect_with(config: Config) -> Result<Connection, Error> {
-    connect_through(config, Direct)
+    let dialler = Direct::of(&config);
+    connect_through(config, dialler)
 }
 
 /// As [`connect_with`], with connections that [`dialler`](Dial) opens: through a proxy, say.

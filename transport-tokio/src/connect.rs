@@ -31,19 +31,17 @@ pub async fn connect(bootstrap: impl Into<String>) -> Result<Client, Error> {
 /// # Errors
 /// [`Error::Config`] at once; when `connect_timeout_ms` is over, the reason, with every address that was tried.
 pub async fn connect_with(config: Config) -> Result<Client, Error> {
-    connect_by(config, Tokio::current()).await
+    let dialler = Direct::of(&config);
+    connect_through(config, dialler).await
 }
 
-/// As [`connect_with`], with connections that [`dialler`](Dial) opens: through a proxy, say.
+/// As [`connect_with`], with connections that [`dialler`](Dial) opens: through a proxy, say. The sizes of
+/// sockets' buffers are its own affair.
 ///
 /// # Errors
 /// See [`connect_with`].
 pub async fn connect_through(config: Config, dialler: impl Dial) -> Result<Client, Error> {
-    connect_by(config, Tokio::through(dialler, Handle::current())).await
-}
-
-async fn connect_by(config: Config, transport: Tokio<impl Dial>) -> Result<Client, Error> {
-    let (client, driver) = build(config, transport)?;
+    let (client, driver) = build(config, Tokio::through(dialler, Handle::current()))?;
     tokio::spawn(async move { poll_fn(|cx| driver.poll(cx)).await });
     client.connected().await?;
     Ok(client)

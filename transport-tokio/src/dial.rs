@@ -10,8 +10,8 @@ use std::{
     time::Duration,
 };
 
-use klamm::{ByteStream, Endpoint, Phase, TransportError};
-use tokio::{runtime::Handle, time::timeout};
+use klamm::{ByteStream, Config, Endpoint, Phase, TransportError};
+use tokio::{net::TcpSocket, runtime::Handle, time::timeout};
 
 use crate::TcpStream;
 
@@ -58,15 +58,29 @@ pub trait Dial: Send + Unpin + 'static {
 
 /// Dials TCP. The name is looked up each time, and all its addresses are tried.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Direct;
+pub struct Direct {
+    buffers: Buffers,
+}
+
+impl Direct {
+    /// The sizes of connections' buffers in the system, in bytes; `None`: as the system likes.
+    #[must_use]
+    pub fn socket_buffers(self, send: Option<u32>, receive: Option<u32>) -> Self {
+        Direct { buffers: Buffers { send, receive } }
+    }
+
+    pub(crate) fn of(config: &Config) -> Self {
+        Direct::default().socket_buffers(config.send_buffer_bytes, config.receive_buffer_bytes)
+    }
+}
 
 impl Dial for Direct {
     type Stream = TcpStream;
 
     fn dial(&mut self, to: &Endpoint) -> impl Future<Output = Result<TcpStream, TransportError>> + Send + 'static {
-        let to = to.clone();
+        let (to, buffers) = (to.clone(), self.buffers);
         async move {
-            let stream = open(&to).await?;
+            let stream = open(&to, buffers).await?;
             TcpStream::tcp(stream).map_err(|e| transport_error(Phase::Connect, &e))
         }
     }
@@ -103,13 +117,34 @@ impl<S> std::fmt::Debug for Connecting<S> {
     }
 }
 
+/// The sizes of a socket's buffers in bytes; `None`: as the system likes.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Buffers {
+    pub(crate) send: Option<u32>,
+    pub(crate) receive: Option<u32>,
+}
+
+impl Buffers {
+    /// Sets them before the connection is made, because that is when the window's scale is agreed upon.
+    async fn connect(self, address: SocketAddr) -> io::Result<tokio::net::TcpStream> {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        if let Some(bytes) = self.send {
+            socket.set_send_buffer_size(bytes)?;
+        }
+        if let Some(bytes) = self.receive {
+            socket.set_recv_buffer_size(bytes)?;
+        }
+        socket.connect(address).await
+    }
+}
+
 /// TCP to an endpoint.
-pub(crate) async fn open(to: &Endpoint) -> Result<tokio::net::TcpStream, TransportError> {
+pub(crate) async fn open(to: &Endpoint, buffers: Buffers) -> Result<tokio::net::TcpStream, TransportError> {
     let addresses = look_up(to).await.map_err(|e| transport_error(Phase::Resolve, &e))?;
     let addresses = in_turn(addresses, to.attempt);
     // The core names the endpoint; only what stands behind a name is news.
     let is_literal = addresses.iter().all(|address| address.to_string() == to.to_string());
-    dial(addresses, TURN, tokio::net::TcpStream::connect).await.map_err(|failed| match failed {
+    dial(addresses, TURN, |address| buffers.connect(address)).await.map_err(|failed| match failed {
         Some((e, text)) => {
             let text = if is_literal { e.to_string() } else { text };
             TransportError::new(Phase::Connect, e.kind().into(), text)

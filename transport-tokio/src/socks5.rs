@@ -7,7 +7,7 @@ use tokio_socks::{Error, tcp::Socks5Stream};
 
 use crate::{
     Dial, TcpStream,
-    dial::{open, transport_error},
+    dial::{Buffers, open, transport_error},
 };
 
 /// Dials through a SOCKS5 proxy, which looks the brokers' names up: they need not be known here. The proxy's own name is
@@ -47,7 +47,7 @@ impl Socks5 {
             error.text = format!("SOCKS5 proxy {}: {}", self.proxy, error.text);
             error
         };
-        let stream = open(&self.proxy).await.map_err(of_proxy)?;
+        let stream = open(&self.proxy, Buffers::default()).await.map_err(of_proxy)?;
         let target = (to.host.as_str(), to.port);
         let told = match &self.login {
             None => Socks5Stream::connect_with_socket(stream, target).await,

@@ -24,7 +24,7 @@ const KEEP_ALIVE_AGAIN: Duration = Duration::from_secs(10);
 
 /// A [`ByteStream`] over what tokio reads and writes, for a [dialler](crate::Dial) of one's own.
 #[derive(Debug)]
-pub struct Stream<S>(S);
+pub struct Stream<S>(pub(crate) S);
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
     /// Takes an open stream. Requests are written whole, in one call where the stream takes several slices.

@@ -54,7 +54,7 @@ impl Timer {
 impl Tokio {
     /// A transport on this runtime.
     pub fn new(runtime: Handle) -> Self {
-        Tokio::through(Direct, runtime)
+        Tokio::through(Direct::default(), runtime)
     }
 
     /// A transport on the runtime that runs the caller.

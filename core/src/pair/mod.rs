@@ -13,6 +13,7 @@ mod consuming;
 mod events;
 mod fetching;
 mod inflating;
+mod limiting;
 mod links;
 mod many;
 mod metadata;

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Produced, REQUESTS_MAX, Sender, tell_failed};
+use super::{Produced, Sender, tell_failed};
 use crate::{
     Error, Instant,
     cluster::{Cluster, Sending, TopicIndex},
@@ -78,7 +78,7 @@ impl Sender {
         }
         self.places = places;
         for &node in &nodes {
-            while let Some(link) = cluster.ready_link(now, node, Use::Produce, REQUESTS_MAX) {
+            while let Some(link) = cluster.ready_link(now, node, Use::Produce, self.shared.config.max_in_flight) {
                 if !self.send_request(now, cluster, link, node) {
                     break;
                 }
@@ -220,10 +220,11 @@ impl Sender {
             rest = others;
         }
         let acks = self.shared.config.acks;
+        let ack_timeout_ms = self.shared.config.ack_timeout_ms.unwrap_or(cluster.config.request_timeout_ms);
         let body = ProduceRequest {
             transactional_id: None,
             acks: acks.wire(),
-            timeout_ms: i32::try_from(cluster.config.request_timeout_ms).unwrap_or(i32::MAX),
+            timeout_ms: i32::try_from(ack_timeout_ms).unwrap_or(i32::MAX),
             topic_data: &topics,
         };
         let mut bodies = picked.iter().filter_map(|p| {
