@@ -12,6 +12,17 @@ struct Count {
     taken: AtomicUsize,
 }
 
+impl Count {
+    #[inline(never)]
+    fn take(&self) -> bool {
+        let took = self.taken.fetch_add(1, Ordering::Relaxed) < self.most;
+        if !took {
+            self.taken.fetch_sub(1, Ordering::Relaxed);
+        }
+        took
+    }
+}
+
 impl Places {
     pub(super) fn new(most: Option<usize>) -> Self {
         Places(most.map(|most| Arc::new(Count { most, taken: AtomicUsize::new(0) })))
@@ -20,15 +31,11 @@ impl Places {
     /// Takes a place for a record, if there is one.
     #[inline]
     pub(super) fn take(&self) -> bool {
-        let Some(count) = &self.0 else { return true };
-        let took = count.taken.fetch_add(1, Ordering::Relaxed) < count.most;
-        if !took {
-            count.taken.fetch_sub(1, Ordering::Relaxed);
-        }
-        took
+        self.0.as_ref().is_none_or(|count| count.take())
     }
 
     /// Gives back what was taken for records that found no room.
+    #[inline(never)]
     pub(super) fn give(&self, records: usize) {
         if let Some(count) = &self.0 {
             count.taken.fetch_sub(records, Ordering::Relaxed);

@@ -179,6 +179,8 @@ async fn certificates_are_replaced_while_a_client_runs() {
     round_trip(&client, "replaced", 10).await;
 }
 
+type Pairs<'a> = &'a [(&'a str, &'a str)];
+
 /// As programs on rdkafka and in Java have their settings: the files that are named are read, and records go and come with
 /// each dialect's defaults, in two lines.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -194,7 +196,7 @@ async fn settings_of_other_clients_connect() {
     let jaas = format!(
         "org.apache.kafka.common.security.plain.PlainLoginModule required username={user} password=\"{password}\";"
     );
-    let all: [(&str, Dialect, &[(&str, &str)]); 3] = [
+    let all: [(&str, Dialect, Pairs<'_>); 3] = [
         (
             "librdkafka-scram",
             Dialect::Librdkafka,

@@ -10,7 +10,7 @@ use crate::{
     code::ErrorCode,
     event::{Cause, Event, TopicPartition},
     link::LinkId,
-    producer::{batch::Batch, outcome::Failed, shared::Place, stamp::Stamp},
+    producer::{batch::Batch, outcome::Failed, shared::Place},
     wire::{
         Decode, Reader,
         api::PRODUCE,
@@ -192,7 +192,9 @@ impl Sender {
             return self.flushes.settled(number);
         }
         if batch.retries >= retries {
-            return self.give_up(cluster, place, batch);
+            let because = batch.because.take().unwrap_or_else(|| cluster.unreachable());
+            let error = because.with_fate(batch.fate());
+            return self.give_up(cluster, place, batch, error);
         }
         batch.retries += 1;
         let failures = queue.failures;
@@ -213,26 +215,6 @@ impl Sender {
         if !at_once {
             queue.retry_at = now.after(again_after);
         }
-    }
-}
-
-impl Sender {
-    /// A batch that must not be sent again, though it may be in the log.
-    #[cold]
-    fn give_up(&mut self, cluster: &Cluster, place: Place, mut batch: Box<Batch>) {
-        let topic = self.topic_name(place);
-        let because = batch.because.take().unwrap_or_else(|| cluster.unreachable());
-        let error = because.with_fate(batch.fate());
-        tell_failed(cluster, TopicPartition::new(&topic, place.partition), &batch, batch.left(), &error);
-        if let Some(queue) = self.queue(place)
-            && batch.stamp != Some(Stamp::NONE)
-        {
-            // Its numbers may be used or not: the next batch must not count on either (trap 49).
-            queue.sequence.break_off();
-        }
-        let number = batch.number;
-        batch.fail(error);
-        self.flushes.settled(number);
     }
 }
 

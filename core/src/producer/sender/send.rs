@@ -1,6 +1,6 @@
 //! Produce requests: which batches go, and how they are put together.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
 use super::{Produced, Sender, tell_failed};
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
     link::{Body, LinkId, Use},
     machine::Context,
     producer::{
+        batch::Batch,
         shared::Place,
         stamp::{Next, Stamp},
     },
@@ -244,7 +245,6 @@ impl Sender {
     fn fail_in_flight(&mut self, now: Instant, cluster: &mut Cluster, picked: &[Picked], error: &Error) {
         let request = self.requests;
         for &Picked { place, .. } in picked {
-            let topic = self.topic_name(place);
             let Some(queue) = self.queue(place) else { continue };
             let Some(mut batch) = queue.settle_of(request) else { continue };
             if batch.unsure {
@@ -252,13 +252,22 @@ impl Sender {
                 self.retry(now, cluster, place, batch, false);
                 continue;
             }
-            if batch.stamp != Some(Stamp::NONE) {
-                queue.sequence.break_off();
-            }
-            tell_failed(cluster, TopicPartition::new(&topic, place.partition), &batch, batch.left(), error);
-            let number = batch.number;
-            batch.fail(error.clone());
-            self.flushes.settled(number);
+            self.give_up(cluster, place, batch, error.clone());
         }
+    }
+
+    /// A batch that is not sent again, though it may be in the log.
+    pub(super) fn give_up(&mut self, cluster: &Cluster, place: Place, batch: Box<Batch>, error: Error) {
+        let topic = self.topic_name(place);
+        if let Some(queue) = self.queue(place)
+            && batch.stamp != Some(Stamp::NONE)
+        {
+            // Its numbers may be used or not: the next batch must not count on either (trap 49).
+            queue.sequence.break_off();
+        }
+        tell_failed(cluster, TopicPartition::new(&topic, place.partition), &batch, batch.left(), &error);
+        let number = batch.number;
+        batch.fail(error);
+        self.flushes.settled(number);
     }
 }
