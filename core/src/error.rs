@@ -83,14 +83,14 @@ pub enum Error {
         why: String,
     },
     /// Memory ran out, or one thing is larger than its class can ever hold.
-    #[error("{class} memory: {needed} bytes do not fit into {limit} ({knob})")]
+    #[error("{class} memory: {needed} {} do not fit into {limit} ({knob})", counted(knob))]
     #[non_exhaustive]
     Budget {
         /// The class of memory.
         class: Class,
-        /// How much was asked for, in bytes.
+        /// How much was asked for, in bytes, or in records where the setting counts those.
         needed: usize,
-        /// How much there is at most, in bytes.
+        /// How much there is at most, in the same.
         limit: usize,
         /// The setting that would make room.
         knob: &'static str,
@@ -231,7 +231,8 @@ impl Error {
     pub fn is_retriable(&self) -> bool {
         match self {
             Error::Broker { code, .. } => code.is_retriable(),
-            Error::Transport { tried } => tried.iter().all(|(_, e)| e.retriable),
+            // One address that may be better later is enough; and of none nothing is known.
+            Error::Transport { tried } => tried.is_empty() || tried.iter().any(|(_, e)| e.retriable),
             Error::Budget { needed, limit, .. } => needed <= limit,
             Error::TimedOut { .. } => true,
             #[cfg(feature = "sasl")]
@@ -322,6 +323,11 @@ impl fmt::Display for Fated<'_> {
             Fate::MaybePersisted => f.write_str("; the record may be in the log"),
         }
     }
+}
+
+/// What a setting counts.
+fn counted(knob: &str) -> &'static str {
+    if knob == "max_records" { "records" } else { "bytes" }
 }
 
 struct Because<'a>(&'a Option<Box<Error>>);

@@ -24,6 +24,10 @@ extern crate alloc;
 extern crate self as klamm;
 #[cfg(any(feature = "std", test))]
 extern crate std;
+// In JS engines its `#[test]` is the one that counts.
+#[cfg(all(test, target_family = "wasm"))]
+#[macro_use]
+extern crate klamm_js_test;
 
 mod admin;
 mod api;
@@ -48,9 +52,11 @@ mod kick;
 mod link;
 mod machine;
 pub mod manual;
+mod map;
 #[cfg(test)]
 mod pair;
 mod producer;
+pub mod properties;
 pub mod record;
 mod rng;
 #[cfg(feature = "sasl")]

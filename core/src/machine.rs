@@ -3,11 +3,7 @@
 //! Its owner, the driver, keeps one obligation: after every change it calls [`Machine::poll_output`] until that answers
 //! a timeout. It then writes what [`Machine::transmit`] gives, and waits.
 
-use alloc::{
-    boxed::Box,
-    collections::{BTreeMap, BTreeSet},
-    vec::Vec,
-};
+use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
 
 use bytes::Bytes;
@@ -23,6 +19,7 @@ use crate::{
     error::{Fate, PeerFault},
     event::{Event, Needs, Watch},
     link::{Incoming, LinkId, Pending, Room, Unanswered, Use},
+    map::Map,
     producer::{Job, Produced, Sender},
     rng::Rng,
     sync::Arc,
@@ -77,8 +74,8 @@ pub(crate) struct Machine {
     shared: Arc<Shared>,
     cluster: Cluster,
     /// By numbers that are never used again: an answer to one that is gone must not reach its successor.
-    senders: BTreeMap<usize, Sender>,
-    fetchers: BTreeMap<usize, Box<dyn Fetches>>,
+    senders: Map<usize, Sender>,
+    fetchers: Map<usize, Box<dyn Fetches>>,
     next_number: usize,
     /// Whose turn to fetch it is.
     first_fetcher: usize,
@@ -97,12 +94,13 @@ const FRAME_LEAST: usize = 4;
 
 impl Machine {
     pub(crate) fn new(shared: Arc<Shared>, rng: Rng, bootstrap: Vec<Endpoint>) -> Self {
-        let cluster = Cluster::new(Arc::clone(&shared.config), Arc::clone(&shared.budget), rng, bootstrap);
+        let (config, budget) = (Arc::clone(&shared.config), Arc::clone(&shared.budget));
+        let cluster = Cluster::new(config, budget, &shared.kick, rng, bootstrap);
         Machine {
             shared,
             cluster,
-            senders: BTreeMap::new(),
-            fetchers: BTreeMap::new(),
+            senders: Map::new(),
+            fetchers: Map::new(),
             next_number: 0,
             first_fetcher: 0,
             admin: AdminCalls::default(),
@@ -270,7 +268,7 @@ impl Machine {
             }
             !done
         });
-        let mut left_open: BTreeSet<i32> = BTreeSet::new();
+        let mut left_open: Vec<i32> = Vec::new();
         self.fetchers.retain(|_, fetcher| {
             let done = fetcher.is_done();
             if done {

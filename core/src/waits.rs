@@ -1,12 +1,11 @@
 //! Tasks that wait for something the driver will bring about: room, metadata, a flush, an answer.
 
-use alloc::collections::BTreeMap;
 use core::{
     sync::atomic::{AtomicUsize, Ordering},
     task::Waker,
 };
 
-use crate::{Instant, sync::Lock};
+use crate::{Instant, map::Map, sync::Lock};
 
 /// A bounded list of waiting tasks, each with the moment at which it wants to be woken in any case.
 ///
@@ -21,7 +20,7 @@ pub(crate) struct Waits {
 #[derive(Default)]
 struct List {
     next: u64,
-    waiting: BTreeMap<u64, (Instant, Waker)>,
+    waiting: Map<u64, (Instant, Waker)>,
 }
 
 /// A place in the list. A task keeps it over its polls; dropping it gives the place up, so that a cancelled task

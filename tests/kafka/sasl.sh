@@ -5,7 +5,7 @@ sasl_user=alice sasl_password=alice-secret
 sasl_listener() { [ $sasl = 0 ] || echo ",SASL://127.0.0.1:$(($1 + 2))"; } # of the broker at port $1
 
 sasl_properties() {
-  echo sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
+  echo sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER
   sasl_modules sasl
 }
 
@@ -15,6 +15,7 @@ sasl_modules() { # of the listener $1
 listener.name.$1.plain.sasl.jaas.config=$module.plain.PlainLoginModule required user_$sasl_user="$sasl_password";
 listener.name.$1.scram-sha-256.sasl.jaas.config=$module.scram.ScramLoginModule required;
 listener.name.$1.scram-sha-512.sasl.jaas.config=$module.scram.ScramLoginModule required;
+listener.name.$1.oauthbearer.sasl.jaas.config=$module.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker";
 E
 }
 

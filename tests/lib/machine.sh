@@ -47,6 +47,21 @@ need_wasmtime() { # its Python package: a few seconds, where building the Rust c
   may_get "python3 -c 'import wasmtime'" "pip3 install -q --target $HOME/.cache/klamm/python wasmtime==47.0.1"
 }
 
+need_node() { may_get "command -v node" "apt_get nodejs"; }
+
+# Where what binds a module to JS is: it must be of the very version that the lock file has of the crate.
+wasm_bindgen() { echo "$HOME/.cache/klamm/wasm-bindgen-$(wasm_bindgen_version)/bin"; }
+wasm_bindgen_version() { sed -n '/^name = "wasm-bindgen"$/{n;s/.*"\(.*\)".*/\1/p}' Cargo.lock; }
+need_wasm_bindgen() { # not --locked: its lock file may name what a registry has not
+  local to; to=$(wasm_bindgen)
+  may_get "[ -x $to/wasm-bindgen-test-runner ]" \
+    "cargo install wasm-bindgen-cli --version $(wasm_bindgen_version) --bin wasm-bindgen --bin wasm-bindgen-test-runner --root ${to%/bin}"
+}
+
+need_chromium() {
+  may_get "command -v chromedriver && command -v chromium-headless-shell" "apt_get chromium-driver chromium-headless-shell"
+}
+
 # How to build for a target that the compiler has no library for: prints `installed` or `debian`, or fails with the line.
 bare_way() {
   [ "${KLAMM_BARE:-}" = debian ] || if [ -d "$(rustc --print sysroot)/lib/rustlib/$1/lib" ]; then echo installed; return; fi

@@ -26,7 +26,7 @@ use std::{fmt, future::poll_fn, io, ops::Deref, thread};
 use klamm::{Client, Config, Error, Phase, TransportError, Wait};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::{Tokio, connect::build};
+use crate::{Dial, Direct, Tokio, connect::build};
 
 /// Connects to the cluster that these brokers belong to (`host:port`, separated by commas), with all settings at their
 /// defaults.
@@ -46,8 +46,20 @@ pub fn connect(bootstrap: impl Into<String>) -> Result<Connection, Error> {
 /// # Panics
 /// In a thread that runs async tasks, as [`Wait::wait`] does.
 pub fn connect_with(config: Config) -> Result<Connection, Error> {
+    let dialler = Direct::of(&config);
+    connect_through(config, dialler)
+}
+
+/// As [`connect_with`], with connections that [`dialler`](Dial) opens: through a proxy, say.
+///
+/// # Errors
+/// See [`connect_with`].
+///
+/// # Panics
+/// As [`connect_with`].
+pub fn connect_through(config: Config, dialler: impl Dial) -> Result<Connection, Error> {
     let runtime = Builder::new_current_thread().enable_io().enable_time().build().map_err(|e| no_thread(&e))?;
-    let (client, driver) = build(config, Tokio::new(runtime.handle().clone()))?;
+    let (client, driver) = build(config, Tokio::through(dialler, runtime.handle().clone()))?;
     let run = move || {
         runtime.block_on(poll_fn(|cx| driver.poll(cx)));
         // A name that is still being looked up would keep it for as long as that takes.

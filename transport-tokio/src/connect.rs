@@ -8,7 +8,9 @@ use std::{
 
 use klamm::{Client, Config, Drive, Driver, Error};
 
-use crate::{FastCodecs, Tokio};
+use tokio::runtime::Handle;
+
+use crate::{Dial, Direct, FastCodecs, Tokio};
 
 /// Connects to the cluster that these brokers belong to (`host:port`, separated by commas), with all settings at their
 /// defaults.
@@ -29,14 +31,24 @@ pub async fn connect(bootstrap: impl Into<String>) -> Result<Client, Error> {
 /// # Errors
 /// [`Error::Config`] at once; when `connect_timeout_ms` is over, the reason, with every address that was tried.
 pub async fn connect_with(config: Config) -> Result<Client, Error> {
-    let (client, driver) = build(config, Tokio::current())?;
+    let dialler = Direct::of(&config);
+    connect_through(config, dialler).await
+}
+
+/// As [`connect_with`], with connections that [`dialler`](Dial) opens: through a proxy, say. The sizes of
+/// sockets' buffers are its own affair.
+///
+/// # Errors
+/// See [`connect_with`].
+pub async fn connect_through(config: Config, dialler: impl Dial) -> Result<Client, Error> {
+    let (client, driver) = build(config, Tokio::through(dialler, Handle::current()))?;
     tokio::spawn(async move { poll_fn(|cx| driver.poll(cx)).await });
     client.connected().await?;
     Ok(client)
 }
 
 /// A client, and its driver where the client's handles find it.
-pub(crate) fn build(mut config: Config, transport: Tokio) -> Result<(Client, Arc<Inline>), Error> {
+pub(crate) fn build<D: Dial>(mut config: Config, transport: Tokio<D>) -> Result<(Client, Arc<Inline<D>>), Error> {
     config.codecs.get_or_insert_with(|| Arc::new(FastCodecs));
     let (client, driver) = klamm::new(config, transport)?;
     let driver = Arc::new(Inline(Mutex::new(Some(driver))));
@@ -46,9 +58,9 @@ pub(crate) fn build(mut config: Config, transport: Tokio) -> Result<(Client, Arc
 }
 
 /// A driver behind a lock, so that a handle that finds it idle may poll it where it stands.
-pub(crate) struct Inline(Mutex<Option<Driver<Tokio>>>);
+pub(crate) struct Inline<D: Dial = Direct>(Mutex<Option<Driver<Tokio<D>>>>);
 
-impl Inline {
+impl<D: Dial> Inline<D> {
     /// The driver's own task.
     pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut place = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -64,7 +76,7 @@ impl Inline {
     }
 }
 
-impl Drive for Inline {
+impl<D: Dial> Drive for Inline<D> {
     fn try_drive(&self, waker: &Waker) -> bool {
         let mut place = match self.0.try_lock() {
             Ok(place) => place,

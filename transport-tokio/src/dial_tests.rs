@@ -1,6 +1,6 @@
 use super::*;
 use embedded_io::ErrorKind;
-use klamm::{ByteStream as _, Transport as _};
+use klamm::Transport as _;
 use std::{
     future::{pending, poll_fn},
     sync::Arc,
@@ -156,4 +156,22 @@ fn all_of_it_can_be_polled_outside_the_runtime() {
         poll_fn(|cx| tokio.poll_sleep(cx, until)).await;
         assert!(tokio.clock().now() >= until);
     });
+}
+
+/// The system may give twice as much, and counts its own of it; it is far from what it gives by itself.
+#[tokio::test]
+async fn buffers_are_as_large_as_was_said() {
+    let (_listener, live) = listener().await;
+    let sizes = async |transport: Tokio| {
+        let mut transport = transport;
+        let stream = transport.connect(&to("127.0.0.1", live.port(), 0)).await.expect("somebody listens");
+        let socket = socket2::SockRef::from(&stream.0);
+        (socket.send_buffer_size().expect("known"), socket.recv_buffer_size().expect("known"))
+    };
+    let (send, receive) =
+        sizes(Tokio::through(Direct::default().socket_buffers(Some(20_000), Some(10_000)), Handle::current())).await;
+    assert!((20_000..=40_000).contains(&send), "{send}");
+    assert!((10_000..=20_000).contains(&receive), "{receive}");
+    let (send, receive) = sizes(Tokio::current()).await;
+    assert!(send > 40_000 && receive > 20_000, "{send} {receive}");
 }

@@ -26,6 +26,8 @@
 //!
 //! Encrypted connections: the feature `ring` (or `tls`, for other cryptography), and `klamm::manual::secure` with it.
 //!
+//! Settings by the names of Java's client or of librdkafka: [`from_properties`], and `klamm::manual::from_properties`.
+//!
 //! Programs without async: see [`blocking`]. Streams and sinks: the feature `futures`.
 #![forbid(unsafe_code)]
 
@@ -33,14 +35,20 @@ pub mod blocking;
 mod codecs;
 mod connect;
 mod dial;
+pub mod properties;
+#[cfg(feature = "socks5")]
+mod socks5;
 mod stream;
 #[cfg(feature = "tls")]
 pub mod tls;
 mod transport;
 
 pub use codecs::FastCodecs;
-pub use connect::{connect, connect_with};
-pub use dial::Connecting;
+pub use connect::{connect, connect_through, connect_with};
+pub use dial::{Connecting, Dial, Direct};
 pub use klamm::*;
-pub use stream::TcpStream;
+pub use properties::from_properties;
+#[cfg(feature = "socks5")]
+pub use socks5::Socks5;
+pub use stream::{Stream, TcpStream};
 pub use transport::Tokio;

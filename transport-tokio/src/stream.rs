@@ -1,4 +1,4 @@
-//! One TCP connection.
+//! One connection.
 
 use std::{
     io::{self, IoSlice},
@@ -9,7 +9,7 @@ use std::{
 
 use klamm::{ByteStream, Phase, TransportError};
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::dial::transport_error;
 
@@ -22,25 +22,36 @@ const SLICES_MAX: usize = 64;
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 const KEEP_ALIVE_AGAIN: Duration = Duration::from_secs(10);
 
-/// A [`ByteStream`] over TCP, with `TCP_NODELAY` and keep-alive. Nothing is kept back, so a flush is ready at once.
+/// A [`ByteStream`] over what tokio reads and writes, for a [dialler](crate::Dial) of one's own.
 #[derive(Debug)]
-pub struct TcpStream(tokio::net::TcpStream);
+pub struct Stream<S>(pub(crate) S);
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
+    /// Takes an open stream. Requests are written whole, in one call where the stream takes several slices.
+    pub fn new(stream: S) -> Self {
+        Stream(stream)
+    }
+}
+
+/// A connection over TCP, with `TCP_NODELAY` and keep-alive.
+pub type TcpStream = Stream<tokio::net::TcpStream>;
 
 impl TcpStream {
     /// Takes a connected stream and sets its options.
     ///
-    /// Errors: `TCP_NODELAY` cannot be set, which a dead connection answers on some systems.
-    pub(crate) fn new(stream: tokio::net::TcpStream) -> io::Result<Self> {
+    /// # Errors
+    /// `TCP_NODELAY` cannot be set, which a dead connection answers on some systems.
+    pub fn tcp(stream: tokio::net::TcpStream) -> io::Result<Self> {
         // Requests go out whole, so Nagle's algorithm could only hold back their last segment.
         stream.set_nodelay(true)?;
         let keep_alive = TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(KEEP_ALIVE_AGAIN);
         // A connection without it is worth keeping.
         let _ = SockRef::from(&stream).set_tcp_keepalive(&keep_alive);
-        Ok(TcpStream(stream))
+        Ok(Stream(stream))
     }
 }
 
-impl ByteStream for TcpStream {
+impl<S: AsyncRead + AsyncWrite + Unpin> ByteStream for Stream<S> {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, TransportError>> {
         // The bytes are initialised already, and ReadBuf::new takes them as such.
         let mut buf = ReadBuf::new(buf);
@@ -63,8 +74,9 @@ impl ByteStream for TcpStream {
         written.map_err(failed)
     }
 
-    fn poll_flush(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
-        Poll::Ready(Ok(()))
+    /// Ready at once over TCP, which keeps nothing back.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
+        Pin::new(&mut self.0).poll_flush(cx).map_err(failed)
     }
 
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {

@@ -10,7 +10,7 @@ async fn pair() -> (TcpStream, tokio::net::TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
     let stream = tokio::net::TcpStream::connect(listener.local_addr().expect("bound")).await.expect("a connection");
     let (peer, _) = listener.accept().await.expect("the connection");
-    (TcpStream::new(stream).expect("options"), peer)
+    (TcpStream::tcp(stream).expect("options"), peer)
 }
 
 async fn read(stream: &mut TcpStream, buf: &mut [u8]) -> Result<usize, TransportError> {

@@ -14,14 +14,15 @@ use tokio::{
     time::Sleep,
 };
 
-use crate::{Connecting, TcpStream};
+use crate::{Connecting, Dial, Direct};
 
 /// A [`Transport`] on tokio's sockets and timer.
 ///
 /// It keeps a handle of its runtime, so that a driver on it may be polled from any thread; the runtime must have its
 /// I/O and its timer enabled and must live as long as the driver is polled.
 #[derive(Debug)]
-pub struct Tokio {
+pub struct Tokio<D = Direct> {
+    dialler: D,
     runtime: Handle,
     clock: Arc<HostClock>,
     timer: Option<Timer>,
@@ -53,8 +54,7 @@ impl Timer {
 impl Tokio {
     /// A transport on this runtime.
     pub fn new(runtime: Handle) -> Self {
-        klamm::check_waits_with(refuse_to_wait_in_tasks);
-        Tokio { runtime, clock: Arc::new(HostClock { start: std::time::Instant::now() }), timer: None, jobs: None }
+        Tokio::through(Direct::default(), runtime)
     }
 
     /// A transport on the runtime that runs the caller.
@@ -66,6 +66,15 @@ impl Tokio {
     }
 }
 
+impl<D: Dial> Tokio<D> {
+    /// A transport on this runtime whose connections are opened by `dialler`.
+    pub fn through(dialler: D, runtime: Handle) -> Self {
+        klamm::check_waits_with(refuse_to_wait_in_tasks);
+        let clock = Arc::new(HostClock { start: std::time::Instant::now() });
+        Tokio { dialler, runtime, clock, timer: None, jobs: None }
+    }
+}
+
 /// Panics in a thread that runs async tasks: tokio itself knows which do, and says it only in this way.
 fn refuse_to_wait_in_tasks() {
     if let Ok(runtime) = Handle::try_current() {
@@ -73,12 +82,12 @@ fn refuse_to_wait_in_tasks() {
     }
 }
 
-impl Transport for Tokio {
-    type Stream = TcpStream;
-    type Connecting = Connecting;
+impl<D: Dial> Transport for Tokio<D> {
+    type Stream = D::Stream;
+    type Connecting = Connecting<D::Stream>;
 
-    fn connect(&mut self, to: &Endpoint) -> Connecting {
-        Connecting::new(self.runtime.clone(), to.clone())
+    fn connect(&mut self, to: &Endpoint) -> Self::Connecting {
+        Connecting::new(self.runtime.clone(), self.dialler.dial(to))
     }
 
     fn poll_sleep(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<()> {
@@ -213,6 +222,6 @@ mod tests {
     #[test]
     fn everything_may_change_threads() {
         fn is_send<T: Send + Unpin>() {}
-        is_send::<(Tokio, TcpStream, Connecting)>();
+        is_send::<(Tokio, crate::TcpStream, Connecting)>();
     }
 }

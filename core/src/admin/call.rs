@@ -1,6 +1,6 @@
 //! The life that all operations share: questions and answers, retries with their pauses, and an end in time.
 
-use alloc::{boxed::Box, collections::BTreeSet, string::String, vec::Vec};
+use alloc::{boxed::Box, string::String, vec::Vec};
 use core::time::Duration;
 
 use bytes::Bytes;
@@ -208,7 +208,7 @@ pub(crate) struct Asked {
 pub(crate) struct Call {
     number: u64,
     operation: Box<dyn Operation>,
-    under_way: BTreeSet<u32>,
+    under_way: Vec<u32>,
     until: Option<Instant>,
     retry_at: Instant,
     /// By when whoever has no connection is looked for anew.
@@ -225,7 +225,7 @@ impl Call {
         Call {
             number: 0,
             operation,
-            under_way: BTreeSet::new(),
+            under_way: Vec::new(),
             until: None,
             retry_at: Instant::ZERO,
             link_by: None,
@@ -310,7 +310,7 @@ impl Running for Call {
             };
             let asked = Asked { call: self.number, question };
             match self.operation.ask(question, Ask { cluster, now, link, asked }) {
-                Ok(()) => drop(self.under_way.insert(question)),
+                Ok(()) => self.under_way.push(question),
                 Err(error @ Error::Budget { .. }) if error.is_retriable() => {
                     self.because = Some(error);
                     self.retry_at = now.after(STARVED_AGAIN);
@@ -322,7 +322,7 @@ impl Running for Call {
     }
 
     fn on_answer(&mut self, asked: Asked, answer: Answer<'_>, cluster: &mut Cluster) {
-        self.under_way.remove(&asked.question);
+        self.under_way.retain(|question| *question != asked.question);
         let now = answer.now;
         match self.operation.on_answer(asked.question, answer, cluster) {
             Ok(Verdict::On) => {}
@@ -335,7 +335,7 @@ impl Running for Call {
     }
 
     fn on_lost(&mut self, now: Instant, asked: Asked, sent: bool, cluster: &mut Cluster) {
-        self.under_way.remove(&asked.question);
+        self.under_way.retain(|question| *question != asked.question);
         if sent {
             self.operation.on_lost(asked.question);
         }
@@ -346,7 +346,7 @@ impl Running for Call {
     }
 
     fn on_refused(&mut self, asked: Asked, len: usize) {
-        self.under_way.remove(&asked.question);
+        self.under_way.retain(|question| *question != asked.question);
         if let Err(error) = self.operation.on_refused(asked.question, len) {
             self.end(Some(&error));
         }

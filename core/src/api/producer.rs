@@ -304,6 +304,9 @@ impl Producer {
     }
 
     pub(super) fn full(&self) -> Error {
+        if let Some(limit) = self.inner.shared.no_place() {
+            return Error::Budget { class: Class::Produce, needed: 1, limit, knob: "max_records" };
+        }
         let budget = &self.inner.shared.client.budget;
         budget.refuse(Class::Produce, budget.chunk_bytes())
     }

@@ -1,19 +1,20 @@
 //! Who the client is, told to a broker behind the greeting (KIP-43, KIP-152) and again before its session ends (KIP-368).
 
 use alloc::{
-    collections::BTreeMap,
     string::{String, ToString},
     vec::Vec,
 };
 use core::time::Duration;
 
-use super::{Cluster, Failure, Sending};
+use super::{Cluster, Failure, Sending, tokens::Tokens};
 use crate::{
     Error, Instant, TransportError,
     budget::{Class, Lease},
     code::ErrorCode,
+    kick::Kick,
     link::{LinkId, State},
     machine::Context,
+    map::Map,
     sasl::{Derivation, Exchange, Keys, Message, Next, Nonce, Sasl, SaslFault},
     sync::Arc,
     wire::{
@@ -45,24 +46,25 @@ const MECHANISM_LEN_MAX: usize = 20;
 /// All links' sessions.
 pub(super) struct Sessions {
     nonce: Nonce,
-    links: BTreeMap<LinkId, Session>,
+    pub(super) links: Map<LinkId, Session>,
     /// The last keys. Brokers of one cluster give the same salt, so that one derivation serves all connections.
     keys: Option<Keys>,
     /// One at a time; it stays where it is when its link ends, because the next one goes on with it.
     deriving: Option<Derivation>,
+    pub(super) tokens: Tokens,
 }
 
-struct Session {
+pub(super) struct Session {
     /// When the broker is to be told again.
     renew_at: Instant,
-    step: Step,
+    pub(super) step: Step,
     /// The link was ready before: it is not the first time.
     renewed: bool,
     /// What the exchange holds.
     room: Option<Lease>,
 }
 
-enum Step {
+pub(super) enum Step {
     /// The broker is asked for the mechanism.
     Handshake,
     Exchange(Exchange),
@@ -72,7 +74,7 @@ enum Step {
 /// What a broker's answer came to.
 enum Took {
     Say(Message),
-    /// Keys are needed first.
+    /// Keys are needed first, or a token.
     Part,
     All {
         lifetime_ms: i64,
@@ -80,12 +82,13 @@ enum Took {
 }
 
 impl Sessions {
-    pub(super) fn new(seed: &[u8; 32]) -> Sessions {
-        Sessions { nonce: Nonce { seed: *seed, drawn: 0 }, links: BTreeMap::new(), keys: None, deriving: None }
+    pub(super) fn new(seed: &[u8; 32], kick: &Arc<Kick>) -> Sessions {
+        let nonce = Nonce { seed: *seed, drawn: 0 };
+        Sessions { nonce, links: Map::new(), keys: None, deriving: None, tokens: Tokens::new(kick) }
     }
 
     pub(super) fn deadline(&self, now: Instant) -> Instant {
-        if self.waiting().is_some() {
+        if self.waiting().is_some() || (self.wants_token() && self.tokens.is_idle()) {
             return now;
         }
         self.links.values().map(|s| s.renew_at).min().unwrap_or(Instant::FAR)
@@ -141,7 +144,7 @@ impl Cluster {
         debug_assert!(sent.is_ok(), "credentials are as long as a request can carry");
     }
 
-    fn send_token(&mut self, now: Instant, id: LinkId, token: &[u8]) {
+    pub(super) fn send_token(&mut self, now: Instant, id: LinkId, token: &[u8]) {
         match self.version(id, SASL_AUTHENTICATE, SASL_AUTHENTICATE.max) {
             Ok(version) => {
                 self.send_sasl(now, id, version, &SaslAuthenticateRequest { auth_bytes: token });
@@ -160,14 +163,18 @@ impl Cluster {
                 self.sasl.nonce.drawn = self.sasl.nonce.drawn.wrapping_add(1);
                 let (exchange, token) = sasl.begin(&self.sasl.nonce);
                 session.step = Step::Exchange(exchange);
-                Took::Say(token)
+                token.map_or(Took::Part, Took::Say)
             }),
-            Step::Exchange(exchange) => read_token(sasl, body, version).and_then(|(token, lifetime_ms)| {
+            Step::Exchange(exchange) => read_token(sasl, &exchange, body, version).and_then(|(token, lifetime_ms)| {
                 Ok(match sasl.on_answer(exchange, token)? {
                     Next::Done => Took::All { lifetime_ms },
                     Next::Keys(exchange) => {
                         session.step = Step::Exchange(exchange);
                         Took::Part
+                    }
+                    Next::Say(exchange, token) => {
+                        session.step = Step::Exchange(exchange);
+                        Took::Say(token)
                     }
                 })
             }),
@@ -200,7 +207,7 @@ impl Cluster {
         }
     }
 
-    fn on_sasl_fault(&mut self, now: Instant, id: LinkId, fault: SaslFault) {
+    pub(super) fn on_sasl_fault(&mut self, now: Instant, id: LinkId, fault: SaslFault) {
         let error = self.authentication(id, fault);
         // What waits for a topic that nobody can ask for need not wait.
         if error.is_hopeless() {
@@ -224,12 +231,12 @@ impl Cluster {
 
     /// Begins what is due, and does some rounds for whoever waits for keys.
     pub(super) fn run_sessions(&mut self, now: Instant) {
-        let due = |(id, s): (&LinkId, &Session)| (s.renew_at <= now).then_some(*id);
-        while let Some(id) = self.sasl.links.iter().find_map(due) {
+        while let Some(id) = self.sasl.links.find(|session| session.renew_at <= now) {
             self.renew(now, id);
         }
         self.derive();
         self.sign(now);
+        self.bear(now);
     }
 
     /// The broker is told again, on the same connection. It answers what is open before that; what is new waits, because a
@@ -262,7 +269,7 @@ impl Cluster {
     fn sign(&mut self, now: Instant) {
         let (Some(keys), Some(sasl)) = (&self.sasl.keys, &self.config.sasl) else { return };
         let mut signed = Vec::new();
-        for (id, session) in &mut self.sasl.links {
+        for (id, session) in self.sasl.links.iter_mut() {
             if let Step::Exchange(exchange) = &mut session.step
                 && exchange.wants() == Some(keys.salt())
                 && let Some(token) = sasl.sign(exchange, keys)
@@ -297,10 +304,15 @@ fn read_handshake(mut body: Reader<'_>, version: i16) -> Result<(), SaslFault> {
 }
 
 /// The mechanism's bytes, and how long the session lasts if they end it.
-fn read_token<'a>(sasl: &Sasl, mut body: Reader<'a>, version: i16) -> Result<(&'a [u8], i64), SaslFault> {
+fn read_token<'a>(
+    sasl: &Sasl,
+    exchange: &Exchange,
+    mut body: Reader<'a>,
+    version: i16,
+) -> Result<(&'a [u8], i64), SaslFault> {
     let response = SaslAuthenticateResponse::decode(&mut body, version).map_err(SaslFault::Wire)?;
     match ErrorCode(response.error_code) {
         code if code.is_ok() => Ok((response.auth_bytes, response.session_lifetime_ms)),
-        code => Err(SaslFault::Refused { code, message: sasl.told(response.error_message) }),
+        code => Err(SaslFault::Refused { code, message: sasl.told(exchange, response.error_message) }),
     }
 }

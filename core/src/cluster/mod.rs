@@ -13,6 +13,8 @@ mod greeting;
 mod metadata;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "sasl")]
+mod tokens;
 mod warm;
 
 pub(crate) use greeting::other_protocol;
@@ -22,7 +24,7 @@ pub(crate) use metadata::{Leader, TopicIndex, check_topic_name};
 pub use warm::WarmState;
 
 use alloc::{
-    collections::{BTreeMap, VecDeque},
+    collections::VecDeque,
     string::{String, ToString},
     vec::Vec,
 };
@@ -36,8 +38,10 @@ use crate::{
     config::Config,
     error::PeerFault,
     event::{Cause, Event, Events, Peer, Purpose, WhyClosed},
+    kick::Kick,
     link::{Body, IN_FLIGHT_MAX, Link, LinkId, Outgoing, State, Unanswered, Use, Versions},
     machine::Context,
+    map::Map,
     producer::Job,
     rng::Rng,
     sync::Arc,
@@ -93,9 +97,9 @@ pub(crate) struct Cluster {
     pub(crate) budget: Arc<Budget>,
     pub(crate) rng: Rng,
     pub(crate) events: Events,
-    brokers: BTreeMap<i32, Broker>,
-    links: BTreeMap<LinkId, Link<Context>>,
-    by_use: BTreeMap<(i32, Use), LinkId>,
+    brokers: Map<i32, Broker>,
+    links: Map<LinkId, Link<Context>>,
+    by_use: Map<(i32, Use), LinkId>,
     next_link: u32,
     /// Where the search for any broker goes on.
     next_any: usize,
@@ -107,7 +111,7 @@ pub(crate) struct Cluster {
     /// Requests that ended with their link, for the machine to give back to their owners.
     lost: VecDeque<Unanswered<Context>>,
     /// Each address's last failure, since it last answered.
-    failures: BTreeMap<String, Failure>,
+    failures: Map<String, Failure>,
 }
 
 /// Why an address is of no use.
@@ -140,22 +144,28 @@ pub(crate) const LINK_BYTES: usize = 2_048;
 const FRAME_KEPT: usize = 1_024;
 
 impl Cluster {
-    pub(crate) fn new(config: Arc<Config>, budget: Arc<Budget>, rng: Rng, bootstrap: Vec<Endpoint>) -> Self {
-        let mut brokers = BTreeMap::new();
+    pub(crate) fn new(
+        config: Arc<Config>,
+        budget: Arc<Budget>,
+        kick: &Arc<Kick>,
+        rng: Rng,
+        bootstrap: Vec<Endpoint>,
+    ) -> Self {
+        let mut brokers = Map::new();
         for (i, e) in bootstrap.into_iter().enumerate() {
             let broker = Broker { host: e.host.into(), port: e.port, dial: Dial::default(), versions: None };
             brokers.insert(bootstrap_id(i), broker);
         }
         let (metadata, events) = (Metadata::new(), Events::of(&config));
-        let sasl = Sessions::new(rng.seed());
+        let sasl = Sessions::new(rng.seed(), kick);
         let mut cluster = Cluster {
             config,
             budget,
             rng,
             events,
             brokers,
-            links: BTreeMap::new(),
-            by_use: BTreeMap::new(),
+            links: Map::new(),
+            by_use: Map::new(),
             next_link: 0,
             next_any: 0,
             metadata,
@@ -163,7 +173,7 @@ impl Cluster {
             outputs: VecDeque::new(),
             frame: Frame::default(),
             lost: VecDeque::new(),
-            failures: BTreeMap::new(),
+            failures: Map::new(),
         };
         cluster.begin_warm();
         cluster
@@ -320,7 +330,7 @@ impl Cluster {
     }
 
     fn end_late_links(&mut self, now: Instant) {
-        while let Some(id) = self.links.values().find(|l| l.deadline() <= now).map(|l| l.id) {
+        while let Some(id) = self.links.find(|l| l.deadline() <= now) {
             let error = self.late(id);
             self.outputs.push_back(Output::Close { link: id });
             self.end_link(now, id, End::Failed(error));
@@ -463,7 +473,7 @@ impl Cluster {
     /// Why no broker answers, with every address that failed.
     pub(crate) fn unreachable(&self) -> Error {
         let mut tried = Vec::new();
-        for (address, failure) in &self.failures {
+        for (address, failure) in self.failures.iter() {
             match failure {
                 Failure::Transport(error) => tried.push((address.clone(), error.clone())),
                 Failure::Other(error) => return error.clone(),

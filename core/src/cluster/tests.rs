@@ -3,7 +3,13 @@ use crate::budget::Memory;
 
 fn cluster() -> Cluster {
     let budget = Budget::new(Memory::default());
-    Cluster::new(Arc::new(Config::new("a:1")), budget, Rng::from_entropy(&[3; 32]), Vec::new())
+    Cluster::new(
+        Arc::new(Config::new("a:1")),
+        budget,
+        &crate::kick::Kick::new(),
+        Rng::from_entropy(&[3; 32]),
+        Vec::new(),
+    )
 }
 
 /// Trap 102: each wait is drawn by itself, within a fifth of a time that doubles up to its limit, however many failures
@@ -26,7 +32,8 @@ fn absurd_waits_do_not_overflow() {
     let mut config = Config::new("a:1");
     (config.backoff_ms, config.backoff_max_ms) = (u32::MAX, u32::MAX);
     let budget = Budget::new(Memory::default());
-    let mut cluster = Cluster::new(Arc::new(config), budget, Rng::from_entropy(&[3; 32]), Vec::new());
+    let mut cluster =
+        Cluster::new(Arc::new(config), budget, &crate::kick::Kick::new(), Rng::from_entropy(&[3; 32]), Vec::new());
     let long = Duration::from_millis(u64::from(u32::MAX));
     assert!(cluster.backoff_span(u32::MAX) >= long * 4 / 5);
 }

@@ -1,12 +1,12 @@
 //! Without the feature `sasl` a connection is ready once it was greeted.
 
 use super::Cluster;
-use crate::{Instant, link::LinkId};
+use crate::{Instant, kick::Kick, link::LinkId, sync::Arc};
 
 pub(super) struct Sessions;
 
 impl Sessions {
-    pub(super) fn new(_: &[u8; 32]) -> Sessions {
+    pub(super) fn new(_: &[u8; 32], _: &Arc<Kick>) -> Sessions {
         Sessions
     }
 

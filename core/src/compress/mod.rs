@@ -38,6 +38,8 @@ use core::fmt;
 mod claim;
 #[cfg(any(feature = "gzip", feature = "snappy", feature = "lz4", feature = "zstd"))]
 mod common;
+#[cfg(any(feature = "gzip", feature = "snappy", feature = "lz4"))]
+mod counted;
 #[cfg(any(feature = "snappy", feature = "lz4", feature = "zstd"))]
 mod gather;
 #[cfg(feature = "gzip")]

@@ -67,6 +67,11 @@ pub struct Config {
     /// One connection a broker for everything, instead of one each for produce, fetch and the rest. Fetches then wait
     /// at most 50 ms for new records, so that nothing stands behind them for long.
     pub single_connection: bool,
+    /// How much the system keeps of what is being sent on a connection, in bytes, where the transport can set that (tokio's
+    /// can). `None`: as the system likes, which is mostly best.
+    pub send_buffer_bytes: Option<u32>,
+    /// The same of what was received and is not read yet.
+    pub receive_buffer_bytes: Option<u32>,
     /// Who the client is to brokers. `None`: nobody in particular.
     #[cfg(feature = "sasl")]
     pub sasl: Option<crate::sasl::Sasl>,
@@ -109,6 +114,8 @@ impl Config {
             max_handles: 16,
             max_waiters: 1_024,
             single_connection: false,
+            send_buffer_bytes: None,
+            receive_buffer_bytes: None,
             #[cfg(feature = "sasl")]
             sasl: None,
             #[cfg(feature = "sasl")]

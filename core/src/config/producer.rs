@@ -64,6 +64,15 @@ pub struct ProducerConfig {
     /// The largest batch, and so the largest record, in bytes as encoded, before compression. A builder that is not told
     /// begins with 1,000,000 or a quarter of the Produce class, whichever is less.
     pub batch_bytes: usize,
+    /// A batch that would grow beyond so many bytes is sent without what would make it so, though
+    /// [`batch_bytes`](ProducerConfig::batch_bytes) may be more: a record that is larger than this is a batch of its own. By
+    /// default there is no other limit than `batch_bytes`. (Java's and librdkafka's `batch.size`.)
+    pub batch_full_bytes: usize,
+    /// The most records of a batch. By default its bytes are the only limit.
+    pub batch_records: u32,
+    /// The most records that wait to be acknowledged, in all partitions together; beyond that `enqueue` waits, as it does for
+    /// memory. `None`: as many as the Produce class has room for, and then nothing is counted.
+    pub max_records: Option<usize>,
     /// Which partition a record goes to that names none, by its key.
     pub partitioner: Partitioner,
     /// How long a record may take from the buffer to its acknowledgement, retries included, in milliseconds.
@@ -81,6 +90,15 @@ pub struct ProducerConfig {
     pub compression_jobs: usize,
     /// The most bytes of one request. A batch larger than that goes alone.
     pub request_bytes: usize,
+    /// Produce requests that may be open on one connection, from 1 to 5. Without idempotence only one of them at a time has
+    /// something for a given partition, so that nothing is reordered.
+    pub max_in_flight: usize,
+    /// How often a batch is sent again at most. By default only `delivery_timeout_ms` ends that, which is what brokers that are
+    /// replaced ask for.
+    pub retries: u32,
+    /// How long a leader waits for the other replicas before it answers REQUEST_TIMED_OUT, in milliseconds. `None`: as long as
+    /// the client's `request_timeout_ms`.
+    pub ack_timeout_ms: Option<u32>,
     /// What a topic means that brokers do not know.
     pub unknown_topic: UnknownTopic,
 }
@@ -92,6 +110,9 @@ impl Default for ProducerConfig {
             idempotence: None,
             linger_ms: 0,
             batch_bytes: 1_000_000,
+            batch_full_bytes: usize::MAX,
+            batch_records: u32::MAX,
+            max_records: None,
             partitioner: Partitioner::default(),
             delivery_timeout_ms: 120_000,
             max_block_ms: 60_000,
@@ -99,6 +120,9 @@ impl Default for ProducerConfig {
             compression_level: None,
             compression_jobs: 0,
             request_bytes: 1_048_576,
+            max_in_flight: IN_FLIGHT_MAX,
+            retries: u32::MAX,
+            ack_timeout_ms: None,
             unknown_topic: UnknownTopic::Retry,
         }
     }
@@ -106,6 +130,9 @@ impl Default for ProducerConfig {
 
 /// The least that a batch may hold: a header and a record of a few bytes.
 const BATCH_BYTES_MIN: usize = 128;
+
+/// Brokers know the last five batches of a producer in a partition, and take no more out of order (KIP-98).
+const IN_FLIGHT_MAX: usize = 5;
 
 /// More would only wait for processors.
 const COMPRESSION_JOBS_MAX: usize = 64;
@@ -129,6 +156,13 @@ impl ProducerConfig {
         }
         if self.batch_bytes < BATCH_BYTES_MIN {
             return Err(Error::config("batch_bytes", format!("must be at least {BATCH_BYTES_MIN}")));
+        }
+        if self.batch_full_bytes == 0 || self.batch_records == 0 || self.max_records == Some(0) {
+            let why = "must be more than 0, as must batch_records and max_records";
+            return Err(Error::config("batch_full_bytes", why));
+        }
+        if !(1..=IN_FLIGHT_MAX).contains(&self.max_in_flight) {
+            return Err(Error::config("max_in_flight", format!("must be from 1 to {IN_FLIGHT_MAX}")));
         }
         if self.compression_jobs > COMPRESSION_JOBS_MAX {
             return Err(Error::config("compression_jobs", format!("must be at most {COMPRESSION_JOBS_MAX}")));
@@ -205,6 +239,11 @@ mod tests {
     fn batches_fit_the_memory() {
         assert_eq!(refused(|c| c.batch_bytes = 1), Some("batch_bytes"));
         assert_eq!(refused(|c| c.compression_jobs = 65), Some("compression_jobs"));
+        assert_eq!(refused(|c| c.batch_full_bytes = 0), Some("batch_full_bytes"));
+        assert_eq!(refused(|c| c.batch_records = 0), Some("batch_full_bytes"));
+        assert_eq!(refused(|c| c.max_records = Some(0)), Some("batch_full_bytes"));
+        assert_eq!(refused(|c| c.max_in_flight = 0), Some("max_in_flight"));
+        assert_eq!(refused(|c| c.max_in_flight = 6), Some("max_in_flight"));
         assert_eq!(refused(|c| c.batch_bytes = 1 << 30), Some("batch_bytes"));
     }
 }

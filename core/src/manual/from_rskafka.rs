@@ -36,9 +36,9 @@
 //! | `connect_timeout(Some(…))` | [`Config::connect_timeout`](crate::Config::connect_timeout); without any there is none |
 //! | `timeout(Some(…))`, `None` by default | [`Config::request_timeout`](crate::Config::request_timeout), 30 s by default |
 //! | `sasl_config`, `SaslConfig::{Plain, ScramSha256, ScramSha512}`, `Credentials` | `Config::sasl` and `Sasl`, feature `sasl` |
-//! | `SaslConfig::Oauthbearer`, `OauthBearerCredentials`, `OauthCallback` | not yet |
+//! | `SaslConfig::Oauthbearer`, `OauthBearerCredentials`, `OauthCallback` | `Sasl::oauthbearer`, with a closure that answers a future, or a `TokenSource`; `Token::extension` for extensions |
 //! | `tls_config` | `Config::tls`, feature `tls`: `Tls::from_config` takes the same `Arc<rustls::ClientConfig>` |
-//! | `socks5_proxy` | not yet |
+//! | `socks5_proxy` | `klamm_tokio::connect_through` with a `Socks5`, feature `socks5`; with a password too. Any other dialler through the trait `Dial` |
 //! | `Client::controller_client` | [`Client::admin`](crate::Client::admin) |
 //! | `Client::partition_client(topic, partition, handling).await` | [`Client::partition`](crate::Client::partition)`(topic, partition).unknown_topic(…).build().await` |
 //! | `Client::list_topics`, `topic::Topic { name, partitions }` | [`Admin::list_topics`](crate::Admin::list_topics), [`TopicDescription`](crate::TopicDescription). Kafka's own topics are in it and say so |

@@ -1,5 +1,6 @@
 //! Pages that are not about one item.
 
+pub mod from_properties;
 pub mod from_rskafka;
 pub mod how_fast;
 #[cfg(feature = "tls")]

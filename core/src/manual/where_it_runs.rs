@@ -8,6 +8,8 @@
 //! | wasmtime 48.0 (its Rust crate, with `wasmtime-wasi` and `wasmtime-wasi-http`) | `klamm-wasi` | 100,000 records both ways with each codec against one and three brokers of Kafka 4.3.1; a broker killed and restarted; the host frozen; HTTP functions and workers, cold and warm; the same over TLS 1.3 and with SASL (`./tests/run edge`) |
 //! | wasmtime 47.0 (its Python package) | `klamm-wasi` | bytes, timers, errors and records both ways against an in-memory cluster (`./tests/run wasi`) |
 //! | node 20, by the npm package `jco` 1.35 (`npx jco run`) | `klamm-wasi` | by hand: one record, cold and warm, and 20,000 records both ways against Kafka 4.3.1 |
+//! | node 20 | `examples/js-socket`, a transport over WHATWG streams | 1,000 records to Kafka 4.3.1 (`./tests/run js`). Cloudflare's `connect()` has streams of that kind; it was not tried there |
+//! | node 20 and headless Chromium 156 | the core alone, with std, for `wasm32-unknown-unknown` | its own tests, all but those that spawn threads or hold zstd against the C library (`./tests/run js chromium`) |
 //! | a module without any import, in wasmtime | the core alone, with std, for `wasm32-unknown-unknown` | the simulator: each seed comes to the same bytes as natively (`./tests/run edge`) |
 //! | microcontrollers | [`EmbeddedIo`](crate::EmbeddedIo) | builds and is linked; not run yet |
 //!
@@ -28,9 +30,11 @@
 //! | TCP to every broker that the cluster advertises, not only those of the bootstrap list | `inherit_network()` or `socket_addr_check(…)`, and since 48 `allow_tcp(true)` | [`Error::Transport`](crate::Error::Transport): `connect failed: the host does not grant this component TCP to that address (wasi:sockets/tcp)` |
 //! | name look-up, unless all brokers are advertised by address | `allow_ip_name_lookup(true)` | [`Error::Transport`](crate::Error::Transport): `resolve failed: the host does not grant this component name look-up (wasi:sockets/ip-name-lookup)` |
 //!
-//! Each such [`TransportError`](crate::TransportError) has `kind` `PermissionDenied` and `retriable` `false`, with `phase` `Resolve` or `Connect`. It comes at
-//! once when every address of the bootstrap list is refused, else when `connect_timeout_ms` is over; for a record of a client that has
-//! never had an answer it is the `because` of the time-out. A host that lets all packets be lost is a time-out like any other.
+//! Each such [`TransportError`](crate::TransportError) has `kind` `PermissionDenied` and `retriable` `false`, with `phase` `Resolve` or `Connect`. It comes at once
+//! when every address of the bootstrap list is refused, to whoever waits for a first contact or for a topic. Where one is not, it
+//! may answer yet: then it comes when `connect_timeout_ms` or `max_block_ms` is over, beside what the others said. A broker that the
+//! cluster advertises and the host does not grant is tried again until the record's or the operation's own time is over, because leaders
+//! move. A host that lets all packets be lost is a time-out like any other.
 //! The Python package from 48 on cannot grant TCP, and its refusal reads the same.
 //!
 //! # TLS and SASL in a component

@@ -1,7 +1,11 @@
 //! Connections: the greeting, answers that do not fit their requests, silence, pauses, and ends.
 
-use alloc::{string::ToString, vec::Vec};
-use core::time::Duration;
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
+use core::{pin::pin, task::Poll, time::Duration};
 
 use super::{Pair, failure, offset};
 use crate::{
@@ -298,4 +302,45 @@ fn without_a_cluster_the_network_is_the_reason() {
     let core::task::Poll::Ready(Err(refused)) = pair.poll(waits) else { panic!("its time is over") };
     let Error::TimedOut { because: Some(because), .. } = refused.error() else { panic!("{}", refused.error()) };
     assert!(matches!(**because, Error::Transport { .. }), "{because}");
+}
+
+/// A grant that is missing does not come: who waits for a first contact or for a topic hears of it at once. Where another address
+/// may be better later, they wait for that.
+#[test]
+fn what_is_denied_everywhere_is_told_at_once() {
+    for (denied, down) in [(&[1, 2][..], &[][..]), (&[1], &[2])] {
+        let mut pair = Pair::with(Config::new("one:9001,two:9002"));
+        pair.denied.extend(denied);
+        pair.down.extend(down);
+        let client = pair.client().clone();
+        let producer = client.producer().build().expect("builds");
+        let mut contact = pin!(client.connected());
+        let mut record = pin!(producer.send(Record::to("t").value("a")));
+        assert!(pair.poll(contact.as_mut()).is_pending() && pair.poll(record.as_mut()).is_pending());
+        let began = pair.now();
+        let told = loop {
+            pair.advance_ms(10);
+            if let Poll::Ready(told) = pair.poll(contact.as_mut()) {
+                break told;
+            }
+        };
+        assert_eq!(told.as_ref().map_err(Error::is_retriable), Err(!down.is_empty()));
+        let Err(Error::Transport { tried }) = told else { panic!("{told:?}") };
+        let tried: Vec<String> = tried.iter().map(|(address, e)| format!("{address} {:?}", e.kind)).collect();
+        let record = pair.poll(record.as_mut());
+        if down.is_empty() {
+            assert_eq!(tried, ["one:9001 PermissionDenied", "two:9002 PermissionDenied"]);
+            assert!(matches!(record, Poll::Ready(Err(Error::Transport { .. }))), "{record:?}");
+            assert!(pair.now().since(began) <= Duration::from_millis(10), "{:?}", pair.now());
+        } else {
+            assert_eq!(tried, ["one:9001 PermissionDenied", "two:9002 ConnectionRefused"]);
+            assert!(record.is_pending(), "max_block_ms is longer");
+            assert!(pair.now().since(began) >= Duration::from_millis(10_000), "{:?}", pair.now());
+        }
+    }
+    let mut pair = Pair::with(Config::new("one:9001,two:9002"));
+    pair.denied.insert(1);
+    pair.turn();
+    let client = pair.client().clone();
+    assert!(matches!(pair.poll(pin!(client.connected())), Poll::Ready(Ok(()))));
 }

@@ -4,6 +4,8 @@
 //! Whenever nothing is left to do, the machine must not ask to be woken in the past: that would be a spin.
 
 mod batching;
+#[cfg(feature = "sasl")]
+mod bearer;
 mod broker;
 mod closing;
 mod codec;
@@ -11,6 +13,7 @@ mod consuming;
 mod events;
 mod fetching;
 mod inflating;
+mod limiting;
 mod links;
 mod many;
 mod metadata;
@@ -130,6 +133,8 @@ pub(crate) struct Pair {
     pub(crate) requests: VecDeque<Request>,
     /// Nodes that refuse connections.
     pub(crate) down: BTreeSet<i32>,
+    /// Nodes to which the host grants no connections.
+    pub(crate) denied: BTreeSet<i32>,
     /// Dials are left as they are, neither opened nor refused.
     pub(crate) silent_dials: bool,
     /// Jobs are kept for the test, as a transport with threads would.
@@ -177,6 +182,7 @@ impl Pair {
             closed: Vec::new(),
             requests: VecDeque::new(),
             down: BTreeSet::new(),
+            denied: BTreeSet::new(),
             silent_dials: false,
             keeps_jobs: false,
             jobs: VecDeque::new(),
@@ -274,6 +280,10 @@ impl Pair {
             self.conns.insert(link, Conn { node, open: false, bytes: Vec::new() });
         } else if self.down.contains(&node) {
             let error = TransportError::new(Phase::Connect, embedded_io::ErrorKind::ConnectionRefused, "refused");
+            self.machine.on_closed(now, link, Some(error));
+        } else if self.denied.contains(&node) {
+            let mut error = TransportError::new(Phase::Connect, embedded_io::ErrorKind::PermissionDenied, "denied");
+            error.retriable = false;
             self.machine.on_closed(now, link, Some(error));
         } else {
             self.conns.insert(link, Conn { node, open: true, bytes: Vec::new() });

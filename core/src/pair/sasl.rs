@@ -33,7 +33,7 @@ fn pair_with(sasl: Sasl) -> Pair {
     pair_of(Config::new("one:9001").sasl(sasl).allow_plain_without_tls())
 }
 
-fn pair_of(config: Config) -> Pair {
+pub(super) fn pair_of(config: Config) -> Pair {
     let mut pair = Pair::with(config);
     pair.by_hand.extend([api::SASL_HANDSHAKE.key, api::SASL_AUTHENTICATE.key]);
     pair
@@ -41,7 +41,7 @@ fn pair_of(config: Config) -> Pair {
 
 impl Pair {
     /// Agrees to the mechanism that is asked for; answers its name.
-    fn agree(&mut self) -> (LinkId, String) {
+    pub(super) fn agree(&mut self) -> (LinkId, String) {
         let request = self.await_request(api::SASL_HANDSHAKE, 2_000);
         assert_eq!(request.version, 1, "version 0 has no frames behind it");
         let mechanism = request.read::<SaslHandshakeRequest<'_>>().mechanism.to_string();
@@ -50,18 +50,18 @@ impl Pair {
     }
 
     /// The next of the mechanism's messages.
-    fn token(&mut self) -> (Request, Vec<u8>) {
+    pub(super) fn token(&mut self) -> (Request, Vec<u8>) {
         let request = self.expect(api::SASL_AUTHENTICATE);
         let bytes = request.read::<SaslAuthenticateRequest<'_>>().auth_bytes.to_vec();
         (request, bytes)
     }
 
-    fn reply(&mut self, request: &Request, auth_bytes: &[u8], session_lifetime_ms: i64) {
+    pub(super) fn reply(&mut self, request: &Request, auth_bytes: &[u8], session_lifetime_ms: i64) {
         let body = SaslAuthenticateResponse { auth_bytes, session_lifetime_ms, ..Default::default() };
         self.answer(request, &body);
     }
 
-    fn refuse_token(&mut self, request: &Request, message: &str) {
+    pub(super) fn refuse_token(&mut self, request: &Request, message: &str) {
         let (error_code, error_message) = (ErrorCode::SASL_AUTHENTICATION_FAILED.0, Some(message));
         self.answer(request, &SaslAuthenticateResponse { error_code, error_message, ..Default::default() });
         self.turn();
@@ -82,11 +82,11 @@ impl Pair {
     }
 
     /// What `connected` says now.
-    fn contact(&self) -> Poll<Result<(), Error>> {
+    pub(super) fn contact(&self) -> Poll<Result<(), Error>> {
         self.poll(self.client().connected())
     }
 
-    fn sasl_fault(&self) -> SaslFault {
+    pub(super) fn sasl_fault(&self) -> SaslFault {
         match self.contact() {
             Poll::Ready(Err(Error::Authentication { address, fault, .. })) => {
                 assert_eq!(address, "one:9001");

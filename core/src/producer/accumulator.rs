@@ -66,11 +66,29 @@ impl<'a> Appending<'a> {
 impl ProducerShared {
     /// Takes a record into the open batch of its partition. The driver is told if that was opened or sealed.
     #[inline]
-    pub(crate) fn append(&self, topic: &Topic, partition: u32, mut record: Appending<'_>) -> Result<Ticket, Refusal> {
+    pub(crate) fn append(&self, topic: &Topic, partition: u32, record: Appending<'_>) -> Result<Ticket, Refusal> {
         let size_max = record.size_max();
         if size_max > self.config.batch_bytes - BATCH_HEADER_LEN {
             self.check_size(topic, &record.parts)?;
         }
+        if !self.places.take() {
+            return Err(Refusal::Full { bytes: size_max });
+        }
+        let taken = self.append_in_place(topic, partition, record, size_max);
+        if taken.is_err() {
+            self.places.give(1);
+        }
+        taken
+    }
+
+    #[inline(always)]
+    fn append_in_place(
+        &self,
+        topic: &Topic,
+        partition: u32,
+        mut record: Appending<'_>,
+        size_max: usize,
+    ) -> Result<Ticket, Refusal> {
         let mut guard = lock_slot(topic, partition);
         if self.is_closed() {
             // Looked at under the lock: whoever ends the producer goes through all of them once more after closing it.
@@ -100,9 +118,12 @@ impl ProducerShared {
         for _ in 0..RUN_MAX {
             let Some(mut record) = next() else { return };
             let size_max = record.size_max();
+            if !self.places.take() {
+                return;
+            }
             let Some((outcome, index, timestamp_ms)) = self.append_short(topic, partition, slot, &mut record, size_max)
             else {
-                return;
+                return self.places.give(1);
             };
             taken.add(outcome, index, timestamp_ms);
         }
@@ -118,8 +139,7 @@ impl ProducerShared {
         record: &mut Appending<'_>,
         size_max: usize,
     ) -> Option<(&'s Arc<Outcome>, u32, i64)> {
-        let batch_max = self.config.batch_bytes - BATCH_HEADER_LEN;
-        let open = slot.open.as_mut().filter(|open| open.len + size_max <= batch_max && open.room() >= size_max)?;
+        let open = slot.open.as_mut().filter(|open| open.room() >= size_max && self.takes(open, size_max))?;
         let (index, timestamp_ms) = self.admit(open, record);
         let chunk = open.chunks.last_mut()?;
         let before = chunk.bytes().len();
@@ -146,7 +166,7 @@ impl ProducerShared {
         let mut spare = Spare::default();
         let slot = slot_of(&mut guard, topic, partition);
         let mut kick = false;
-        if slot.open.as_ref().is_some_and(|open| open.len + size_max > self.config.batch_bytes - BATCH_HEADER_LEN) {
+        if slot.open.as_ref().is_some_and(|open| !self.takes(open, size_max)) {
             self.seal(topic, partition, slot);
             kick = true;
         }
@@ -176,6 +196,12 @@ impl ProducerShared {
         result.map_err(|bytes| Refusal::Full { bytes })
     }
 
+    /// Whether a batch that has records may have this one, too.
+    #[inline(always)]
+    fn takes(&self, open: &OpenBatch, size_max: usize) -> bool {
+        open.len + size_max <= self.full_bytes - BATCH_HEADER_LEN && open.count < self.config.batch_records
+    }
+
     /// Gives a record its place in a batch. Before the record is written: the processor would have to wait for all of that
     /// to reach memory first.
     #[inline]
@@ -193,7 +219,7 @@ impl ProducerShared {
     #[inline]
     fn stick(&self, topic: &Topic, partition: u32, sticky_bytes: &mut usize, size: usize) {
         *sticky_bytes += size;
-        if *sticky_bytes >= self.config.batch_bytes {
+        if *sticky_bytes >= self.full_bytes {
             *sticky_bytes = 0;
             topic.move_on(partition);
         }

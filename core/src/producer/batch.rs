@@ -5,6 +5,7 @@ use alloc::{boxed::Box, vec::Vec};
 use super::{
     outcome::{Acknowledged, Failed, Outcome, Told},
     packer::Packer,
+    places::Held,
     split::{Split, Splitter, Whole},
     stamp::Stamp,
 };
@@ -19,7 +20,7 @@ use crate::{
 
 /// What is known of a batch beside its records, in bytes, with what the tasks that wait for it leave there: its part of
 /// the Produce class. The same on every target, so that a run of the simulator is, too.
-pub(crate) const BATCH_KNOWN: usize = 800;
+pub(crate) const BATCH_KNOWN: usize = 816;
 
 /// The records of a sealed batch as they go out. Shared by the queue that may have to send them again and the
 /// connection that is writing them: the memory returns when both are done with it.
@@ -135,11 +136,14 @@ pub(crate) struct Batch {
     pub(crate) expired: bool,
     /// What went wrong last, for the delivery timeout's error.
     pub(crate) because: Option<Error>,
+    /// How often it was sent again.
+    pub(super) retries: u32,
+    _held: Held,
     _memory: Lease,
 }
 
 impl Batch {
-    pub(super) fn seal(open: OpenBatch, body: Arc<BatchBody>, number: u64) -> Box<Self> {
+    pub(super) fn seal(open: OpenBatch, body: Arc<BatchBody>, number: u64, held: Held) -> Box<Self> {
         Box::new(Batch {
             step: Step {
                 body,
@@ -162,6 +166,8 @@ impl Batch {
             doubtful: false,
             expired: false,
             because: None,
+            retries: 0,
+            _held: held,
             _memory: open.memory,
         })
     }

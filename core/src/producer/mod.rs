@@ -11,6 +11,7 @@ mod outcome;
 mod packer;
 mod partition;
 mod partitioner;
+mod places;
 mod run;
 mod sender;
 mod shared;

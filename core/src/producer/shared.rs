@@ -14,12 +14,14 @@ use super::{
     accumulator::{SHARDS, Shard},
     batch::OpenBatch,
     packer::Packer,
+    places::Places,
 };
 use crate::{
     Error, Instant,
     api::Shared,
     budget::Chunk,
     config::ProducerConfig,
+    record::BATCH_HEADER_LEN,
     sync::{Arc, Lock},
     waits::Waits,
 };
@@ -46,6 +48,9 @@ pub(crate) enum Refusal {
 pub(crate) struct ProducerShared {
     pub(crate) client: Arc<Shared>,
     pub(crate) config: ProducerConfig,
+    /// A batch that holds so many bytes, its header among them, is full.
+    pub(super) full_bytes: usize,
+    pub(super) places: Places,
     /// Tasks that wait for metadata, room, a flush or the end.
     pub(crate) waits: Waits,
     topics: Lock<Topics>,
@@ -144,9 +149,13 @@ impl Topic {
 impl ProducerShared {
     pub(crate) fn new(client: Arc<Shared>, config: ProducerConfig, packers: Vec<Packer>) -> Arc<Self> {
         let waits = Waits::new(client.config.max_waiters);
+        let full_bytes = config.batch_full_bytes.clamp(BATCH_HEADER_LEN, config.batch_bytes);
+        let places = Places::new(config.max_records);
         Arc::new(ProducerShared {
             client,
             config,
+            full_bytes,
+            places,
             waits,
             topics: Lock::new(Topics::default()),
             inbox: Lock::new(Inbox::default()),
@@ -187,6 +196,11 @@ impl ProducerShared {
         };
         self.client.kick.drive();
         Ok(topic)
+    }
+
+    /// How many records may wait, if as many do.
+    pub(crate) fn no_place(&self) -> Option<usize> {
+        if self.places.has_one() { None } else { self.config.max_records }
     }
 
     /// How long a record that is handed over now may wait for metadata or room.
@@ -282,6 +296,7 @@ mod tests {
     /// Threads that meet a topic at the same moment get the same one, and the driver gets topics in their order: a
     /// record's place names its topic by number.
     #[test]
+    #[cfg(not(target_family = "wasm"))] // a JS engine spawns no threads
     fn a_topic_is_made_once_and_in_order() {
         for _ in 0..200 {
             let budget = Budget::new(Memory::default());

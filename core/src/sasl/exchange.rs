@@ -3,7 +3,8 @@
 use alloc::{boxed::Box, vec::Vec};
 
 use super::{
-    Message, Sasl, SaslFault, Secret,
+    Message, Sasl, SaslFault, Secret, Token,
+    bearer::Bearer,
     keys::{Derivation, Keys, Prf, Salt},
     scram::{Challenge, First},
 };
@@ -12,6 +13,8 @@ use super::{
 pub(crate) enum Next {
     /// Keys are needed: see [`Exchange::wants`].
     Keys(Exchange),
+    /// This is to be said.
+    Say(Exchange, Message),
     /// Both sides are content.
     Done,
 }
@@ -23,6 +26,7 @@ pub(crate) enum Exchange {
     ScramFirst(First),
     ScramKeys(Challenge),
     ScramLast(Box<Prf>),
+    Bearer(Bearer),
 }
 
 impl Exchange {
@@ -32,6 +36,16 @@ impl Exchange {
             Exchange::ScramKeys(challenge) => Some(&challenge.salt),
             _ => None,
         }
+    }
+
+    /// Whether it waits for a token.
+    pub(crate) fn wants_token(&self) -> bool {
+        matches!(self, Exchange::Bearer(Bearer::Waits))
+    }
+
+    /// Whether a broker's words have a secret of this exchange in them.
+    pub(super) fn is_in(&self, text: &str) -> bool {
+        matches!(self, Exchange::Bearer(bearer) if bearer.is_in(text))
     }
 }
 
@@ -49,7 +63,7 @@ pub(super) trait Mechanism: Sync {
         false
     }
 
-    fn begin(&self, sasl: &Sasl, nonce: &Nonce) -> (Exchange, Message);
+    fn begin(&self, sasl: &Sasl, nonce: &Nonce) -> (Exchange, Option<Message>);
 
     fn on_answer(&self, exchange: Exchange, answer: &[u8]) -> Result<Next, SaslFault>;
 
@@ -63,6 +77,10 @@ pub(super) trait Mechanism: Sync {
 
     fn sign(&self, _: &mut Exchange, _: &Keys) -> Option<Message> {
         None
+    }
+
+    fn bear(&self, _: &mut Exchange, _: &Token) -> Result<Option<Message>, SaslFault> {
+        Ok(None)
     }
 }
 
@@ -78,7 +96,7 @@ impl Mechanism for Plain {
         true
     }
 
-    fn begin(&self, sasl: &Sasl, _: &Nonce) -> (Exchange, Message) {
+    fn begin(&self, sasl: &Sasl, _: &Nonce) -> (Exchange, Option<Message>) {
         // Sized first: a vector that grows leaves copies behind.
         let len = sasl.user.len().saturating_add(sasl.password.bytes().len()).saturating_add(2);
         let mut message = Message::new(Vec::with_capacity(len));
@@ -86,7 +104,7 @@ impl Mechanism for Plain {
             message.push(0);
             message.extend_from_slice(part);
         }
-        (Exchange::Plain, message)
+        (Exchange::Plain, Some(message))
     }
 
     fn on_answer(&self, _: Exchange, _: &[u8]) -> Result<Next, SaslFault> {

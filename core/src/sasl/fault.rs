@@ -42,6 +42,13 @@ pub enum SaslFault {
     /// SCRAM: whoever answered does not know the password, so it is not the broker.
     #[error("the broker's signature is wrong: it does not know the password")]
     Signature,
+    /// OAUTHBEARER: there is no token to say.
+    #[error("there is no token: {why}")]
+    #[non_exhaustive]
+    NoToken {
+        /// What the source of tokens said, or what is wrong with the token.
+        why: String,
+    },
     /// The broker's message is not what the mechanism says it is.
     #[error("the broker's message cannot be read: {what}")]
     #[non_exhaustive]
@@ -60,13 +67,14 @@ pub enum SaslFault {
 impl SaslFault {
     /// Whether the same try may succeed later, with nothing changed.
     pub fn is_retriable(&self) -> bool {
-        matches!(self, SaslFault::Closed)
+        matches!(self, SaslFault::Closed | SaslFault::NoToken { .. })
     }
 
-    /// The same without the broker's own words, for a log.
+    /// The same without the words of others, for a log.
     pub(crate) fn write_plain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SaslFault::Refused { code, .. } => write!(f, "the broker refused: {code}"),
+            SaslFault::NoToken { .. } => f.write_str("there is no token"),
             other => write!(f, "{other}"),
         }
     }

@@ -24,6 +24,7 @@
     )
 )]
 
+mod bearer;
 mod exchange;
 mod fault;
 mod keys;
@@ -34,9 +35,11 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use bearer::{Token, TokenError, TokenFuture, TokenSource};
 pub use fault::SaslFault;
 pub use secret::Secret;
 
+use bearer::{OauthBearer, TOKEN_MAX};
 pub(crate) use exchange::{Exchange, Next, Nonce};
 use exchange::{Mechanism, Plain};
 pub(crate) use keys::{Derivation, Keys, Salt};
@@ -47,7 +50,7 @@ use core::fmt;
 
 use zeroize::Zeroizing;
 
-use crate::Error;
+use crate::{Error, sync::Arc};
 
 /// What is sent to a broker; overwritten when it is dropped.
 pub(crate) type Message = Zeroizing<Vec<u8>>;
@@ -59,6 +62,8 @@ pub struct Sasl {
     mechanism: &'static dyn Mechanism,
     user: String,
     password: Secret,
+    /// In the place of both, for OAUTHBEARER.
+    tokens: Option<Arc<dyn TokenSource>>,
 }
 
 /// The hash of a SCRAM mechanism.
@@ -80,7 +85,7 @@ impl Sasl {
     /// PLAIN: the password as it is (RFC 4616), so that whoever listens has it. Without TLS it must be allowed by name:
     /// [`Config::allow_plain_without_tls`](crate::Config::allow_plain_without_tls).
     pub fn plain(user: impl Into<String>, password: impl Into<Secret>) -> Self {
-        Sasl { mechanism: &Plain, user: user.into(), password: password.into() }
+        Sasl { mechanism: &Plain, user: user.into(), password: password.into(), tokens: None }
     }
 
     /// SCRAM with this hash, for which the broker must have the user's password: a proof that the client knows the password,
@@ -93,7 +98,14 @@ impl Sasl {
             ScramHash::Sha256 => &Scram(ScramHash::Sha256),
             ScramHash::Sha512 => &Scram(ScramHash::Sha512),
         };
-        Sasl { mechanism, user: user.into(), password: password.into() }
+        Sasl { mechanism, user: user.into(), password: password.into(), tokens: None }
+    }
+
+    /// OAUTHBEARER: tokens of an OAuth 2 server, from this source (RFC 7628, KIP-255). Whoever listens has the token, so that
+    /// without TLS it must be allowed by name, as PLAIN must.
+    pub fn oauthbearer(tokens: impl TokenSource + 'static) -> Self {
+        let (user, password) = (String::new(), Secret::from(""));
+        Sasl { mechanism: &OauthBearer, user, password, tokens: Some(Arc::new(tokens)) }
     }
 
     /// The mechanism's registered name.
@@ -101,18 +113,18 @@ impl Sasl {
         self.mechanism.name()
     }
 
-    /// The user.
+    /// The user; empty where a token says who that is.
     pub fn user(&self) -> &str {
         &self.user
     }
 
-    /// Whether whoever listens has the password.
+    /// Whether whoever listens has the password, or the token.
     pub(crate) fn sends_password(&self) -> bool {
         self.mechanism.sends_password()
     }
 
-    /// Begins, with the client's first message. `nonce`: never the same twice.
-    pub(crate) fn begin(&self, nonce: &Nonce) -> (Exchange, Message) {
+    /// Begins, with the client's first message, unless that waits for a token. `nonce`: never the same twice.
+    pub(crate) fn begin(&self, nonce: &Nonce) -> (Exchange, Option<Message>) {
         self.mechanism.begin(self, nonce)
     }
 
@@ -139,9 +151,22 @@ impl Sasl {
         self.mechanism.sign(exchange, keys)
     }
 
+    /// Begins to get a token.
+    pub(crate) fn token(&self) -> Option<TokenFuture> {
+        self.tokens.as_ref().map(|tokens| tokens.token())
+    }
+
+    /// Goes on with this token, if the exchange waits for one.
+    ///
+    /// # Errors
+    /// It is none.
+    pub(crate) fn bear(&self, exchange: &mut Exchange, token: &Token) -> Result<Option<Message>, SaslFault> {
+        self.mechanism.bear(exchange, token)
+    }
+
     /// A broker's words, if they can be passed on.
-    pub(crate) fn told(&self, message: Option<&str>) -> Option<String> {
-        let message = message.filter(|m| !m.is_empty() && !self.password.is_in(m))?;
+    pub(crate) fn told(&self, exchange: &Exchange, message: Option<&str>) -> Option<String> {
+        let message = message.filter(|m| !m.is_empty() && !self.password.is_in(m) && !exchange.is_in(m))?;
         let end = (0..=message.len().min(512)).rev().find(|at| message.is_char_boundary(*at))?;
         message.get(..end).map(Into::into)
     }
@@ -149,12 +174,17 @@ impl Sasl {
     /// The most bytes that an exchange holds.
     pub(crate) fn exchange_bytes(&self) -> usize {
         let (user, password) = (self.user.len(), self.password.bytes().len());
-        user.saturating_mul(4).saturating_add(password).saturating_add(EXCHANGE_BYTES)
+        // The token, and the message with it; another one that a renewal brings.
+        let token = if self.tokens.is_some() { TOKEN_MAX.saturating_mul(3) } else { 0 };
+        user.saturating_mul(4).saturating_add(token).saturating_add(password).saturating_add(EXCHANGE_BYTES)
     }
 
     /// # Errors
     /// [`Error::Config`].
     pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.tokens.is_some() {
+            return Ok(());
+        }
         let sizes = [("user", self.user.as_bytes()), ("password", self.password.bytes())];
         for (what, bytes) in sizes {
             let why = match bytes.len() {

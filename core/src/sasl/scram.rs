@@ -147,17 +147,17 @@ impl Mechanism for Scram {
         }
     }
 
-    fn begin(&self, sasl: &Sasl, nonce: &Nonce) -> (Exchange, Message) {
+    fn begin(&self, sasl: &Sasl, nonce: &Nonce) -> (Exchange, Option<Message>) {
         let first = First::new(&sasl.user, &draw(nonce));
         let message = first.message();
-        (Exchange::ScramFirst(first), message)
+        (Exchange::ScramFirst(first), Some(message))
     }
 
     fn on_answer(&self, exchange: Exchange, answer: &[u8]) -> Result<Next, SaslFault> {
         match exchange {
             Exchange::ScramFirst(first) => Ok(Next::Keys(Exchange::ScramKeys(first.on_answer(answer)?))),
             Exchange::ScramLast(expected) => check_signature(answer, *expected).map(|()| Next::Done),
-            Exchange::ScramKeys(_) | Exchange::Plain => Err(malformed("not asked for")),
+            _ => Err(malformed("not asked for")),
         }
     }
 

@@ -20,7 +20,8 @@ impl Secret {
         Secret(Arc::new(Zeroizing::new(secret.into())))
     }
 
-    pub(crate) fn bytes(&self) -> &[u8] {
+    /// What it holds, for a transport that must say it to somebody: a proxy, say. Never to be printed.
+    pub fn bytes(&self) -> &[u8] {
         &self.0
     }
 

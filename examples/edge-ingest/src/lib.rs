@@ -6,7 +6,8 @@
 //! | `POST /events`, a JSON object | 200 `{"event_id","partition","offset"}` once Kafka has acknowledged it |
 //! | `POST /events?ack=0` | 202 `{"event_id"}` once it is in the buffer; the function ends when Kafka has acknowledged it, and says on stderr if it has not |
 //! | no JSON object; too large; another path; another method | 400; 413; 404; 405 |
-//! | no room in the buffer, or Kafka is away | 503 with `Retry-After`, and `"may_be_stored"` |
+//! | Kafka is away, or too slow | 503 with `Retry-After`, and `"may_be_stored"` |
+//! | a setting is missing or makes no sense, such as a buffer that is too small for the largest event | 500 |
 //!
 //! Its settings, from the environment: see `settings.rs`.
 #![no_std]

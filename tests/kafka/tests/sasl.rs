@@ -1,14 +1,17 @@
 //! One broker that wants to know who its clients are.
 
 use std::{
-    sync::OnceLock,
-    time::{Duration, Instant},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use klamm_kafka_tests::{Api, Cluster, connect_spied, create, read_all, within};
 use klamm_tokio::{
     Client, Config, Error, ErrorCode, Record,
-    sasl::{Sasl, SaslFault, ScramHash},
+    sasl::{Sasl, SaslFault, ScramHash, Token, TokenError},
 };
 
 fn cluster() -> &'static Cluster {
@@ -130,4 +133,63 @@ async fn sessions_are_renewed_while_records_flow() {
     // The one for metadata, which has been there all the time, and the one for records; both begin with one.
     assert!(told >= opened * 3, "{told} handshakes on {opened} connections");
     read_all(&client, "renewed", count as usize).await;
+}
+
+/// A token that Kafka takes for testing: not signed (RFC 7519, section 6), of this user, for so long.
+fn unsigned(user: &str, seconds: i64) -> Token {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs() as i64;
+    let claims = format!(r#"{{"sub":"{user}","iat":{now},"exp":{}}}"#, now + seconds);
+    let part = |json: &str| base64url(json.as_bytes());
+    Token::new(format!("{}.{}.", part(r#"{"alg":"none"}"#), part(&claims)))
+}
+
+fn base64url(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let word = chunk.iter().fold(0, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        (0..=chunk.len()).for_each(|i| text.push(LETTERS[(word >> (18 - 6 * i)) as usize & 63].into()));
+    }
+    text
+}
+
+/// KIP-255. Tokens are got anew as often as the broker's sessions end with them (KIP-368), while records go on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokens_are_taken_and_renewed() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let tokens = move || {
+        count.fetch_add(1, Ordering::Relaxed);
+        async {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            Ok::<_, TokenError>(unsigned("alice", 4))
+        }
+    };
+    let (client, wire) = connect_spied(config(Sasl::oauthbearer(tokens))).await.expect("a cluster");
+    create(&client, "oauth", 3, &[]).await;
+    let producer = client.producer().build().expect("a producer");
+    let start = Instant::now();
+    let mut sent = 0;
+    while start.elapsed() < Duration::from_secs(9) {
+        let record = Record::to("oauth").key(format!("{sent}")).value("v");
+        within("an acknowledgement", producer.send(record)).await.expect("acknowledged");
+        sent += 1;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(asked.load(Ordering::Relaxed) >= 4, "{asked:?} tokens");
+    assert_eq!((wire.ended(), wire.lost(Api::Produce)), (0, 0));
+    read_all(&client, "oauth", sent).await;
+}
+
+/// What is wrong with a token is told at once, and without it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokens_that_are_not_good_are_refused() {
+    let late = || async { Ok::<_, TokenError>(unsigned("alice", -100)) };
+    let SaslFault::Refused { code, message, .. } = refused(config(Sasl::oauthbearer(late))).await else { panic!() };
+    assert_eq!(code, ErrorCode::SASL_AUTHENTICATION_FAILED);
+    println!("{message:?}");
+    let none = || async { Err::<Token, TokenError>("the server is away".into()) };
+    let config = config(Sasl::oauthbearer(none)).connect_timeout(Duration::from_millis(800));
+    let error = klamm_tokio::connect_with(config).await.map(drop).expect_err("there is no token");
+    assert!(error.to_string().contains("there is no token: the server is away"), "{error}");
 }

@@ -8,6 +8,7 @@ use std::{
 use klamm_kafka_tests::{Certificates, Cluster, Tls, create, read_all, within};
 use klamm_tokio::{
     Client, Config, Error, OwnedRecord, PeerFault, Phase, Record, TlsFault, TransportError,
+    properties::{Dialect, Properties},
     sasl::{Sasl, SaslFault, ScramHash},
     tls::{self, Tls as Settings, TlsBuilder, rustls},
 };
@@ -176,4 +177,103 @@ async fn certificates_are_replaced_while_a_client_runs() {
     tls.replace(&trusting().client_auth_pem(&c.client, &c.client_key).build().expect("settings"));
     let client = connected(config()).await;
     round_trip(&client, "replaced", 10).await;
+}
+
+type Pairs<'a> = &'a [(&'a str, &'a str)];
+
+/// As programs on rdkafka and in Java have their settings: the files that are named are read, and records go and come with
+/// each dialect's defaults, in two lines.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn settings_of_other_clients_connect() {
+    let c = certificates();
+    let file = |name: &str, text: &str| {
+        let path = cluster().dir().join(name);
+        std::fs::write(&path, text).expect("written");
+        path.display().to_string()
+    };
+    let (ca, both) = (file("ca.pem", &c.ca), file("both.pem", &format!("{}{}", c.client, c.client_key)));
+    let (user, password) = (&*cluster().sasl().user, &*cluster().sasl().password);
+    let jaas = format!(
+        "org.apache.kafka.common.security.plain.PlainLoginModule required username={user} password=\"{password}\";"
+    );
+    let all: [(&str, Dialect, Pairs<'_>); 3] = [
+        (
+            "librdkafka-scram",
+            Dialect::Librdkafka,
+            &[
+                ("metadata.broker.list", &at().sasl),
+                ("security.protocol", "sasl_ssl"),
+                ("ssl.ca.location", &ca),
+                ("sasl.mechanisms", "SCRAM-SHA-512"),
+                ("sasl.username", user),
+                ("sasl.password", password),
+                ("compression.codec", "lz4"),
+                ("queue.buffering.max.messages", "50"),
+                ("message.timeout.ms", "5000"),
+                ("auto.offset.reset", "smallest"),
+                ("isolation.level", "read_uncommitted"),
+            ],
+        ),
+        (
+            "java-plain",
+            Dialect::Java,
+            &[
+                ("bootstrap.servers", &at().sasl),
+                ("security.protocol", "SASL_SSL"),
+                ("ssl.truststore.certificates", &c.ca),
+                ("sasl.mechanism", "PLAIN"),
+                ("sasl.jaas.config", &jaas),
+                ("auto.offset.reset", "earliest"),
+            ],
+        ),
+        (
+            "java-mutual",
+            Dialect::Java,
+            &[
+                ("bootstrap.servers", &at().mutual),
+                ("security.protocol", "SSL"),
+                ("ssl.truststore.type", "PEM"),
+                ("ssl.truststore.location", &ca),
+                ("ssl.keystore.type", "PEM"),
+                ("ssl.keystore.location", &both),
+                ("auto.offset.reset", "earliest"),
+                ("receive.buffer.bytes", "65536"),
+            ],
+        ),
+    ];
+    for (topic, dialect, pairs) in all {
+        with_settings(topic, &klamm_tokio::from_properties(dialect, pairs.iter().copied()).expect("settings")).await;
+    }
+}
+
+/// Records go and come with these settings.
+async fn with_settings(topic: &str, properties: &Properties) {
+    let client = connected(properties.client().expect("encrypted")).await;
+    create(&client, topic, 3, &[]).await;
+    let producer = client.producer().config(properties.producer.clone()).build().expect("a producer");
+    let mut tickets = Vec::new();
+    for n in 0..1_000 {
+        let record = Record::to(topic).key(format!("{n}")).value(vec![b'v'; n % 500]);
+        tickets.push(within("room", producer.enqueue(record)).await.expect("taken"));
+    }
+    for ticket in tickets {
+        within("an acknowledgement", ticket).await.expect("acknowledged");
+    }
+    let consumer = client.consumer().config(properties.consumer().expect("there")).topics([topic]);
+    let mut consumer = consumer.build().expect("a consumer");
+    let mut numbers = Vec::new();
+    while numbers.len() < 1_000 {
+        let records = within("records", consumer.next()).await.expect("read").expect("open");
+        numbers.extend(records.to_owned().iter().map(number));
+    }
+    numbers.sort_unstable();
+    assert!(numbers.into_iter().eq(0..1_000), "each once");
+}
+
+/// What is wrong with a file is told when the properties are read, with the file's name.
+#[test]
+fn a_file_that_cannot_be_used_is_named() {
+    let pairs = [("bootstrap.servers", "a:1"), ("security.protocol", "SSL"), ("ssl.ca.location", "no/such/ca.pem")];
+    let error = klamm_tokio::from_properties(Dialect::Librdkafka, pairs).map(drop).expect_err("no file");
+    assert!(matches!(&error, Error::Config { knob: "tls", why, .. } if why.starts_with("no/such/ca.pem")), "{error}");
 }

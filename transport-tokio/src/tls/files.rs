@@ -44,7 +44,8 @@ impl Files for TlsBuilder {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, String> {
+/// A file, or what is wrong with it.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, String> {
     fs::read(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 

@@ -22,6 +22,7 @@ mod ring;
 #[cfg(feature = "aws-lc-rs")]
 pub use aws_lc_rs::builder;
 pub use files::Files;
+pub(crate) use files::read;
 pub use klamm::tls::*;
 #[cfg(all(feature = "ring", not(feature = "aws-lc-rs")))]
 pub use ring::builder;

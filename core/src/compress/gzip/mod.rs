@@ -12,8 +12,11 @@ use miniz_oxide::{
 };
 
 use super::claim::claim;
-use super::common::{self, exceeded, put, take, take_slice};
 use super::{Codec, CodecError, Compress, Decompress, Format, Full, Room, Sink};
+use super::{
+    common::{self, exceeded, put, take, take_slice},
+    counted::fixed,
+};
 
 #[cfg(test)]
 mod tests;
@@ -91,7 +94,7 @@ impl Decompress for Decoder {
     }
 
     fn memory(&self) -> usize {
-        size_of::<Self>().saturating_add(size_of::<DecompressorOxide>())
+        const { fixed::<Self>(256) + fixed::<DecompressorOxide>(12 << 10) }
     }
 
     fn decompress(&mut self, mut src: &[u8], out: &mut dyn Room) -> Result<(), CodecError> {

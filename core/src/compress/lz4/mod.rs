@@ -11,9 +11,12 @@ use lz4_flex::block::{
 };
 use twox_hash::XxHash32;
 
-use super::common::{self, exceeded, put, take, take_slice};
 use super::{Codec, CodecError, Compress, Decompress, Format, Room, Sink};
 use super::{claim::claim, gather::gathered, words::in_blocks};
+use super::{
+    common::{self, exceeded, put, take, take_slice},
+    counted::fixed,
+};
 
 mod high;
 #[cfg(test)]
@@ -234,7 +237,7 @@ impl Compress for Encoder {
             Search::Fast(_) => 24 << 10,
             Search::High(_) => high::memory(block),
         };
-        let sized = get_maximum_output_size(block).saturating_add(tables).saturating_add(size_of::<Self>());
+        let sized = get_maximum_output_size(block).saturating_add(tables).saturating_add(const { fixed::<Self>(256) });
         gathered(batch_bytes, BLOCK_BYTES).saturating_add(sized)
     }
 

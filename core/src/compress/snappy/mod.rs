@@ -6,8 +6,11 @@
 
 use alloc::{boxed::Box, vec::Vec};
 
-use super::common::{self, exceeded, put, take, take_slice};
 use super::{Codec, CodecError, Compress, Decompress, Format, Room, Sink};
+use super::{
+    common::{self, exceeded, put, take, take_slice},
+    counted::fixed,
+};
 use super::{gather::gathered, words::in_blocks};
 
 mod block;
@@ -135,7 +138,7 @@ impl Compress for Encoder {
     fn memory(&self, batch_bytes: usize) -> usize {
         let block = batch_bytes.min(BLOCK_BYTES);
         let table = block::table_len(block).saturating_mul(size_of::<u16>());
-        let sized = block::most_packed(block).saturating_add(table).saturating_add(size_of::<Self>());
+        let sized = block::most_packed(block).saturating_add(table).saturating_add(const { fixed::<Self>(256) });
         gathered(batch_bytes, BLOCK_BYTES).saturating_add(sized)
     }
 

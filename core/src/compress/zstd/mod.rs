@@ -21,7 +21,7 @@ mod packer;
 #[cfg(feature = "std")]
 #[path = "kept.rs"]
 mod packer;
-#[cfg(test)]
+#[cfg(all(test, not(target_family = "wasm")))] // the other side is C
 mod tests;
 
 use frame::{Frame, next_frame};

@@ -45,9 +45,6 @@ use send::Lists;
 /// The longest that a batch which is due waits for an answer to an earlier one, so that records gather meanwhile.
 const GATHER_MAX: Duration = Duration::from_millis(5);
 
-/// Produce requests that may be open on one connection.
-const REQUESTS_MAX: usize = 5;
-
 struct SenderTopic {
     topic: Arc<Topic>,
     /// `Err`: the topic cannot be used at all.
@@ -179,7 +176,8 @@ impl Sender {
         self.settle_flushes();
         if self.pressed > 0 {
             // A batch that somebody opened meanwhile may have room that no chunk is needed for.
-            if opened || self.shared.client.budget.has_room(Class::Produce, self.pressed) {
+            let room = opened || self.shared.client.budget.has_room(Class::Produce, self.pressed);
+            if room && self.shared.places.has_one() {
                 self.pressed = 0;
                 self.shared.waits.wake_all();
             } else {
@@ -292,7 +290,7 @@ impl Sender {
     fn seal_due(&mut self, now: Instant, cluster: &mut Cluster) {
         let linger_ms = if self.pressed > 0 { 0 } else { self.shared.config.linger_ms };
         let linger = Duration::from_millis(u64::from(linger_ms));
-        let in_flight_max = self.in_flight_max();
+        let (in_flight_max, requests_max) = (self.in_flight_max(), self.shared.config.max_in_flight);
         let places = self.places();
         let crowded = self.leaders_at_work(cluster, &places);
         for &place in &places {
@@ -304,7 +302,7 @@ impl Sender {
             let ripe = if busy { since.after(linger.max(GATHER_MAX)) } else { due };
             let room = queue.queue.is_empty() && queue.in_flight.len() < in_flight_max;
             let ready =
-                |c: &mut Cluster| leader >= 0 && c.ready_link(now, leader, Use::Produce, REQUESTS_MAX).is_some();
+                |c: &mut Cluster| leader >= 0 && c.ready_link(now, leader, Use::Produce, requests_max).is_some();
             if self.forced || (ripe <= now && room && ready(cluster)) {
                 if let Some(topic) = self.topics.get(place.topic as usize) {
                     self.shared.seal_open(&topic.topic, place.partition);
@@ -344,7 +342,10 @@ impl Sender {
         self.shared.take_sealed(&mut arriving, &mut self.spares.lists);
         for (place, mut open) in arriving.drain(..) {
             let body = self.spares.body(&mut open);
-            let mut batch = Batch::seal(open, body, self.flushes.number());
+            let mut batch = {
+                let held = self.shared.places.hold(open.count);
+                Batch::seal(open, body, self.flushes.number(), held)
+            };
             if self.codec != Codec::None {
                 batch.work = Work::Compress;
                 self.work.push_back((place, batch.number));

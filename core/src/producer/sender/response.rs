@@ -185,11 +185,18 @@ impl Sender {
         at_once: bool,
     ) {
         let topic = self.topic_name(place);
+        let retries = self.shared.config.retries;
         let Some(queue) = self.queue(place) else { return };
         if batch.expired {
             let number = batch.number;
             return self.flushes.settled(number);
         }
+        if batch.retries >= retries {
+            let because = batch.because.take().unwrap_or_else(|| cluster.unreachable());
+            let error = because.with_fate(batch.fate());
+            return self.give_up(cluster, place, batch, error);
+        }
+        batch.retries += 1;
         let failures = queue.failures;
         queue.failures = failures.saturating_add(1);
         if queue.follows_unstamped(batch.number) {

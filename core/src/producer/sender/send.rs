@@ -1,8 +1,8 @@
 //! Produce requests: which batches go, and how they are put together.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
-use super::{Produced, REQUESTS_MAX, Sender, tell_failed};
+use super::{Produced, Sender, tell_failed};
 use crate::{
     Error, Instant,
     cluster::{Cluster, Sending, TopicIndex},
@@ -12,6 +12,7 @@ use crate::{
     link::{Body, LinkId, Use},
     machine::Context,
     producer::{
+        batch::Batch,
         shared::Place,
         stamp::{Next, Stamp},
     },
@@ -78,7 +79,7 @@ impl Sender {
         }
         self.places = places;
         for &node in &nodes {
-            while let Some(link) = cluster.ready_link(now, node, Use::Produce, REQUESTS_MAX) {
+            while let Some(link) = cluster.ready_link(now, node, Use::Produce, self.shared.config.max_in_flight) {
                 if !self.send_request(now, cluster, link, node) {
                     break;
                 }
@@ -220,10 +221,11 @@ impl Sender {
             rest = others;
         }
         let acks = self.shared.config.acks;
+        let ack_timeout_ms = self.shared.config.ack_timeout_ms.unwrap_or(cluster.config.request_timeout_ms);
         let body = ProduceRequest {
             transactional_id: None,
             acks: acks.wire(),
-            timeout_ms: i32::try_from(cluster.config.request_timeout_ms).unwrap_or(i32::MAX),
+            timeout_ms: i32::try_from(ack_timeout_ms).unwrap_or(i32::MAX),
             topic_data: &topics,
         };
         let mut bodies = picked.iter().filter_map(|p| {
@@ -243,7 +245,6 @@ impl Sender {
     fn fail_in_flight(&mut self, now: Instant, cluster: &mut Cluster, picked: &[Picked], error: &Error) {
         let request = self.requests;
         for &Picked { place, .. } in picked {
-            let topic = self.topic_name(place);
             let Some(queue) = self.queue(place) else { continue };
             let Some(mut batch) = queue.settle_of(request) else { continue };
             if batch.unsure {
@@ -251,13 +252,22 @@ impl Sender {
                 self.retry(now, cluster, place, batch, false);
                 continue;
             }
-            if batch.stamp != Some(Stamp::NONE) {
-                queue.sequence.break_off();
-            }
-            tell_failed(cluster, TopicPartition::new(&topic, place.partition), &batch, batch.left(), error);
-            let number = batch.number;
-            batch.fail(error.clone());
-            self.flushes.settled(number);
+            self.give_up(cluster, place, batch, error.clone());
         }
+    }
+
+    /// A batch that is not sent again, though it may be in the log.
+    pub(super) fn give_up(&mut self, cluster: &Cluster, place: Place, batch: Box<Batch>, error: Error) {
+        let topic = self.topic_name(place);
+        if let Some(queue) = self.queue(place)
+            && batch.stamp != Some(Stamp::NONE)
+        {
+            // Its numbers may be used or not: the next batch must not count on either (trap 49).
+            queue.sequence.break_off();
+        }
+        tell_failed(cluster, TopicPartition::new(&topic, place.partition), &batch, batch.left(), &error);
+        let number = batch.number;
+        batch.fail(error);
+        self.flushes.settled(number);
     }
 }

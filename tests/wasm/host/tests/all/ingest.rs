@@ -100,13 +100,15 @@ async fn what_cannot_be_stored_is_to_come_back_later() {
     let guest = ingest();
     let server = Server::start(&guest, ALL, &env).await;
     let missing = Server::start(&guest, ALL, &[env[0], env[1], ("TOPIC", "missing")]).await;
-    let denied = Server::start(&guest, Grants { tcp: false, look_up: true }, &env).await;
+    let denied = Server::start(&guest, Grants { tcp: false, look_up: true }, &env[..1]).await;
     let unset = Server::start(&guest, ALL, &[]).await;
     let answer = post(&missing, "", "{}").await;
     assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")), "{answer:?}");
     assert!(answer.body.contains("missing"), "{answer:?}");
+    let began = Instant::now();
     let answer = post(&denied, "", "{}").await;
     assert!(answer.status == 503 && answer.body.contains("wasi:sockets/tcp"), "{answer:?}");
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}: what is not granted is told at once", began.elapsed());
     let answer = post(&unset, "", "{}").await;
     assert!(answer.status == 500 && answer.body.contains("KAFKA_BOOTSTRAP"), "{answer:?}");
 
@@ -122,4 +124,28 @@ async fn what_cannot_be_stored_is_to_come_back_later() {
     tokio::task::block_in_place(|| cluster.restart(1));
     assert_eq!(post(&server, "", r#"{"after":1}"#).await.status, 200);
     read_all(&connect(&cluster).await, "events", 2).await;
+}
+
+/// A buffer that is too small for an event is refused as a setting, by the name of its memory class. Whatever is accepted takes the largest event
+/// there may be: none waits for room that cannot come.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_smallest_buffer_takes_the_largest_event() {
+    let cluster = Cluster::start(1, &[]);
+    cluster.create_topic("events", 1, 1);
+    let guest = ingest();
+    // A batch has 64 KiB, and beside the event its id and its own head.
+    let event = format!(r#"{{"text":"{}"}}"#, "x".repeat(65_300));
+    let (mut taken, mut refused) = (0, 0);
+    for bytes in (1..=32).map(|n| (n * 32 * 1024).to_string()) {
+        let env = [("KAFKA_BOOTSTRAP", cluster.bootstrap()), ("BUFFER_BYTES", &bytes), ("DELIVERY_TIMEOUT_MS", "3000")];
+        let server = Server::start(&guest, ALL, &env).await;
+        let answer = post(&server, "", &event).await;
+        match answer.status {
+            200 => taken += 1,
+            500 if taken == 0 && answer.body.contains("memory.") => refused += 1,
+            _ => panic!("{bytes}: {answer:?}"),
+        }
+    }
+    assert!(taken > 0 && refused > 0, "{taken} and {refused}");
+    println!("note: with BUFFER_BYTES of {} KiB and more", (refused + 1) * 32);
 }

@@ -67,10 +67,22 @@ async fn three_brokers_one_of_which_is_killed_and_comes_back() {
 /// answers have come meanwhile, and sockets are read before timers are looked at: no connection is given up.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_component_that_is_frozen_loses_nothing_and_no_connection() {
+    // request_timeout_ms is 2,000.
+    freeze("frozen", &[(3_000, 2_500), (8_000, 2_500), (13_000, 2_500)]).await;
+}
+
+/// The same for thirty times the time in which an answer must come, and half the time in which a record must be delivered.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_component_that_is_frozen_for_a_minute_loses_nothing_and_no_connection() {
+    freeze("minute", &[(5_000, 60_000)]).await;
+}
+
+/// Stops a component's host each time it has sent so many records, for so many milliseconds.
+async fn freeze(topic: &str, stops: &[(usize, u64)]) {
     let cluster = Cluster::start(1, &[]);
-    cluster.create_topic("frozen", 3, 1);
+    cluster.create_topic(topic, 3, 1);
     let mut host = Command::new(env!("CARGO_BIN_EXE_klamm-wasm-host"))
-        .args(["run", "klamm_wasm_guest", "steady", cluster.bootstrap(), "frozen", "20000", "10"])
+        .args(["run", "klamm_wasm_guest", "steady", cluster.bootstrap(), topic, "20000", "10"])
         .env("KLAMM_COMPONENTS", component("x").parent().expect("a folder"))
         .stdout(Stdio::piped())
         .spawn()
@@ -80,15 +92,15 @@ async fn a_component_that_is_frozen_loses_nothing_and_no_connection() {
         let killed = Command::new("kill").args([name, &host.id().to_string()]).status();
         assert!(killed.expect("there is kill").success());
     };
-    for number in [3_000, 8_000, 13_000] {
+    for (number, ms) in stops {
         said.find(|line| *line == format!("{number} of 20000")).expect("it gets so far");
         // Records are on their way all the time, so that each time some answers are missing.
         signal("-STOP");
-        std::thread::sleep(Duration::from_millis(2_500)); // request_timeout_ms is 2,000
+        std::thread::sleep(Duration::from_millis(*ms));
         signal("-CONT");
     }
     let last = said.last().expect("it says how it ended");
     assert!(host.wait().expect("it is ours").success(), "{last}");
     assert_eq!(last, "all are acknowledged; 0 connections were lost, 0 batches sent again");
-    is_complete(&cluster, "frozen", 20_000).await;
+    is_complete(&cluster, topic, 20_000).await;
 }

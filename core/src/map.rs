@@ -1,0 +1,141 @@
+//! An ordered map of few entries, as a sorted list.
+//!
+//! A tree of the library is code of its own, 4 KB of it, for each pair of types, and looks a key up no faster while there are
+//! tens of entries or hundreds. Here adding or removing one moves those behind it, so what may be many and comes and goes at
+//! random keys stays in a tree.
+
+use alloc::vec::Vec;
+
+/// An ordered map. What is added with the largest key so far moves nothing.
+#[derive(Debug)]
+pub(crate) struct Map<K, V>(Vec<(K, V)>);
+
+impl<K, V> Default for Map<K, V> {
+    fn default() -> Self {
+        Map::new()
+    }
+}
+
+impl<K, V> Map<K, V> {
+    pub(crate) const fn new() -> Self {
+        Map(Vec::new())
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (&K, &V)> + ExactSizeIterator + Clone {
+        self.0.iter().map(|(key, value)| (key, value))
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl DoubleEndedIterator<Item = (&K, &mut V)> + ExactSizeIterator {
+        self.0.iter_mut().map(|(key, value)| (&*key, value))
+    }
+
+    pub(crate) fn keys(&self) -> impl DoubleEndedIterator<Item = &K> + ExactSizeIterator + Clone {
+        self.0.iter().map(|(key, _)| key)
+    }
+
+    pub(crate) fn values(&self) -> impl DoubleEndedIterator<Item = &V> + ExactSizeIterator + Clone {
+        self.0.iter().map(|(_, value)| value)
+    }
+
+    pub(crate) fn values_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut V> + ExactSizeIterator {
+        self.0.iter_mut().map(|(_, value)| value)
+    }
+
+    pub(crate) fn into_values(self) -> impl DoubleEndedIterator<Item = V> + ExactSizeIterator {
+        self.0.into_iter().map(|(_, value)| value)
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// The first key whose value is so.
+    pub(crate) fn find(&self, mut is_so: impl FnMut(&V) -> bool) -> Option<K>
+    where
+        K: Copy,
+    {
+        self.0.iter().find(|(_, value)| is_so(value)).map(|(key, _)| *key)
+    }
+
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&K, &mut V) -> bool) {
+        self.0.retain_mut(|(key, value)| keep(key, value));
+    }
+}
+
+impl<K: Ord, V> Map<K, V> {
+    fn place(&self, key: &K) -> Result<usize, usize> {
+        self.0.binary_search_by(|(k, _)| k.cmp(key))
+    }
+
+    pub(crate) fn contains_key(&self, key: &K) -> bool {
+        self.place(key).is_ok()
+    }
+
+    pub(crate) fn get(&self, key: &K) -> Option<&V> {
+        let at = self.place(key).ok()?;
+        self.0.get(at).map(|(_, value)| value)
+    }
+
+    pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        let at = self.place(key).ok()?;
+        self.0.get_mut(at).map(|(_, value)| value)
+    }
+
+    /// Sets the value of a key; the one that it had.
+    pub(crate) fn insert(&mut self, key: K, value: V) -> Option<V> {
+        match self.place(&key) {
+            Ok(at) => self.0.get_mut(at).map(|(_, old)| core::mem::replace(old, value)),
+            Err(at) => {
+                self.0.insert(at, (key, value));
+                None
+            }
+        }
+    }
+
+    pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
+        let at = self.place(key).ok()?;
+        Some(self.0.remove(at).1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Whatever is done to it, it is as the library's.
+        #[test]
+        fn it_is_as_a_tree(steps in prop::collection::vec((0..4_u8, 0..20_u8), 0..60)) {
+            let (mut map, mut tree) = (Map::new(), BTreeMap::new());
+            for (n, (what, key)) in steps.into_iter().enumerate() {
+                match what {
+                    0 | 1 => prop_assert_eq!(map.insert(key, n), tree.insert(key, n)),
+                    2 => prop_assert_eq!(map.remove(&key), tree.remove(&key)),
+                    _ => {
+                        map.retain(|k, _| k % 5 != key % 5);
+                        tree.retain(|k, _| k % 5 != key % 5);
+                    }
+                }
+                prop_assert!(map.iter().eq(tree.iter()) && map.len() == tree.len());
+                prop_assert_eq!(map.get(&key), tree.get(&key));
+                prop_assert_eq!(map.contains_key(&key), tree.contains_key(&key));
+            }
+            for value in map.values_mut() {
+                *value += 1;
+            }
+            prop_assert!(map.into_values().eq(tree.into_values().map(|value| value + 1)));
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! What depends on several values.
+
+use alloc::{format, string::String};
+
+use super::{
+    Dialect, Properties,
+    draft::{Draft, Isolation},
+    jaas::{self, Module},
+    sasl, set,
+};
+use crate::{Budget, Codec, Error, Memory};
+
+impl Draft {
+    /// # Errors
+    /// For what does not go together.
+    pub(super) fn finish(mut self) -> Result<Properties, Error> {
+        if self.client.bootstrap.is_empty() {
+            return Err(Error::config("bootstrap.servers", "must be given"));
+        }
+        self.settle_idempotence()?;
+        self.settle_timeouts()?;
+        self.settle_memory()?;
+        self.settle_who()?;
+        let tls = if self.protocol.tls {
+            Some(core::mem::take(&mut self.tls).finish()?)
+        } else {
+            self.tls.unused()?;
+            None
+        };
+        let consumer = match self.isolation {
+            Isolation::Uncommitted => Ok(self.consumer),
+            Isolation::CommittedByDefault => {
+                Err(Error::config("isolation.level", format!("librdkafka's is read_committed: {}", set::NO_COMMITTED)))
+            }
+        };
+        Ok(Properties { client: self.client, producer: self.producer, group: self.group, tls, consumer })
+    }
+
+    /// Both clients refuse what idempotence that was asked for does not go with. Java's default gives way.
+    fn settle_idempotence(&mut self) -> Result<(), Error> {
+        let no_retries = self.producer.retries == 0;
+        if self.wants_idempotence {
+            let why = if self.producer.acks != crate::Acks::All {
+                "needs acks=all"
+            } else if no_retries {
+                "needs retries above 0"
+            } else if self.too_many_in_flight {
+                "needs at most 5 requests in flight"
+            } else {
+                return Ok(());
+            };
+            return Err(Error::config("enable.idempotence", why));
+        }
+        if no_retries && self.producer.idempotence.is_none() {
+            self.producer.idempotence = Some(false);
+        }
+        Ok(())
+    }
+
+    /// A record must have time for its linger and one whole request: each dialect has its way to see to it.
+    fn settle_timeouts(&mut self) -> Result<(), Error> {
+        let (linger, delivery) = (self.producer.linger_ms, self.producer.delivery_timeout_ms);
+        let needed = linger.saturating_add(self.client.request_timeout_ms);
+        if delivery >= needed {
+            return Ok(());
+        }
+        match self.dialect {
+            Dialect::Java if self.delivery_given => {
+                let why =
+                    format!("{delivery} is less than linger.ms and request.timeout.ms together, which is {needed}");
+                return Err(Error::config("delivery.timeout.ms", why));
+            }
+            Dialect::Java => self.producer.delivery_timeout_ms = needed,
+            Dialect::Librdkafka if delivery <= linger => {
+                let why = format!("{delivery} must be more than linger.ms, which is {linger}");
+                return Err(Error::config("message.timeout.ms", why));
+            }
+            Dialect::Librdkafka => self.client.request_timeout_ms = delivery - linger,
+        }
+        Ok(())
+    }
+
+    fn settle_memory(&mut self) -> Result<(), Error> {
+        let default = Memory::default();
+        // A class is shared by the brokers in use and one more.
+        let fetch_bytes = (self.consumer.fetch_max_bytes as usize).saturating_mul(2).max(default.fetch_bytes);
+        let inflate_bytes = default.inflate_bytes.max(fetch_bytes / 2);
+        self.client.memory = Memory { produce_bytes: self.buffer_bytes, fetch_bytes, inflate_bytes, ..default };
+        self.client.memory_plan()?;
+        let budget = Budget::new(self.client.memory);
+        let (buffer, largest) = match self.dialect {
+            Dialect::Java => ("buffer.memory", "max.request.size"),
+            Dialect::Librdkafka => ("queue.buffering.max.kbytes", "message.max.bytes"),
+        };
+        self.producer.check(&self.client, &budget).map_err(|error| match error {
+            Error::Config { knob: "batch_bytes", why } => {
+                let packed = if self.producer.compression == Codec::None { "" } else { ", beside what compresses it" };
+                Error::config(buffer, format!("must have room for a batch of {largest}{packed}: {why}"))
+            }
+            other => other,
+        })?;
+        self.consumer.check(&budget)
+    }
+
+    /// Who the client is.
+    fn settle_who(&mut self) -> Result<(), Error> {
+        let given = core::mem::take(&mut self.sasl);
+        if !self.protocol.sasl {
+            let why = "does nothing unless security.protocol is SASL_SSL or SASL_PLAINTEXT";
+            return given.first.map_or(Ok(()), |name| Err(Error::config(name, why)));
+        }
+        if !sasl::is_there(&given.mechanism) {
+            let why = match &*given.mechanism {
+                "OAUTHBEARER" => "OAUTHBEARER is not there yet".into(),
+                other => {
+                    let shown: String = other.chars().take(40).collect();
+                    format!("{shown:?} is not there: PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512 are")
+                }
+            };
+            return Err(Error::config("sasl.mechanism", why));
+        }
+        let (user, password) = match (given.jaas, given.user, given.password) {
+            (Some(text), ..) => login(&text, &given.mechanism)?,
+            (None, Some(user), Some(password)) => (user, password),
+            (None, Some(_), None) => return Err(Error::config("sasl.password", "must be given")),
+            _ if self.dialect == Dialect::Java => return Err(Error::config("sasl.jaas.config", "must be given")),
+            _ => return Err(Error::config("sasl.username", "must be given")),
+        };
+        sasl::apply(&mut self.client, &given.mechanism, (user, password), self.protocol.tls)
+    }
+}
+
+/// User and password of a JAAS text, which must be for this mechanism.
+fn login(text: &str, mechanism: &str) -> Result<(String, String), Error> {
+    const NAME: &str = "sasl.jaas.config";
+    let login = jaas::login(text).map_err(|why| Error::config(NAME, why))?;
+    let module = if mechanism == "PLAIN" { Module::Plain } else { Module::Scram };
+    if login.module != module {
+        return Err(Error::config(NAME, format!("its login module is not one of {mechanism}")));
+    }
+    Ok((login.user, login.password))
+}

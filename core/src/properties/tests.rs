@@ -1,0 +1,520 @@
+use alloc::{format, string::String, vec, vec::Vec};
+
+use super::{
+    Dialect::{Java, Librdkafka},
+    *,
+};
+use crate::{Acks, Codec, Partitioner, ResetPolicy, StartAt};
+
+fn read(dialect: Dialect, pairs: &[(&str, &str)]) -> Result<Properties, Error> {
+    from_properties(dialect, [("bootstrap.servers", "a:1")].into_iter().chain(pairs.iter().copied()))
+}
+
+fn good(dialect: Dialect, pairs: &[(&str, &str)]) -> Properties {
+    read(dialect, pairs).unwrap_or_else(|error| panic!("{dialect} {pairs:?}: {error}"))
+}
+
+/// The setting and the reason of a refusal.
+fn refused(dialect: Dialect, pairs: &[(&str, &str)]) -> (&'static str, String) {
+    match read(dialect, pairs) {
+        Err(Error::Config { knob, why, .. }) => (knob, why),
+        Err(other) => panic!("{other}"),
+        Ok(properties) => panic!("{dialect} {pairs:?}: {properties:?}"),
+    }
+}
+
+type Check = fn(&Properties) -> bool;
+
+/// The consumer's settings, whatever is said of isolation.
+fn consumer(properties: &Properties) -> ConsumerConfig {
+    properties.consumer().expect("isolation.level was said")
+}
+
+/// What each name of both dialects comes to.
+const BOTH: &[(&str, &str, Check)] = &[
+    ("bootstrap.servers", "b:2,c:3", |p| p.client.bootstrap == "b:2,c:3"),
+    ("client.id", "me", |p| p.client.client_id == "me"),
+    ("acks", "1", |p| p.producer.acks == Acks::Leader && !p.producer.idempotent()),
+    ("acks", "-1", |p| p.producer.acks == Acks::All),
+    ("delivery.timeout.ms", "90000", |p| p.producer.delivery_timeout_ms == 90_000),
+    ("retries", "7", |p| p.producer.retries == 7),
+    ("retry.backoff.ms", "250", |p| p.client.backoff_ms == 250),
+    ("retry.backoff.max.ms", "50", |p| (p.client.backoff_ms, p.client.backoff_max_ms) == (50, 50)),
+    ("linger.ms", "17", |p| p.producer.linger_ms == 17),
+    ("batch.size", "3000", |p| p.producer.batch_full_bytes == 3_000),
+    ("compression.type", "LZ4", |p| p.producer.compression == Codec::Lz4),
+    ("enable.idempotence", "true", |p| p.producer.idempotence == Some(true)),
+    ("enable.idempotence", "false", |p| p.producer.idempotence == Some(false)),
+    ("max.in.flight.requests.per.connection", "2", |p| p.producer.max_in_flight == 2),
+    ("max.in.flight.requests.per.connection", "50", |p| p.producer.max_in_flight == 5),
+    ("fetch.min.bytes", "5", |p| consumer(p).fetch_min_bytes == 5),
+    ("fetch.max.bytes", "9000000", |p| {
+        consumer(p).fetch_max_bytes == 9_000_000 && p.client.memory.fetch_bytes == 18_000_000
+    }),
+    ("max.partition.fetch.bytes", "77", |p| consumer(p).partition_max_bytes == 77),
+    ("auto.offset.reset", "earliest", |p| {
+        let c = consumer(p);
+        (c.from, c.reset) == (StartAt::Earliest, Some(ResetPolicy::Earliest))
+    }),
+    ("isolation.level", "read_uncommitted", |p| p.consumer().is_ok()),
+    ("metadata.max.age.ms", "60000", |p| p.client.metadata_max_age_ms == 60_000),
+    ("socket.connection.setup.timeout.ms", "4000", |p| p.client.connect_timeout_ms == 4_000),
+    ("security.protocol", "Plaintext", |p| p.tls.is_none()),
+    ("ssl.endpoint.identification.algorithm", "https", |_| true),
+    ("group.id", "g", |p| p.group.group_id.as_deref() == Some("g")),
+    ("session.timeout.ms", "6000", |p| p.group.session_timeout_ms == 6_000),
+    ("max.poll.interval.ms", "8000", |p| p.group.max_poll_interval_ms == 8_000),
+    ("enable.auto.commit", "false", |p| !p.group.enable_auto_commit),
+];
+
+const OF_JAVA: &[(&str, &str, Check)] = &[
+    ("request.timeout.ms", "1500", |p| p.client.request_timeout_ms == 1_500),
+    ("send.buffer.bytes", "1000", |p| p.client.send_buffer_bytes == Some(1_000)),
+    ("send.buffer.bytes", "-1", |p| p.client.send_buffer_bytes.is_none()),
+    ("receive.buffer.bytes", "2000", |p| p.client.receive_buffer_bytes == Some(2_000)),
+    ("max.block.ms", "9223372036854775807", |p| p.producer.max_block_ms == u32::MAX),
+    ("max.request.size", "2000000", |p| (p.producer.request_bytes, p.producer.batch_bytes) == (2_000_000, 2_000_000)),
+    ("buffer.memory", "5000000", |p| p.client.memory.produce_bytes == 5_000_000),
+    ("batch.size", "0", |p| p.producer.batch_full_bytes == 1),
+    ("partitioner.ignore.keys", "true", |p| p.producer.partitioner == Partitioner::Random),
+    ("fetch.max.wait.ms", "0", |p| consumer(p).fetch_max_wait_ms == 1),
+    ("auto.offset.reset", "none", |p| consumer(p).reset == Some(ResetPolicy::Fail)),
+];
+
+const OF_LIBRDKAFKA: &[(&str, &str, Check)] = &[
+    ("metadata.broker.list", "b, [::1]:7,[::2]", |p| p.client.bootstrap == "b:9092,[::1]:7,[::2]:9092"),
+    ("socket.timeout.ms", "1500", |p| p.client.request_timeout_ms == 1_500),
+    ("request.timeout.ms", "1500", |p| p.producer.ack_timeout_ms == Some(1_500)),
+    ("request.required.acks", "0", |p| p.producer.acks == Acks::None),
+    // Shorter than a request elsewhere: the requests' time is less then.
+    ("message.timeout.ms", "5000", |p| (p.producer.delivery_timeout_ms, p.client.request_timeout_ms) == (5_000, 4_995)),
+    ("message.timeout.ms", "0", |p| p.producer.delivery_timeout_ms == u32::MAX),
+    ("message.send.max.retries", "0", |p| p.producer.retries == 0),
+    ("queue.buffering.max.ms", "0.5", |p| p.producer.linger_ms == 1),
+    ("queue.buffering.max.messages", "12", |p| p.producer.max_records == Some(12)),
+    ("queue.buffering.max.messages", "0", |p| p.producer.max_records.is_none()),
+    ("queue.buffering.max.kbytes", "2048", |p| p.client.memory.produce_bytes == 2 << 20),
+    ("batch.num.messages", "3", |p| p.producer.batch_records == 3),
+    ("message.max.bytes", "2000000", |p| (p.producer.request_bytes, p.producer.batch_bytes) == (2_000_000, 2_000_000)),
+    ("compression.codec", "gzip", |p| p.producer.compression == Codec::Gzip),
+    ("max.in.flight", "1", |p| p.producer.max_in_flight == 1),
+    ("partitioner", "murmur2", |p| p.producer.partitioner == Partitioner::Murmur2),
+    ("partitioner", "fnv1a_random", |p| p.producer.partitioner == Partitioner::Fnv1aRandom),
+    ("socket.send.buffer.bytes", "1000", |p| p.client.send_buffer_bytes == Some(1_000)),
+    ("socket.receive.buffer.bytes", "2000", |p| p.client.receive_buffer_bytes == Some(2_000)),
+    ("fetch.message.max.bytes", "99", |p| consumer(p).partition_max_bytes == 99),
+    ("fetch.wait.max.ms", "30", |p| consumer(p).fetch_max_wait_ms == 30),
+    ("auto.offset.reset", "smallest", |p| consumer(p).from == StartAt::Earliest),
+    ("auto.offset.reset", "error", |p| consumer(p).reset == Some(ResetPolicy::Fail)),
+    ("topic.metadata.refresh.interval.ms", "1000", |p| p.client.metadata_max_age_ms == 1_000),
+    ("topic.metadata.refresh.interval.ms", "-1", |p| p.client.metadata_max_age_ms == 900_000),
+    ("enable.ssl.certificate.verification", "true", |_| true),
+    ("enable.auto.commit", "0", |p| !p.group.enable_auto_commit),
+];
+
+fn of(dialect: Dialect) -> impl Iterator<Item = &'static (&'static str, &'static str, Check)> {
+    let own = if dialect == Java { OF_JAVA } else { OF_LIBRDKAFKA };
+    BOTH.iter().chain(own)
+}
+
+/// Values that come to what the defaults come to.
+const DEFAULTS: &[(&str, &str)] = &[
+    ("acks", "-1"),
+    ("auto.offset.reset", "latest"),
+    ("enable.idempotence", "false"),
+    ("enable.ssl.certificate.verification", "true"),
+    ("isolation.level", "read_uncommitted"),
+    ("max.in.flight.requests.per.connection", "50"),
+    ("security.protocol", "Plaintext"),
+    ("send.buffer.bytes", "-1"),
+    ("ssl.endpoint.identification.algorithm", "https"),
+];
+
+#[test]
+fn every_name_acts_in_its_dialect() {
+    for dialect in [Java, Librdkafka] {
+        for (name, value, acted) in of(dialect) {
+            let isolation = ("isolation.level", "read_uncommitted");
+            let properties = good(dialect, &[isolation, (name, value)]);
+            assert!(acted(&properties), "{dialect} {name}={value}: {properties:?}");
+            // A check that the defaults pass would see nothing; these values are the defaults by another name.
+            let is_default = DEFAULTS.contains(&(name, value));
+            assert!(is_default || !acted(&good(dialect, &[isolation])), "{dialect} {name}={value} is the default");
+        }
+    }
+}
+
+/// Names that the tests below have, because they do nothing alone.
+const ELSEWHERE: &[&str] = &["ssl.", "sasl.", "compression.", "transactional.id", "partitioner.class"];
+
+#[test]
+fn no_name_of_the_list_is_left_out_here() {
+    for dialect in [Java, Librdkafka] {
+        for key in KEYS.iter().filter(|key| key.default_in(dialect).is_some()) {
+            let tested = key.names(dialect).any(|name| of(dialect).any(|(tested, ..)| *tested == name));
+            let elsewhere =
+                ELSEWHERE.iter().any(|start| key.name.starts_with(start)) || key.name.ends_with("serializer");
+            assert!(tested || elsewhere, "{dialect} {}", key.name);
+        }
+    }
+}
+
+#[test]
+fn each_dialect_has_its_defaults() {
+    let java = good(Java, &[]);
+    assert_eq!(java.client.request_timeout_ms, 30_000);
+    assert_eq!((java.client.connect_timeout_ms, java.client.metadata_max_age_ms), (10_000, 300_000));
+    assert_eq!((java.client.backoff_ms, java.client.backoff_max_ms), (100, 1_000));
+    assert_eq!((java.client.memory.produce_bytes, java.client.memory.fetch_bytes), (32 << 20, 100 << 20));
+    let expected = ProducerConfig {
+        linger_ms: 5,
+        batch_bytes: 1 << 20,
+        batch_full_bytes: 16_384,
+        request_bytes: 1 << 20,
+        retries: i32::MAX as u32,
+        partitioner: Partitioner::Murmur2Random,
+        ..ProducerConfig::default()
+    };
+    assert_eq!(java.producer, expected);
+    assert!(java.producer.idempotent());
+
+    let librdkafka = good(Librdkafka, &[]);
+    assert_eq!(librdkafka.client.client_id, "rdkafka");
+    assert_eq!(librdkafka.client.request_timeout_ms, 60_000);
+    assert_eq!((librdkafka.client.connect_timeout_ms, librdkafka.client.metadata_max_age_ms), (30_000, 300_000));
+    assert_eq!(librdkafka.client.memory.produce_bytes, 1 << 30);
+    let expected = ProducerConfig {
+        idempotence: Some(false),
+        linger_ms: 5,
+        batch_full_bytes: 1_000_000,
+        batch_records: 10_000,
+        max_records: Some(100_000),
+        request_bytes: 1_000_000,
+        retries: i32::MAX as u32,
+        ack_timeout_ms: Some(30_000),
+        delivery_timeout_ms: 300_000,
+        partitioner: Partitioner::ConsistentRandom,
+        ..ProducerConfig::default()
+    };
+    assert_eq!(librdkafka.producer, expected);
+    for properties in [java, good(Librdkafka, &[("isolation.level", "read_uncommitted")])] {
+        let expected =
+            ConsumerConfig { reset: Some(ResetPolicy::Latest), fetch_max_bytes: 50 << 20, ..ConsumerConfig::default() };
+        assert_eq!(consumer(&properties), expected);
+        assert_eq!(properties.group.session_timeout_ms, 45_000);
+        assert_eq!(properties.group.max_poll_interval_ms, 300_000);
+        assert!(properties.group.enable_auto_commit && properties.group.group_id.is_none());
+    }
+}
+
+/// A default that has another meaning here is not taken in silence.
+#[test]
+fn committed_records_are_not_promised() {
+    let Err(Error::Config { knob: "isolation.level", why, .. }) = good(Librdkafka, &[]).consumer() else {
+        panic!("that is its default")
+    };
+    assert!(why.contains("aborted") && why.contains("read_uncommitted"), "{why}");
+    for dialect in [Java, Librdkafka] {
+        assert_eq!(refused(dialect, &[("isolation.level", "read_committed")]).0, "isolation.level");
+    }
+}
+
+#[test]
+fn a_wrong_value_is_told_with_its_name() {
+    for (dialect, name, value) in [
+        (Java, "acks", "2"),
+        (Java, "linger.ms", "0.5"),
+        (Librdkafka, "linger.ms", "0.x"),
+        (Librdkafka, "linger.ms", "-1"),
+        (Librdkafka, "message.send.max.retries", "-1"),
+        (Java, "batch.size", "1e3"),
+        (Java, "retry.backoff.ms", "0"),
+        (Java, "enable.idempotence", "1"),
+        (Java, "compression.type", "brotli"),
+        (Java, "compression.gzip.level", "0"),
+        (Librdkafka, "compression.level", "13"),
+        (Librdkafka, "partitioner", "sticky"),
+        (Java, "partitioner.class", "org.apache.kafka.clients.producer.RoundRobinPartitioner"),
+        (Librdkafka, "partitioner", "Murmur3"),
+        (Java, "auto.offset.reset", "smallest"),
+        (Java, "auto.offset.reset", "by_duration:PT1H"),
+        (Librdkafka, "auto.offset.reset", "none"),
+        (Java, "security.protocol", "TLS"),
+        (Java, "ssl.endpoint.identification.algorithm", ""),
+        (Librdkafka, "ssl.endpoint.identification.algorithm", "none"),
+        (Librdkafka, "enable.ssl.certificate.verification", "false"),
+        (Java, "ssl.truststore.type", "PKCS12"),
+        (Java, "bootstrap.servers", "a"),
+        (Java, "key.serializer", "x.StringSerializer"),
+        (Java, "transactional.id", "t"),
+        (Java, "max.request.size", "999"),
+        (Librdkafka, "metadata.max.age.ms", "99999999999999999999"),
+    ] {
+        let (knob, why) = refused(dialect, &[(name, value)]);
+        assert_eq!(knob, name, "{why}");
+        assert!(why.starts_with(&format!("{value:?}: ")), "{name}: {why}");
+    }
+    let (_, long) = refused(Java, &[("acks", &"x".repeat(10_000))]);
+    assert!(long.len() < 200, "{long}");
+    let nothing = [("acks", "1")];
+    let error = from_properties(Java, nothing).map(drop).expect_err("no broker");
+    assert!(matches!(error, Error::Config { knob: "bootstrap.servers", .. }), "{error}");
+}
+
+#[test]
+fn what_does_not_go_together_is_refused() {
+    for (dialect, pairs, knob) in [
+        (Java, &[("enable.idempotence", "true"), ("acks", "1")][..], "enable.idempotence"),
+        (Java, &[("enable.idempotence", "true"), ("retries", "0")], "enable.idempotence"),
+        (
+            Librdkafka,
+            &[("enable.idempotence", "true"), ("max.in.flight.requests.per.connection", "6")],
+            "enable.idempotence",
+        ),
+        (Java, &[("delivery.timeout.ms", "30004")], "delivery.timeout.ms"),
+        (Librdkafka, &[("message.timeout.ms", "5")], "message.timeout.ms"),
+        (Java, &[("buffer.memory", "1000000")], "buffer.memory"),
+        (Librdkafka, &[("queue.buffering.max.kbytes", "900")], "queue.buffering.max.kbytes"),
+        (Librdkafka, &[("compression.type", "snappy"), ("compression.level", "3")], "compression.level"),
+        (Librdkafka, &[("compression.type", "gzip"), ("compression.level", "10")], "compression.level"),
+    ] {
+        assert_eq!(refused(dialect, pairs).0, knob, "{pairs:?}");
+    }
+    // Java's default gives way where nobody asked for it.
+    assert!(!good(Java, &[("retries", "0")]).producer.idempotent());
+    assert!(!good(Java, &[("acks", "1")]).producer.idempotent());
+    assert_eq!(good(Java, &[("request.timeout.ms", "200000")]).producer.delivery_timeout_ms, 200_005);
+}
+
+#[test]
+fn levels_are_on_the_codecs_own_scale() {
+    for (dialect, codec, name, value, level) in [
+        (Java, "gzip", "compression.gzip.level", "4", Some(4)),
+        (Java, "gzip", "compression.lz4.level", "4", None),
+        (Java, "lz4", "compression.lz4.level", "9", None),
+        (Java, "lz4", "compression.lz4.level", "12", Some(12)),
+        (Java, "zstd", "acks", "all", Some(3)),
+        (Java, "zstd", "compression.zstd.level", "-5", Some(-5)),
+        (Librdkafka, "zstd", "acks", "all", None),
+        (Librdkafka, "lz4", "compression.level", "0", Some(1)),
+        (Librdkafka, "gzip", "compression.level", "9", Some(9)),
+        (Librdkafka, "snappy", "compression.level", "0", None),
+    ] {
+        let properties = good(dialect, &[("compression.type", codec), (name, value)]);
+        assert_eq!(properties.producer.compression_level, level, "{codec} {name}={value}");
+    }
+}
+
+#[test]
+fn a_name_that_is_not_known_leads_to_the_nearest() {
+    for (dialect, name, expected) in [
+        (Java, "linger.mss", "is not known; the nearest of Java is linger.ms"),
+        (Librdkafka, "queue.buffering.max.message", "the nearest of librdkafka is queue.buffering.max.messages"),
+        (Java, "queue.buffering.max.kbytes", "is a name of librdkafka; the nearest of Java is buffer.memory"),
+        (Librdkafka, "buffer.memory", "is a name of Java; the nearest of librdkafka is queue.buffering.max.kbytes"),
+        (Java, "message.timeout.ms", "is a name of librdkafka; the nearest of Java is"),
+        (Java, "sasl.password", "the nearest of Java is sasl.jaas.config"),
+        (Java, "", "nothing of Java is near it"),
+    ] {
+        let (knob, why) = refused(dialect, &[(name, "1")]);
+        assert_eq!(knob, "properties");
+        assert!(why.contains(expected) && why.contains(name), "{why}");
+    }
+}
+
+#[test]
+fn the_last_of_a_name_counts() {
+    let twice = [("linger.ms", "1"), ("queue.buffering.max.ms", "2"), (" linger.ms ", " 3 ")];
+    assert_eq!(good(Librdkafka, &twice).producer.linger_ms, 3);
+}
+
+/// What would do nothing is refused, rather than leaving somebody to believe that it does.
+#[test]
+fn what_the_protocol_does_not_use_is_refused() {
+    for (dialect, name, value) in [
+        (Librdkafka, "ssl.ca.location", "ca.pem"),
+        (Java, "ssl.truststore.certificates", "x"),
+        (Librdkafka, "sasl.username", "u"),
+        (Java, "sasl.mechanism", "PLAIN"),
+    ] {
+        let (knob, why) = refused(dialect, &[(name, value)]);
+        assert_eq!(knob, name);
+        assert!(why.contains("security.protocol"), "{why}");
+    }
+}
+
+#[cfg(not(feature = "tls"))]
+#[test]
+fn without_the_feature_tls_encryption_is_refused_by_its_name() {
+    let (knob, why) = refused(Java, &[("security.protocol", "SSL")]);
+    assert!(knob == "security.protocol" && why.contains("feature `tls`"), "{why}");
+}
+
+#[cfg(not(feature = "sasl"))]
+#[test]
+fn without_the_feature_sasl_it_is_refused_by_its_name() {
+    let (knob, why) = refused(Java, &[("security.protocol", "SASL_PLAINTEXT")]);
+    assert!(knob == "security.protocol" && why.contains("feature `sasl`"), "{why}");
+}
+
+#[cfg(feature = "tls")]
+mod encrypted {
+    use super::*;
+
+    const SSL: (&str, &str) = ("security.protocol", "SSL");
+
+    fn file(path: &str) -> Material {
+        Material::File(path.into())
+    }
+
+    fn pem(pem: &str) -> Material {
+        Material::Pem(pem.into())
+    }
+
+    #[test]
+    fn what_encryption_needs_is_handed_on() {
+        for (dialect, pairs, cas, client) in [
+            (Java, &[][..], vec![], None),
+            (Librdkafka, &[("ssl.ca.location", "probe")], vec![], None),
+            (Librdkafka, &[("ssl.ca.location", "ca"), ("ssl.ca.pem", "CA")], vec![file("ca"), pem("CA")], None),
+            (
+                Librdkafka,
+                &[("ssl.certificate.location", "c"), ("ssl.key.location", "k")],
+                vec![],
+                Some((file("c"), file("k"))),
+            ),
+            (Librdkafka, &[("ssl.certificate.pem", "C"), ("ssl.key.pem", "K")], vec![], Some((pem("C"), pem("K")))),
+            (Java, &[("ssl.truststore.certificates", "CA")], vec![pem("CA")], None),
+            (Java, &[("ssl.truststore.type", "PEM"), ("ssl.truststore.location", "ca")], vec![file("ca")], None),
+            (
+                Java,
+                &[("ssl.keystore.type", "pem"), ("ssl.keystore.location", "b")],
+                vec![],
+                Some((file("b"), file("b"))),
+            ),
+            (
+                Java,
+                &[("ssl.keystore.certificate.chain", "C"), ("ssl.keystore.key", "K")],
+                vec![],
+                Some((pem("C"), pem("K"))),
+            ),
+        ] {
+            let pairs: Vec<_> = [SSL].into_iter().chain(pairs.iter().copied()).collect();
+            let tls = good(dialect, &pairs).tls.expect("asked for");
+            assert_eq!((tls.cas, tls.client), (cas, client), "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn halves_and_other_stores_are_refused() {
+        for (dialect, name, said) in [
+            (Librdkafka, "ssl.certificate.location", "the key"),
+            (Librdkafka, "ssl.key.pem", "the certificate"),
+            (Java, "ssl.truststore.location", "PEM"),
+            (Java, "ssl.keystore.location", "PEM"),
+            (Java, "ssl.key.password", "unencrypted"),
+        ] {
+            let (knob, why) = refused(dialect, &[SSL, (name, "tremendously-secret")]);
+            assert_eq!(knob, name);
+            assert!(why.contains(said) && !why.contains("tremendously"), "{why}");
+        }
+    }
+
+    /// Encryption's memory comes on top of what was asked for.
+    #[test]
+    fn memory_for_it_is_added() {
+        let properties = good(Java, &[SSL, ("buffer.memory", "3000000")]);
+        let before = properties.client.memory;
+        let Err(Error::Config { knob: "security.protocol", .. }) = properties.client().map(drop) else {
+            panic!("nothing is encrypted yet")
+        };
+        let after = properties.encrypted(crate::tls::testing::tls());
+        assert!(after.client().expect("now it is").tls.is_some());
+        assert_eq!(after.client.memory.produce_bytes, 3_000_000);
+        assert!(after.client.memory.control_bytes > before.control_bytes);
+        after.client.check().expect("it fits");
+    }
+}
+
+#[cfg(feature = "sasl")]
+mod who {
+    use super::*;
+
+    const SECRET: &str = "tremendously-secret";
+
+    fn jaas(module: &str) -> String {
+        format!("org.apache.kafka.common.security.{module} required username=\"alice\" password=\"{SECRET}\";")
+    }
+
+    fn with(dialect: Dialect, mechanism: &str) -> Properties {
+        let name = if dialect == Java { "sasl.mechanism" } else { "sasl.mechanisms" };
+        let module = if mechanism == "PLAIN" { "plain.PlainLoginModule" } else { "scram.ScramLoginModule" };
+        let jaas = jaas(module);
+        let own = match dialect {
+            Java => vec![("sasl.jaas.config", &*jaas)],
+            Librdkafka => vec![("sasl.username", "alice"), ("sasl.password", SECRET)],
+        };
+        let first = [("security.protocol", "SASL_PLAINTEXT"), (name, mechanism)];
+        good(dialect, &first.into_iter().chain(own).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn every_mechanism_comes_from_either_dialect() {
+        for dialect in [Java, Librdkafka] {
+            for mechanism in ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] {
+                let properties = with(dialect, mechanism);
+                assert!(!format!("{properties:?}").contains(SECRET));
+                let sasl = properties.client.sasl.clone().expect("asked for");
+                assert_eq!((sasl.mechanism(), sasl.user()), (mechanism, "alice"));
+                properties.client.check().expect("SASL_PLAINTEXT allows PLAIN by name");
+                assert!(properties.client.allow_plain_without_tls);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_missing_or_not_there_is_told_without_a_secret() {
+        let (plain, scram) = (jaas("plain.PlainLoginModule"), jaas("scram.ScramLoginModule"));
+        let other = jaas("oauthbearer.OAuthBearerLoginModule");
+        let half = scram.trim_end_matches(';');
+        for (dialect, pairs, knob, said) in [
+            (Librdkafka, &[("sasl.username", "u"), ("sasl.password", SECRET)][..], "sasl.mechanism", "GSSAPI"),
+            (Java, &[("sasl.mechanism", "OAUTHBEARER")], "sasl.mechanism", "not there yet"),
+            (Librdkafka, &[("sasl.mechanisms", "PLAIN"), ("sasl.username", "u")], "sasl.password", "given"),
+            (Librdkafka, &[("sasl.mechanisms", "PLAIN"), ("sasl.password", SECRET)], "sasl.username", "given"),
+            (
+                Librdkafka,
+                &[("sasl.mechanisms", "PLAIN"), ("sasl.username", "u"), ("sasl.password", "")],
+                "sasl",
+                "empty",
+            ),
+            (Java, &[("sasl.mechanism", "PLAIN")], "sasl.jaas.config", "given"),
+            (Java, &[("sasl.mechanism", "PLAIN"), ("sasl.jaas.config", &scram)], "sasl.jaas.config", "PLAIN"),
+            (Java, &[("sasl.mechanism", "SCRAM-SHA-256"), ("sasl.jaas.config", &plain)], "sasl.jaas.config", "SCRAM"),
+            (Java, &[("sasl.mechanism", "SCRAM-SHA-256"), ("sasl.jaas.config", half)], "sasl.jaas.config", "semicolon"),
+            (Java, &[("sasl.mechanism", "PLAIN"), ("sasl.jaas.config", &other)], "sasl.jaas.config", "OAUTHBEARER"),
+        ] {
+            let pairs: Vec<_> =
+                [("security.protocol", "SASL_PLAINTEXT")].into_iter().chain(pairs.iter().copied()).collect();
+            let (found, why) = refused(dialect, &pairs);
+            assert_eq!(found, knob, "{why}");
+            assert!(why.contains(said) && !why.contains(SECRET), "{why}");
+        }
+    }
+
+    /// PLAIN over TLS needs no permission, and gets none that would outlive the encryption.
+    #[test]
+    #[cfg(feature = "tls")]
+    fn a_password_that_goes_encrypted_is_not_allowed_elsewhere() {
+        let pairs = [
+            ("security.protocol", "sasl_ssl"),
+            ("sasl.mechanisms", "PLAIN"),
+            ("sasl.username", "alice"),
+            ("sasl.password", SECRET),
+        ];
+        let properties = good(Librdkafka, &pairs);
+        assert!(properties.tls.is_some() && !properties.client.allow_plain_without_tls);
+        assert!(properties.client.check().is_err(), "not before it is encrypted");
+        properties.encrypted(crate::tls::testing::tls()).client.check().expect("encrypted");
+    }
+}
