@@ -46,7 +46,7 @@ where
 }
 
 /// The pairs that this process's environment has, `KAFKA_BOOTSTRAP_SERVERS` for `bootstrap.servers`: for
-/// [`from_properties`], alone or chained behind others. Which variables these are: [`key_of_variable`].
+/// [`from_properties`], alone or chained behind others. Which variables these are: [`pair_of_variable`].
 ///
 /// # Errors
 /// [`Error::Config`] for a value that is not UTF-8, with the variable's name.

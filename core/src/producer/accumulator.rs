@@ -66,32 +66,19 @@ impl<'a> Appending<'a> {
 impl ProducerShared {
     /// Takes a record into the open batch of its partition. The driver is told if that was opened or sealed.
     #[inline]
-    pub(crate) fn append(&self, topic: &Topic, partition: u32, record: Appending<'_>) -> Result<Ticket, Refusal> {
+    pub(crate) fn append(&self, topic: &Topic, partition: u32, mut record: Appending<'_>) -> Result<Ticket, Refusal> {
         let size_max = record.size_max();
         if size_max > self.config.batch_bytes - BATCH_HEADER_LEN {
             self.check_size(topic, &record.parts)?;
         }
+        // Given back where the record is not taken after all, so that nothing is looked at again where it is.
         if !self.places.take() {
             return Err(Refusal::Full { bytes: size_max });
         }
-        let taken = self.append_in_place(topic, partition, record, size_max);
-        if taken.is_err() {
-            self.places.give(1);
-        }
-        taken
-    }
-
-    #[inline(always)]
-    fn append_in_place(
-        &self,
-        topic: &Topic,
-        partition: u32,
-        mut record: Appending<'_>,
-        size_max: usize,
-    ) -> Result<Ticket, Refusal> {
         let mut guard = lock_slot(topic, partition);
         if self.is_closed() {
             // Looked at under the lock: whoever ends the producer goes through all of them once more after closing it.
+            self.places.give(1);
             return Err(Refusal::Error(Error::Closed { fate: Fate::NotPersisted }));
         }
         let slot = slot_of(&mut guard, topic, partition);
@@ -193,7 +180,10 @@ impl ProducerShared {
         if kick {
             self.client.kick.drive();
         }
-        result.map_err(|bytes| Refusal::Full { bytes })
+        result.map_err(|bytes| {
+            self.places.give(1);
+            Refusal::Full { bytes }
+        })
     }
 
     /// Whether a batch that has records may have this one, too.

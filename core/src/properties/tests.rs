@@ -406,6 +406,13 @@ mod encrypted {
     }
 
     #[test]
+    fn what_was_given_as_it_is_is_not_printed() {
+        let secret = "tremendously-secret";
+        let properties = good(Librdkafka, &[SSL, ("ssl.certificate.pem", secret), ("ssl.key.pem", secret)]);
+        assert!(!format!("{properties:?}").contains(secret), "{properties:?}");
+    }
+
+    #[test]
     fn halves_and_other_stores_are_refused() {
         for (dialect, name, said) in [
             (Librdkafka, "ssl.certificate.location", "the key"),
