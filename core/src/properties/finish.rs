@@ -111,7 +111,9 @@ impl Draft {
         }
         if !sasl::is_there(&given.mechanism) {
             let why = match &*given.mechanism {
-                "OAUTHBEARER" => "OAUTHBEARER is not there yet".into(),
+                "OAUTHBEARER" => {
+                    "OAUTHBEARER has its tokens from the program: leave it out, and set `Config::sasl`".into()
+                }
                 other => {
                     let shown: String = other.chars().take(40).collect();
                     format!("{shown:?} is not there: PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512 are")

@@ -78,7 +78,9 @@ pub(super) fn login(text: &str) -> Result<Login, Why> {
     let module = match class.rsplit('.').next().unwrap_or_default() {
         "PlainLoginModule" => Module::Plain,
         "ScramLoginModule" => Module::Scram,
-        "OAuthBearerLoginModule" => return Err("OAUTHBEARER is not there yet"),
+        "OAuthBearerLoginModule" => {
+            return Err("OAUTHBEARER has its tokens from the program: leave it out, and set `Config::sasl`");
+        }
         "Krb5LoginModule" => return Err("GSSAPI is not there: PLAIN and SCRAM are"),
         _ => return Err("must begin with PlainLoginModule or ScramLoginModule"),
     };
@@ -147,7 +149,10 @@ mod tests {
         for (text, why) in [
             ("", "begin with a login module"),
             ("x.Other required username=u password=p;", "PlainLoginModule or ScramLoginModule"),
-            ("x.OAuthBearerLoginModule required;", "OAUTHBEARER is not there yet"),
+            (
+                "x.OAuthBearerLoginModule required;",
+                "OAUTHBEARER has its tokens from the program: leave it out, and set `Config::sasl`",
+            ),
             ("com.sun.security.auth.module.Krb5LoginModule required;", "GSSAPI"),
             ("PlainLoginModule username=u password=p;", "`required`"),
             ("PlainLoginModule required username=u password=p", "semicolon"),

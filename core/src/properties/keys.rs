@@ -140,7 +140,7 @@ pub(super) static KEYS: &[Key] = &[
     Key::both("ssl.endpoint.identification.algorithm", "https", "https", set::identification, "https only: the advertised host is always checked"),
     Key::librdkafka("enable.ssl.certificate.verification", "true", set::verification, "true only").twin("ssl.endpoint.identification.algorithm"),
     Key::both("ssl.key.password", "", "", set::key_password, "refused: keys are read unencrypted (`openssl pkcs8 -topk8 -nocrypt`)").secret(),
-    Key::both("sasl.mechanism", "GSSAPI", "GSSAPI", set::mechanism, "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 for `Config::sasl`; must be given with SASL, as GSSAPI is not there, nor OAUTHBEARER yet").also(&["sasl.mechanisms"]),
+    Key::both("sasl.mechanism", "GSSAPI", "GSSAPI", set::mechanism, "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 for `Config::sasl`; must be given with SASL, as GSSAPI is not there, and OAUTHBEARER has its tokens from the program").also(&["sasl.mechanisms"]),
     Key::librdkafka("sasl.username", "", set::user, "the user").twin("sasl.jaas.config"),
     Key::librdkafka("sasl.password", "", set::password, "the password").twin("sasl.jaas.config").secret(),
     Key::java("sasl.jaas.config", "", set::jaas, "user and password, by `PlainLoginModule` or `ScramLoginModule`").twin("sasl.password").secret(),

@@ -486,7 +486,7 @@ mod who {
         let half = scram.trim_end_matches(';');
         for (dialect, pairs, knob, said) in [
             (Librdkafka, &[("sasl.username", "u"), ("sasl.password", SECRET)][..], "sasl.mechanism", "GSSAPI"),
-            (Java, &[("sasl.mechanism", "OAUTHBEARER")], "sasl.mechanism", "not there yet"),
+            (Java, &[("sasl.mechanism", "OAUTHBEARER")], "sasl.mechanism", "from the program"),
             (Librdkafka, &[("sasl.mechanisms", "PLAIN"), ("sasl.username", "u")], "sasl.password", "given"),
             (Librdkafka, &[("sasl.mechanisms", "PLAIN"), ("sasl.password", SECRET)], "sasl.username", "given"),
             (
