@@ -12,11 +12,11 @@
 //! |---|---|---|
 //! | 64 tasks that each await their own `send`, 6 partitions | 113,300 records/s, 2.7 µs | rskafka 40,900 and 3.6; rdkafka 27,900 and 19.1 |
 //! | 1,000 such tasks | 755,700 records/s, 0.98 µs | rdkafka 138,800 and 5.9; rskafka 22,700 and 2.4 |
-//! | one task, acknowledged by all, one partition | 0.12 µs | franz-go 0.50; kacrab 0.75; rskafka 0.97 |
-//! | the same with LZ4 | 0.23 µs | franz-go 0.68; kacrab 0.92; rskafka 1.18 |
-//! | consumed, with every checksum | 0.06 µs | kacrab 0.22; franz-go 0.33; rskafka 0.34 |
-//! | one record at a time: half are acknowledged within | 0.114 ms, 40 µs | rskafka 0.122 ms, 37 µs; franz-go 0.176, 99; kacrab 0.196, 105 |
-//! | 28,000 records/s at a steady pace, a task each: half and 99 % are acknowledged within | 0.43 and 8.3 ms, 5.7 µs | rskafka 1.6, 3.9 and 8.1; rdkafka 0.8, 58 and 14.7 |
+//! | one task, acknowledged by all, one partition | 0.12 µs | franz-go 0.44; kacrab 0.66; rskafka 0.86 |
+//! | the same with LZ4 | 0.21 µs | franz-go 0.58; kacrab 0.80; rskafka 1.05 |
+//! | consumed, with every checksum | 0.05 µs | kacrab 0.19; rskafka 0.31; franz-go 0.35 |
+//! | one record at a time: half are acknowledged within | 0.104 ms, 36 µs | rskafka 0.102 ms, 34 µs; franz-go 0.156, 88; kacrab 0.181, 96 |
+//! | 28,000 records/s at a steady pace, a task each: half and 99 % are acknowledged within | 0.47 and 3.1 ms, 5.5 µs | rskafka 1.7, 5.6 and 7.0; rdkafka 0.7, 5.9 and 12.9 |
 //!
 //! `tests/lib/counts` counts the instructions of the hot paths, which is the same on any machine; a change of more than 3 %
 //! fails the tests. `cargo test --release -p klamm-bench --test allocations -- --nocapture` counts how often memory is
