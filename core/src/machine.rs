@@ -12,7 +12,7 @@ use crate::{
     Endpoint, Error, Instant, TransportError,
     admin::{AdminCalls, Asked},
     api::{Command, Shared},
-    budget::{Class, FetchBuf, Lease, Promise},
+    budget::{Class, FetchBuf, Promise},
     chores::Chores,
     cluster::{self, Cluster, is_greeting, other_protocol},
     consumer::{FetchRoom, Fetches, Fetching, OffsetsAsked},
@@ -50,19 +50,7 @@ pub(crate) struct Frame<'a> {
 
 /// What the driver must do next.
 pub(crate) enum Output {
-    /// With room for what encrypts it.
-    Connect {
-        link: LinkId,
-        to: Endpoint,
-        tls: Lease,
-    },
-    Close {
-        link: LinkId,
-    },
-    /// It is to be run, wherever, and given back to [`Machine::on_job`].
-    Work {
-        job: Job,
-    },
+    Do(cluster::Output),
     /// Nothing, until then or until something comes in.
     Timeout(Instant),
     /// Nothing any more: every handle is gone and everything is settled.
@@ -128,11 +116,7 @@ impl Machine {
     pub(crate) fn poll_output(&mut self, now: Instant) -> Output {
         loop {
             if let Some(output) = self.cluster.next_output() {
-                return match output {
-                    cluster::Output::Connect { link, to, tls } => Output::Connect { link, to, tls },
-                    cluster::Output::Close { link } => Output::Close { link },
-                    cluster::Output::Work { job } => Output::Work { job },
-                };
+                return Output::Do(output);
             }
             if self.ended {
                 return Output::Ended;

@@ -28,6 +28,34 @@ struct List {
 #[derive(Default)]
 pub(crate) struct Place(Option<u64>);
 
+/// A task's place in a list of waiting ones, given up when the wait is cancelled.
+pub(crate) struct Waiting<'a> {
+    waits: &'a Waits,
+    pub(crate) place: Place,
+}
+
+impl<'a> Waiting<'a> {
+    pub(crate) fn at(waits: &'a Waits) -> Self {
+        Waiting { waits, place: Place::default() }
+    }
+
+    /// As [`Waits::enlist`].
+    pub(crate) fn enlist(&mut self, until: Instant, waker: &Waker) -> bool {
+        self.waits.enlist(&mut self.place, until, waker)
+    }
+
+    /// Gives the place up before the wait is over.
+    pub(crate) fn leave(&mut self) {
+        self.waits.leave(&mut self.place);
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
 impl Waits {
     pub(crate) fn new(max: usize) -> Self {
         Waits { list: Lock::new(List::default()), max, refused: AtomicUsize::new(0) }

@@ -2,6 +2,7 @@
 //! compare with, a whole cluster to talk to, and the other side of TLS.
 #![forbid(unsafe_code)]
 
+mod choices;
 pub mod codecs;
 pub mod machine;
 mod net;

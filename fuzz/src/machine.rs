@@ -1,5 +1,6 @@
 //! The whole client against the in-memory cluster: what happens, and when, is what the fuzzer says.
 
+use crate::choices::Choices;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -50,16 +51,6 @@ fn logged(cluster: &Cluster, topic: &str, partition: i32) -> BTreeMap<i64, Vec<u
         log.extend(records.map(|r| (r.offset(), r.value().unwrap_or_default().to_vec())));
     }
     log
-}
-
-struct Choices<'a>(&'a [u8]);
-
-impl Choices<'_> {
-    fn byte(&mut self) -> usize {
-        let Some((first, rest)) = self.0.split_first() else { return 0 };
-        self.0 = rest;
-        usize::from(*first)
-    }
 }
 
 struct Run {

@@ -3,6 +3,7 @@
 //!
 //! An input is a version, then what happens, each with its numbers: see `Run::step`.
 
+use crate::choices::Choices;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{Read, Write};
@@ -133,20 +134,6 @@ struct Woken(AtomicBool);
 impl Wake for Woken {
     fn wake(self: Arc<Self>) {
         self.0.store(true, Ordering::SeqCst);
-    }
-}
-
-struct Choices<'a>(&'a [u8]);
-
-impl Choices<'_> {
-    fn byte(&mut self) -> usize {
-        let Some((first, rest)) = self.0.split_first() else { return 0 };
-        self.0 = rest;
-        usize::from(*first)
-    }
-
-    fn number(&mut self) -> usize {
-        self.byte() << 8 | self.byte()
     }
 }
 

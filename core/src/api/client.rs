@@ -12,7 +12,7 @@ use crate::{
     machine::Machine,
     rng::Rng,
     sync::{Arc, Weak},
-    waits::Place,
+    waits::Waiting,
 };
 
 /// Makes a client and the driver that does its work. The driver must be polled, as a task of its own, until it is done.
@@ -64,9 +64,9 @@ impl Client {
         let shared = self.shared();
         let span = Duration::from_millis(u64::from(shared.config.connect_timeout_ms));
         let until = shared.clock.now().after(span);
-        let mut wait = Waiting { shared, place: Place::default() };
+        let mut wait = Waiting::at(&shared.waits);
         poll_fn(|cx| {
-            if !shared.waits.enlist(&mut wait.place, until, cx.waker()) {
+            if !wait.enlist(until, cx.waker()) {
                 return Poll::Ready(Err(too_many_waiters(shared)));
             }
             match shared.contact() {
@@ -133,18 +133,6 @@ impl Client {
     /// lock; see [`Drive`].
     pub fn drive_inline(&self, driver: Weak<dyn Drive>) {
         self.shared().kick.set_inline(driver);
-    }
-}
-
-/// A place in the client's list of waiting tasks, given up when the wait is cancelled.
-pub(super) struct Waiting<'a> {
-    pub(super) shared: &'a Shared,
-    pub(super) place: Place,
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.shared.waits.leave(&mut self.place);
     }
 }
 

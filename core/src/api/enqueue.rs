@@ -14,7 +14,7 @@ use crate::{
     Error, Instant, Ticket,
     error::Fate,
     producer::{ProducerShared, Refusal},
-    waits::Place,
+    waits::{Place, Waiting},
 };
 
 /// A record on its way into the buffer: [`Producer::enqueue`].
@@ -82,7 +82,7 @@ impl<'p, 'r> Enqueue<'p, 'r> {
     ) -> Poll<Result<Ticket, Error>> {
         let shared = self.producer.shared();
         let wait = self.wait.get_or_insert_with(|| Wait::new(shared, shared.blocked_until()));
-        self.producer.poll_append(cx.waker(), record, &mut wait.place, wait.until, first)
+        self.producer.poll_append(cx.waker(), record, &mut wait.waiting.place, wait.until, first)
     }
 }
 
@@ -145,13 +145,13 @@ impl fmt::Debug for Enqueue<'_, '_> {
 /// A place in the producer's list of waiting tasks, given up when the wait is cancelled.
 pub(super) struct Wait<'a> {
     shared: &'a ProducerShared,
-    place: Place,
+    waiting: Waiting<'a>,
     until: Instant,
 }
 
 impl<'a> Wait<'a> {
     pub(super) fn new(shared: &'a ProducerShared, until: Instant) -> Self {
-        Wait { shared, place: Place::default(), until }
+        Wait { shared, waiting: Waiting::at(&shared.waits), until }
     }
 
     /// Leaves the task's waker. What is waited for must be looked at after this: what happens in between is not missed.
@@ -159,14 +159,7 @@ impl<'a> Wait<'a> {
     /// # Errors
     /// [`Error::Config`] when too many tasks wait already.
     pub(super) fn enlist(&mut self, waker: &Waker) -> Result<(), Error> {
-        let enlisted = self.shared.waits.enlist(&mut self.place, self.until, waker);
-        if enlisted { Ok(()) } else { Err(too_many_waiters(&self.shared.client)) }
-    }
-}
-
-impl Drop for Wait<'_> {
-    fn drop(&mut self) {
-        self.shared.waits.leave(&mut self.place);
+        if self.waiting.enlist(self.until, waker) { Ok(()) } else { Err(too_many_waiters(&self.shared.client)) }
     }
 }
 

@@ -312,20 +312,27 @@ impl Producer {
     }
 }
 
+/// The partition that was named, if the topic has it.
+#[inline(always)]
+pub(super) fn partition_of(topic: &Topic, partition: i32) -> Result<u32, Refusal> {
+    let partitions = topic.partitions();
+    match u32::try_from(partition) {
+        _ if partitions == 0 => Err(Refusal::Unknown),
+        Ok(partition) if partition < partitions => Ok(partition),
+        _ => Err(Refusal::Error(no_partition(topic, partition, partitions))),
+    }
+}
+
 impl Record<'_> {
     /// The partition that it goes to, and whether that was chosen because it has no key.
     #[inline(always)]
     pub(super) fn partition_in(&self, topic: &Topic, how: Partitioner) -> Result<(u32, bool), Refusal> {
-        let partitions = topic.partitions();
-        if partitions == 0 {
-            return Err(Refusal::Unknown);
+        if let Some(partition) = self.partition {
+            return partition_of(topic, partition).map(|partition| (partition, false));
         }
-        match self.partition {
-            None => Ok(topic.choose(how, self.key.as_ref().map(|k| k.bytes()), partitions)),
-            Some(p) => match u32::try_from(p) {
-                Ok(p) if p < partitions => Ok((p, false)),
-                _ => Err(Refusal::Error(no_partition(topic, p, partitions))),
-            },
+        match topic.partitions() {
+            0 => Err(Refusal::Unknown),
+            partitions => Ok(topic.choose(how, self.key.as_ref().map(|k| k.bytes()), partitions)),
         }
     }
 

@@ -63,6 +63,7 @@ pub(crate) enum Output {
     Close {
         link: LinkId,
     },
+    /// It is to be run, wherever, and given back to [`Machine::on_job`](crate::machine::Machine::on_job).
     Work {
         job: Job,
     },

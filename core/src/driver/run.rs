@@ -16,6 +16,7 @@ use super::{
 use crate::{
     Clock, Endpoint, Instant, Job,
     budget::Lease,
+    cluster::Output as Task,
     kick::Kick,
     link::LinkId,
     machine::{Machine, Output},
@@ -153,9 +154,9 @@ impl<T: Transport> Driver<T> {
     fn drain(&mut self, now: Instant) -> Option<Instant> {
         loop {
             match self.machine.poll_output(now) {
-                Output::Connect { link, to, tls } => self.connect(now, link, &to, tls),
-                Output::Close { link } => self.close(now, link),
-                Output::Work { job } => self.submit(job),
+                Output::Do(Task::Connect { link, to, tls }) => self.connect(now, link, &to, tls),
+                Output::Do(Task::Close { link }) => self.close(now, link),
+                Output::Do(Task::Work { job }) => self.submit(job),
                 Output::Timeout(when) => return Some(when.min(self.closed_by())),
                 Output::Ended => return None,
             }

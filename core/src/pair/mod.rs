@@ -48,6 +48,7 @@ use core::{
 use crate::{
     Client, Clock, Config, Endpoint, Error, Instant, Phase, Producer, Record, Ticket, TransportError,
     api::client_of,
+    cluster::Output as Task,
     link::{LinkId, Use},
     machine::{Machine, Output},
     rng::Rng,
@@ -250,14 +251,14 @@ impl Pair {
     fn drain(&mut self, now: Instant) {
         loop {
             match self.machine.poll_output(now) {
-                Output::Connect { link, to, .. } => self.connect(now, link, to),
-                Output::Close { link } => {
+                Output::Do(Task::Connect { link, to, .. }) => self.connect(now, link, to),
+                Output::Do(Task::Close { link }) => {
                     self.conns.remove(&link);
                     self.requests.retain(|r| r.link != link);
                     self.closed.push(link);
                 }
-                Output::Work { job } if self.keeps_jobs => self.jobs.push_back(job),
-                Output::Work { mut job } => {
+                Output::Do(Task::Work { job }) if self.keeps_jobs => self.jobs.push_back(job),
+                Output::Do(Task::Work { mut job }) => {
                     job.run();
                     self.machine.on_job(job);
                 }

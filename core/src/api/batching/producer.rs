@@ -20,7 +20,7 @@ use crate::{
     api::{Command, Shared},
     error::Fate,
     sync::{Arc, Lock},
-    waits::{Place, Waits},
+    waits::{Waiting, Waits},
 };
 
 /// Why an input was not produced.
@@ -256,23 +256,9 @@ impl Drop for Waiter<'_> {
     }
 }
 
-/// A place in a list of waiting tasks, given up when the wait is cancelled.
-struct Waiting<'a> {
-    waits: &'a Waits,
-    place: Place,
-}
-
-impl Waiting<'_> {
-    fn enlist(&mut self, waker: &Waker) -> Result<(), Error> {
-        let enlisted = self.waits.enlist(&mut self.place, Instant::FAR, waker);
-        if enlisted { Ok(()) } else { Err(Error::config("max_waiters", "so many tasks wait already")) }
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.waits.leave(&mut self.place);
-    }
+fn enlist(waiting: &mut Waiting<'_>, waker: &Waker) -> Result<(), Error> {
+    let enlisted = waiting.enlist(Instant::FAR, waker);
+    if enlisted { Ok(()) } else { Err(Error::config("max_waiters", "so many tasks wait already")) }
 }
 
 impl<A: Aggregator> BatchProducer<A> {
@@ -325,14 +311,13 @@ impl<A: Aggregator> BatchProducer<A> {
     async fn push(&self, input: A::Input) -> Result<(Arc<Batch<A>>, A::Tag), ProduceError> {
         let inner = &*self.inner;
         let mut input = Some(input);
-        let mut turn = Waiting { waits: &inner.turn, place: Place::default() };
-        let mut room = Waiting { waits: &inner.room, place: Place::default() };
+        let (mut turn, mut room) = (Waiting::at(&inner.turn), Waiting::at(&inner.room));
         poll_fn(|cx| {
             // Enlisted first, looked at after: what happens in between is not missed.
-            turn.enlist(cx.waker())?;
+            enlist(&mut turn, cx.waker())?;
             let Some(mut borrowed) = inner.borrow()? else { return Poll::Pending };
             // It is to wake others when it goes back, not this task.
-            inner.turn.leave(&mut turn.place);
+            turn.leave();
             let Some(offered) = input.take() else { return Poll::Pending };
             match borrowed.call(|aggregator| aggregator.try_push(offered)) {
                 Some(Ok(TryPush::Aggregated(tag))) => {
@@ -349,7 +334,7 @@ impl<A: Aggregator> BatchProducer<A> {
                     }
                     input = Some(back);
                     // As long as it is held here, nobody can have made room.
-                    room.enlist(cx.waker())?;
+                    enlist(&mut room, cx.waker())?;
                     drop(borrowed);
                     inner.wake_chore();
                     Poll::Pending
@@ -393,9 +378,9 @@ impl<A: Aggregator> Inner<A> {
 
 /// Waits until a batch is settled.
 async fn settled<A: Aggregator>(batch: &Batch<A>) -> Result<(), Error> {
-    let mut waiting = Waiting { waits: &batch.waits, place: Place::default() };
+    let mut waiting = Waiting::at(&batch.waits);
     poll_fn(|cx| {
-        waiting.enlist(cx.waker())?;
+        enlist(&mut waiting, cx.waker())?;
         if batch.outcome.is_completed() { Poll::Ready(Ok(())) } else { Poll::Pending }
     })
     .await

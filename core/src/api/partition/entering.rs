@@ -2,7 +2,12 @@
 
 use core::task::{Poll, Waker, ready};
 
-use crate::{Error, Instant, Partitioner, Record, Tickets, api::Producer, producer::Refusal, waits::Place};
+use crate::{
+    Error, Instant, Record, Tickets,
+    api::{Producer, producer::partition_of},
+    producer::Refusal,
+    waits::Place,
+};
 
 /// Some records that go to one partition, entered as far as there is room, by whoever polls it.
 pub(in crate::api) struct Entering {
@@ -56,9 +61,8 @@ impl Entering {
         rest: &[Record<'_>],
     ) -> Result<(), Error> {
         let topic = self.producer.topic(topic)?;
-        let to = Record { partition: Some(partition), ..Record::new() };
-        let to = match to.partition_in(topic.get(), Partitioner::default()) {
-            Ok((to, _)) => to,
+        let to = match partition_of(topic.get(), partition) {
+            Ok(to) => to,
             Err(Refusal::Error(error)) => return Err(error),
             Err(_) => return Ok(()),
         };

@@ -7,12 +7,12 @@ use super::PartitionClient;
 use crate::{
     Error, OwnedRecord, Records,
     admin::FetchedOnce,
-    api::client::{Waiting, too_many_waiters},
+    api::client::too_many_waiters,
     budget::{Class, STARVED_AGAIN},
     consumer::{Fetched, Inflater, Refusal},
     error::Fate,
     sync::Arc,
-    waits::Place,
+    waits::Waiting,
 };
 
 /// Records of one fetch, in order: [`PartitionClient::fetch_records`].
@@ -140,12 +140,12 @@ impl PartitionClient {
     async fn pause(&self) -> Result<(), Error> {
         let shared = self.inner.client.shared();
         let until = shared.clock.now().after(STARVED_AGAIN);
-        let mut wait = Waiting { shared, place: Place::default() };
+        let mut wait = Waiting::at(&shared.waits);
         poll_fn(|cx| {
             if shared.clock.now() >= until {
                 return Poll::Ready(Ok(()));
             }
-            if !shared.waits.enlist(&mut wait.place, until, cx.waker()) {
+            if !wait.enlist(until, cx.waker()) {
                 return Poll::Ready(Err(too_many_waiters(shared)));
             }
             if shared.has_ended() {
