@@ -193,7 +193,10 @@ fn bodies_stand_at_their_splits() {
     };
     let body = |fill: u8| Body {
         header: [fill; 61],
-        batch: Arc::new(crate::producer::BatchBody::of(vec![chunk(fill + 1, 5), chunk(fill + 2, 3)])),
+        batch: Arc::new(crate::producer::BatchBody::of(
+            vec![chunk(fill + 1, 5), chunk(fill + 2, 3)],
+            Default::default(),
+        )),
     };
     let frame = Frame { bytes: vec![1; 10], splits: vec![Split { at: 4, len: 69 }, Split { at: 4, len: 69 }] };
     let mut expected = vec![1; 4];

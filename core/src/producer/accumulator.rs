@@ -8,11 +8,13 @@ use super::{
     run::Tickets,
     shared::{Place, ProducerShared, Refusal, Topic},
     spares::SPARES_MAX,
+    summed::Summed,
 };
 use crate::{
     Error,
     api::whole_ms,
     budget::{Budget, Chunk, Class, Lease},
+    compress::Codec,
     error::Fate,
     record::{
         BATCH_HEADER_LEN, Header, RecordParts, encode_record, encode_record_pieces, record_size, record_size_max,
@@ -68,9 +70,6 @@ impl ProducerShared {
     #[inline]
     pub(crate) fn append(&self, topic: &Topic, partition: u32, mut record: Appending<'_>) -> Result<Ticket, Refusal> {
         let size_max = record.size_max();
-        if size_max > self.config.batch_bytes - BATCH_HEADER_LEN {
-            self.check_size(topic, &record.parts)?;
-        }
         // Given back where the record is not taken after all, so that nothing is looked at again where it is.
         if !self.places.take() {
             return Err(Refusal::Full { bytes: size_max });
@@ -149,6 +148,13 @@ impl ProducerShared {
         size_max: usize,
         mut guard: LockGuard<'_, Shard>,
     ) -> Result<Ticket, Refusal> {
+        // Here, because a record that had room is small enough.
+        if size_max > self.config.batch_bytes - BATCH_HEADER_LEN
+            && let Err(refusal) = self.check_size(topic, &record.parts)
+        {
+            self.places.give(1);
+            return Err(refusal);
+        }
         // Dropped after the lock: a chunk's drop may wake somebody.
         let mut spare = Spare::default();
         let slot = slot_of(&mut guard, topic, partition);
@@ -170,7 +176,7 @@ impl ProducerShared {
                 (None, None) => return Err(size_max),
             };
             let (index, timestamp_ms) = self.admit(open, &mut record);
-            encode_over(open, &record.parts, &mut spare);
+            encode_over(open, &record.parts, &mut spare, self.config.compression == Codec::None);
             Ok(Ticket::new(Arc::clone(&open.outcome), index, timestamp_ms))
         });
         if record.sticky && result.is_ok() {
@@ -189,7 +195,7 @@ impl ProducerShared {
     /// Whether a batch that has records may have this one, too.
     #[inline(always)]
     fn takes(&self, open: &OpenBatch, size_max: usize) -> bool {
-        open.len + size_max <= self.full_bytes - BATCH_HEADER_LEN && open.count < self.config.batch_records
+        open.len + size_max <= self.full_bytes && open.count < self.config.batch_records
     }
 
     /// Gives a record its place in a batch. Before the record is written: the processor would have to wait for all of that
@@ -228,6 +234,7 @@ impl ProducerShared {
         OpenBatch {
             chunks,
             len: 0,
+            summed: Summed::default(),
             count: 0,
             base_timestamp_ms: base,
             max_timestamp_ms: base,
@@ -332,9 +339,10 @@ impl Spare {
     }
 }
 
-/// Encodes into the last chunk and on into `more`, which have room enough for the record's largest size.
-fn encode_over(open: &mut OpenBatch, parts: &RecordParts<'_>, more: &mut Spare) {
-    let chunks = &mut open.chunks;
+/// Encodes into the last chunk and on into `more`, which have room enough for the record's largest size. Records that are
+/// sent as they are here are summed where a chunk is full.
+fn encode_over(open: &mut OpenBatch, parts: &RecordParts<'_>, more: &mut Spare, as_they_are: bool) {
+    let OpenBatch { chunks, summed, .. } = open;
     let mut len = 0;
     encode_record_pieces(parts, &mut |mut piece: &[u8]| {
         len += piece.len();
@@ -342,6 +350,9 @@ fn encode_over(open: &mut OpenBatch, parts: &RecordParts<'_>, more: &mut Spare) 
             let space = chunks.last().map_or(0, Chunk::room);
             if space == 0 {
                 let Some(chunk) = more.next() else { return };
+                if as_they_are && let Some(full) = chunks.last() {
+                    summed.add(full);
+                }
                 chunks.push(chunk);
                 continue;
             }

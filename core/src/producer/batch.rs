@@ -8,31 +8,34 @@ use super::{
     places::Held,
     split::{Split, Splitter, Whole},
     stamp::Stamp,
+    summed::Summed,
 };
 use crate::{
     Error, Instant,
     budget::{Chunk, Lease},
     compress::Codec,
     error::Fate,
-    record::{Attributes, BATCH_HEADER_LEN, BatchHeader, LOG_OVERHEAD, seal_crc},
+    record::{Attributes, BATCH_HEADER_LEN, BatchHeader, LOG_OVERHEAD, seal_crc_over},
     sync::Arc,
 };
 
 /// What is known of a batch beside its records, in bytes, with what the tasks that wait for it leave there: its part of
 /// the Produce class. The same on every target, so that a run of the simulator is, too.
-pub(crate) const BATCH_KNOWN: usize = 816;
+pub(crate) const BATCH_KNOWN: usize = 824;
 
 /// The records of a sealed batch as they go out. Shared by the queue that may have to send them again and the
 /// connection that is writing them: the memory returns when both are done with it.
 pub(crate) struct BatchBody {
     chunks: Vec<Chunk>,
     len: usize,
+    summed: Summed,
 }
 
 impl BatchBody {
-    pub(crate) fn of(chunks: Vec<Chunk>) -> Self {
-        let len = chunks.iter().map(|c| c.bytes().len()).sum();
-        BatchBody { chunks, len }
+    pub(crate) fn of(chunks: Vec<Chunk>, summed: Summed) -> Self {
+        let mut body = BatchBody { chunks: Vec::new(), len: 0, summed };
+        body.replace(chunks, summed);
+        body
     }
 
     pub(crate) fn chunks(&self) -> impl Iterator<Item = &[u8]> {
@@ -46,14 +49,15 @@ impl BatchBody {
 
     /// Its chunks, emptied, for other records.
     pub(super) fn empty(&mut self) -> Vec<Chunk> {
-        let mut chunks = self.replace(Vec::new());
+        let mut chunks = self.replace(Vec::new(), Summed::default());
         chunks.iter_mut().for_each(|chunk| chunk.bytes_mut().clear());
         chunks
     }
 
     /// Puts other chunks in the place of its own, which it answers.
-    pub(super) fn replace(&mut self, chunks: Vec<Chunk>) -> Vec<Chunk> {
+    pub(super) fn replace(&mut self, chunks: Vec<Chunk>, summed: Summed) -> Vec<Chunk> {
         self.len = chunks.iter().map(|c| c.bytes().len()).sum();
+        self.summed = summed;
         core::mem::replace(&mut self.chunks, chunks)
     }
 }
@@ -63,6 +67,7 @@ pub(crate) struct OpenBatch {
     pub(crate) chunks: Vec<Chunk>,
     /// Bytes of all records together.
     pub(crate) len: usize,
+    pub(super) summed: Summed,
     pub(crate) count: u32,
     pub(crate) base_timestamp_ms: i64,
     pub(crate) max_timestamp_ms: i64,
@@ -205,7 +210,7 @@ impl Batch {
     /// the first stamp, which the header is written with.
     pub(super) fn pack(&mut self, chunks: Vec<Chunk>, packer: &mut Packer) {
         let Some(body) = Arc::get_mut(&mut self.step.body) else { return };
-        packer.refill(&mut body.replace(chunks));
+        packer.refill(&mut body.replace(chunks, Summed::default()));
         self.step.codec = packer.codec();
     }
 
@@ -283,7 +288,8 @@ impl Batch {
             record_count: self.step.count as i32,
         };
         self.header = header.write();
-        seal_crc(&mut self.header, self.step.body.chunks());
+        let body = &self.step.body;
+        seal_crc_over(&mut self.header, |head| body.summed.after(head, &body.chunks));
         self.stamp = Some(stamp);
     }
 

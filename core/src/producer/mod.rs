@@ -18,6 +18,7 @@ mod shared;
 mod spares;
 mod split;
 mod stamp;
+mod summed;
 
 pub(crate) use accumulator::Appending;
 pub(crate) use batch::{BATCH_KNOWN, BatchBody, OpenBatch};

@@ -48,7 +48,7 @@ pub(crate) enum Refusal {
 pub(crate) struct ProducerShared {
     pub(crate) client: Arc<Shared>,
     pub(crate) config: ProducerConfig,
-    /// A batch that holds so many bytes, its header among them, is full.
+    /// A batch whose records take so many bytes is full.
     pub(super) full_bytes: usize,
     pub(super) places: Places,
     /// Tasks that wait for metadata, room, a flush or the end.
@@ -149,7 +149,7 @@ impl Topic {
 impl ProducerShared {
     pub(crate) fn new(client: Arc<Shared>, config: ProducerConfig, packers: Vec<Packer>) -> Arc<Self> {
         let waits = Waits::new(client.config.max_waiters);
-        let full_bytes = config.batch_full_bytes.clamp(BATCH_HEADER_LEN, config.batch_bytes);
+        let full_bytes = config.batch_full_bytes.clamp(BATCH_HEADER_LEN, config.batch_bytes) - BATCH_HEADER_LEN;
         let places = Places::new(config.max_records);
         Arc::new(ProducerShared {
             client,

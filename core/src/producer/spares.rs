@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use super::{
     batch::{BatchBody, OpenBatch},
     packer::Packer,
+    summed::Summed,
 };
 use crate::{budget::Chunk, sync::Arc};
 
@@ -24,16 +25,16 @@ impl Spares {
     /// The records of a batch that was sealed, in a shell.
     pub(super) fn body(&mut self, open: &mut OpenBatch) -> Arc<BatchBody> {
         let chunks = core::mem::take(&mut open.chunks);
-        let Some(mut body) = self.bodies.pop() else { return Arc::new(BatchBody::of(chunks)) };
+        let Some(mut body) = self.bodies.pop() else { return Arc::new(BatchBody::of(chunks, open.summed)) };
         match Arc::get_mut(&mut body) {
             Some(shell) => {
-                let list = shell.replace(chunks);
+                let list = shell.replace(chunks, open.summed);
                 if self.lists.len() < SPARES_MAX {
                     self.lists.push(list);
                 }
                 body
             }
-            None => Arc::new(BatchBody::of(chunks)),
+            None => Arc::new(BatchBody::of(chunks, open.summed)),
         }
     }
 
@@ -44,7 +45,7 @@ impl Spares {
         let mut chunks = shell.empty();
         packers.iter_mut().for_each(|packer| packer.refill(&mut chunks));
         chunks.clear();
-        shell.replace(chunks);
+        shell.replace(chunks, Summed::default());
         if self.bodies.len() < SPARES_MAX {
             self.bodies.push(body);
         }

@@ -11,6 +11,7 @@ use super::{
     halves::{middle, renumber},
     outcome::Told,
     packer::Packer,
+    summed::Summed,
 };
 use crate::{
     budget::{Budget, Chunk, Class, InflateBuf},
@@ -97,7 +98,7 @@ impl Split {
         self.spare.extend(body.empty());
         let records = records.get(..len).ok_or(Whole::Unreadable)?;
         let (chunks, codec) = splitter.write(records, &mut self.spare)?;
-        body.replace(chunks);
+        body.replace(chunks, Summed::default());
         step.codec = codec;
         step.count = part.count;
         step.max_timestamp_ms = step.base_timestamp_ms.wrapping_add(newest);

@@ -191,12 +191,17 @@ fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
 /// Computes the CRC over `header` and the records behind it, given in pieces, and writes it into `header`. It must be
 /// called again after anything from the attributes on has changed, [`stamp_producer`] included.
 pub fn seal_crc<'a>(header: &mut [u8; BATCH_HEADER_LEN], body: impl Iterator<Item = &'a [u8]>) {
-    let mut crc = Crc::new();
-    crc.update(&header[CRC_FROM..]);
-    for piece in body {
-        crc.update(piece);
-    }
-    header[17..21].copy_from_slice(&crc.finish().to_be_bytes());
+    seal_crc_over(header, |mut crc| {
+        body.for_each(|piece| crc.update(piece));
+        crc
+    });
+}
+
+/// The same with the records' part given as what continues the CRC over them.
+pub(crate) fn seal_crc_over(header: &mut [u8; BATCH_HEADER_LEN], records: impl FnOnce(Crc) -> Crc) {
+    let mut head = Crc::new();
+    head.update(&header[CRC_FROM..]);
+    header[17..21].copy_from_slice(&records(head).finish().to_be_bytes());
 }
 
 /// Writes another producer id, epoch and first sequence number into a header, for a batch that is sent again after its

@@ -32,11 +32,51 @@ impl Crc {
         }
     }
 
+    /// Of everything taken in, and then of `next_len` bytes that `next` has taken in.
+    pub const fn then(self, next: Crc, next_len: usize) -> Crc {
+        Crc(times(self.0, byte_power(next_len)) ^ next.0)
+    }
+
     /// The CRC of everything taken in.
     #[inline]
     pub const fn finish(self) -> u32 {
         self.0
     }
+}
+
+/// The polynomial, lowest power in the highest bit, as in all that follows.
+const POLY: u32 = 0x82f6_3b78;
+/// The polynomial 1.
+const ONE: u32 = 1 << 31;
+
+/// The product of two polynomials, less what the CRC's takes away.
+const fn times(mut a: u32, mut b: u32) -> u32 {
+    let mut product = 0;
+    while a != 0 {
+        if a & ONE != 0 {
+            product ^= b;
+        }
+        a <<= 1;
+        b = by_x(b);
+    }
+    product
+}
+
+const fn by_x(crc: u32) -> u32 {
+    if crc & 1 == 1 { (crc >> 1) ^ POLY } else { crc >> 1 }
+}
+
+/// What so many bytes of zeros multiply a CRC by: x to the power of eight times as many.
+const fn byte_power(mut bytes: usize) -> u32 {
+    let (mut power, mut square) = (ONE, ONE >> 8);
+    while bytes != 0 {
+        if bytes & 1 == 1 {
+            power = times(power, square);
+        }
+        square = times(square, square);
+        bytes >>= 1;
+    }
+    power
 }
 
 /// `crc` of some bytes, continued over `bytes`, by the CPU's instructions where it has them.
@@ -65,9 +105,6 @@ pub(crate) use software::software;
 
 #[cfg(any(test, not(feature = "std")))]
 mod software {
-    /// The polynomial, lowest power in the highest bit.
-    const POLY: u32 = 0x82f6_3b78;
-
     /// `crc` of some bytes, continued over `bytes`.
     pub(crate) fn software(crc: u32, bytes: &[u8]) -> u32 {
         #[cfg(not(feature = "small-tables"))]
@@ -80,7 +117,7 @@ mod software {
     const fn shift(mut crc: u32, bits: u32) -> u32 {
         let mut i = 0_u32;
         while i < bits {
-            crc = if crc & 1 == 1 { (crc >> 1) ^ POLY } else { crc >> 1 };
+            crc = super::by_x(crc);
             i = i.wrapping_add(1);
         }
         crc
@@ -213,6 +250,10 @@ mod tests {
             crc.update(head);
             crc.update(tail);
             prop_assert_eq!(crc.finish(), crc32c(&bytes));
+            let (mut before, mut after) = (Crc::new(), Crc::new());
+            before.update(head);
+            after.update(tail);
+            prop_assert_eq!(before.then(after, tail.len()), crc);
         }
     }
 }

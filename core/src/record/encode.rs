@@ -103,7 +103,7 @@ impl Sink for Contiguous<'_> {
     #[inline(always)]
     fn words(&mut self, first: Word, second: Word) {
         let bytes = u128::from(first.bytes) | u128::from(second.bytes).wrapping_shl(first.bits);
-        self.front(bytes.to_le_bytes(), first.len().wrapping_add(second.len()));
+        self.front(bytes.to_le_bytes(), first.bits.wrapping_add(second.bits) as usize / 8);
     }
 
     #[inline(always)]
@@ -177,6 +177,9 @@ impl Word {
 /// A record's attributes: one byte, reserved.
 const ATTRIBUTES: Word = Word { bytes: 0, bits: 8 };
 
+/// The count of a record's headers when it has none: one byte.
+const NO_HEADERS: Word = Word { bytes: 0, bits: 8 };
+
 /// The unsigned form of a nullable part's length; null is −1.
 #[inline(always)]
 fn raw_len(part: Option<&[u8]>) -> u64 {
@@ -227,9 +230,9 @@ fn encode(sink: &mut impl Sink, parts: &RecordParts<'_>) {
     let offset = Word::number(offset as u32);
     let raw_key = Word::number(raw_key as u32);
     let raw_value = Word::number(raw_value as u32);
-    let numbers = timestamp.len().wrapping_add(offset.len()).wrapping_add(raw_key.len()).wrapping_add(raw_value.len());
-    let length =
-        numbers.wrapping_add(1).wrapping_add(key.len()).wrapping_add(value.len()).wrapping_add(headers as usize);
+    let bits = timestamp.bits.wrapping_add(offset.bits).wrapping_add(raw_key.bits).wrapping_add(raw_value.bits);
+    let numbers = bits.wrapping_add(ATTRIBUTES.bits) as usize / 8;
+    let length = numbers.wrapping_add(key.len()).wrapping_add(value.len()).wrapping_add(headers as usize);
     let first = Word::number((length as u32) << 1).then(ATTRIBUTES).then(timestamp);
     if parts.key.is_some() {
         sink.words(first, offset.then(raw_key));
@@ -239,7 +242,7 @@ fn encode(sink: &mut impl Sink, parts: &RecordParts<'_>) {
         sink.words(first, offset.then(raw_key).then(raw_value));
     }
     sink.bytes(value);
-    if parts.headers.is_empty() { sink.bytes(&[0]) } else { encode_headers(sink, parts.headers) }
+    if parts.headers.is_empty() { sink.word(NO_HEADERS) } else { encode_headers(sink, parts.headers) }
 }
 
 /// A record with a number of more than the usual bits. Kept apart so that the usual one stays small enough to inline; it

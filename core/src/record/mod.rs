@@ -27,6 +27,7 @@ mod tests;
 pub mod varint;
 mod view;
 
+pub(crate) use batch::seal_crc_over;
 pub use batch::{
     Attributes, BATCH_HEADER_LEN, BatchHeader, LOG_OVERHEAD, TimestampType, next_sequence, seal_crc, stamp_producer,
 };

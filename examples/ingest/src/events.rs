@@ -36,10 +36,18 @@ const UNWATCHED_MAX: usize = 100_000;
 /// An event under way and when it came; `None` is the last.
 type Unwatched = Option<(Instant, Ticket)>;
 
+/// Two producers of one client, and so of one buffer.
+pub(crate) struct Producers {
+    /// For events whose client waits for the acknowledgement: sent at once.
+    pub(crate) prompt: Producer,
+    /// For those that are answered before: they linger, and the broker gets fewer and larger batches.
+    pub(crate) unhurried: Producer,
+}
+
 /// The way of events into Kafka.
 pub(crate) struct Ingest {
     client: Client,
-    producer: Producer,
+    producers: Producers,
     topic: String,
     pub(crate) metrics: Arc<Metrics>,
     unwatched: mpsc::Sender<Unwatched>,
@@ -50,13 +58,13 @@ pub(crate) struct Ingest {
 
 impl Ingest {
     /// Also the task that watches the events that nobody waits for; it ends after [`close`](Ingest::close).
-    pub(crate) fn new(client: Client, producer: Producer, topic: String) -> (Arc<Ingest>, JoinHandle<()>) {
+    pub(crate) fn new(client: Client, producers: Producers, topic: String) -> (Arc<Ingest>, JoinHandle<()>) {
         let metrics = Arc::new(Metrics::new());
         let (unwatched, events) = mpsc::channel(UNWATCHED_MAX);
         let watching = tokio::spawn(watch(events, Arc::clone(&metrics)));
         let process = getrandom::u64().expect("the system's source of randomness works");
         let next = AtomicU64::new(0);
-        (Arc::new(Ingest { client, producer, topic, metrics, unwatched, process, next }), watching)
+        (Arc::new(Ingest { client, producers, topic, metrics, unwatched, process, next }), watching)
     }
 
     pub(crate) fn budget(&self) -> &Budget {
@@ -65,7 +73,8 @@ impl Ingest {
 
     /// Takes no more events and returns when every one is settled.
     pub(crate) async fn close(&self) -> Result<(), Error> {
-        self.producer.clone().close().await?;
+        self.producers.prompt.clone().close().await?;
+        self.producers.unhurried.clone().close().await?;
         // The task that would take it has gone only if it panicked, and that is told where it is joined.
         let (Ok(()) | Err(SendError(_))) = self.unwatched.send(None).await;
         Ok(())
@@ -76,7 +85,12 @@ impl Ingest {
     }
 
     /// Checks an event and takes it into the buffer.
-    async fn accept(&self, id: &str, body: Result<Bytes, BytesRejection>) -> Result<Pending<'_>, Failure> {
+    async fn accept(
+        &self,
+        producer: &Producer,
+        id: &str,
+        body: Result<Bytes, BytesRejection>,
+    ) -> Result<Pending<'_>, Failure> {
         let arrived = Instant::now();
         let body = body.map_err(|rejection| match rejection.status() {
             StatusCode::PAYLOAD_TOO_LARGE => Failure::refused(Reason::TooLarge, rejection.body_text()),
@@ -86,21 +100,21 @@ impl Ingest {
         let full = |_| Failure::refused(Reason::BufferFull, "too many events are under way");
         let permit = self.unwatched.try_reserve().map_err(full)?;
         let record = Record::to(&self.topic).value(text).header("event_id", id);
-        let ticket = self.enqueue(record).await.map_err(|error| Failure::of(&error, false))?;
+        let ticket = enqueue(producer, record).await.map_err(|error| Failure::of(&error, false))?;
         self.metrics.accepted();
         Ok(Pending { arrived, under_way: Some((permit, ticket)), metrics: &self.metrics })
     }
+}
 
-    /// A full buffer refuses at once: the client shall come back rather than wait in line. A topic that is not known yet
-    /// is waited for.
-    async fn enqueue(&self, record: Record<'_>) -> Result<Ticket, Error> {
-        match self.producer.try_enqueue(record) {
-            Ok(ticket) => Ok(ticket),
-            Err(refused) if refused.error().is_retriable() && !is_full(refused.error()) => {
-                self.producer.enqueue(refused.into_record()).await.map_err(Refused::into_error)
-            }
-            Err(refused) => Err(refused.into_error()),
+/// A full buffer refuses at once: the client shall come back rather than wait in line. A topic that is not known yet is
+/// waited for.
+async fn enqueue(producer: &Producer, record: Record<'_>) -> Result<Ticket, Error> {
+    match producer.try_enqueue(record) {
+        Ok(ticket) => Ok(ticket),
+        Err(refused) if refused.error().is_retriable() && !is_full(refused.error()) => {
+            producer.enqueue(refused.into_record()).await.map_err(Refused::into_error)
         }
+        Err(refused) => Err(refused.into_error()),
     }
 }
 
@@ -152,7 +166,8 @@ pub(crate) async fn take(
 ) -> Response {
     let id = ingest.new_id();
     let wants_ack = !query.is_some_and(|query| query.split('&').any(|part| part == "ack=0"));
-    let answer = match ingest.accept(&id, body).await {
+    let producer = if wants_ack { &ingest.producers.prompt } else { &ingest.producers.unhurried };
+    let answer = match ingest.accept(producer, &id, body).await {
         Ok(_pending) if !wants_ack => Ok((StatusCode::ACCEPTED, json!({ "event_id": id }))),
         Ok(pending) => pending.outcome().await.map(|at| {
             let (partition, offset) = (at.partition(), at.offset());

@@ -37,7 +37,10 @@ use clap::Parser;
 use klamm_tokio::Config;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::timeout};
 
-use events::Ingest;
+use events::{Ingest, Producers};
+
+/// How long an event whose client was answered already may wait for others of its batch.
+const LINGER: Duration = Duration::from_millis(5);
 
 /// Takes JSON events over HTTP and puts them into Kafka.
 #[derive(Parser, Clone, Debug)]
@@ -125,17 +128,18 @@ async fn run(args: Args) -> Result<(), String> {
 
 /// Connects. Answers the way of events into Kafka, and the task that watches those that nobody waits for.
 async fn begin(args: &Args) -> Result<(Arc<Ingest>, JoinHandle<()>), klamm_tokio::Error> {
-    let request_timeout = Duration::from_millis(u64::from(args.delivery_timeout_ms.min(30_000)));
+    let delivery_timeout = Duration::from_millis(args.delivery_timeout_ms.into());
+    let linger = LINGER.min(delivery_timeout / 2);
+    let request_timeout = (delivery_timeout - linger).min(Duration::from_secs(30));
     let mut config = Config::new(&args.bootstrap).client_id("klamm-ingest").request_timeout(request_timeout);
     config.memory.produce_bytes = args.buffer_bytes;
     let client = klamm_tokio::connect_with(config).await?;
-    let producer = client
-        .producer()
-        .batch_bytes((args.buffer_bytes / 2).min(1_000_000))
-        .delivery_timeout(Duration::from_millis(args.delivery_timeout_ms.into()))
-        .max_block(Duration::from_millis(args.delivery_timeout_ms.into()))
-        .build()?;
-    Ok(Ingest::new(client, producer, args.topic.clone()))
+    let producer = |linger: Duration| {
+        let settings = client.producer().linger(linger).batch_bytes((args.buffer_bytes / 2).min(1_000_000));
+        settings.delivery_timeout(delivery_timeout).max_block(delivery_timeout).build()
+    };
+    let producers = Producers { prompt: producer(Duration::ZERO)?, unhurried: producer(linger)? };
+    Ok(Ingest::new(client, producers, args.topic.clone()))
 }
 
 fn app(args: &Args, ingest: Arc<Ingest>) -> Router {
