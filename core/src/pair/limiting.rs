@@ -55,6 +55,18 @@ fn a_full_batch_is_smaller_than_the_largest_record() {
     assert!(tickets.iter().map(offset).eq(0..4));
 }
 
+/// Its CRC, which the broker checks, was begun before it was full.
+#[test]
+fn a_batch_of_many_chunks_is_sound() {
+    let mut pair = Pair::new();
+    let producer = producer(&pair, |_| ());
+    let value = "x".repeat(30_000);
+    let tickets: Vec<_> = (0..12).map(|_| send(&mut pair, &producer, 0, &value)).collect();
+    let batches = written(&mut pair);
+    assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [12]);
+    assert!(tickets.iter().map(offset).eq(0..12));
+}
+
 /// Beyond the limit who sends waits, nothing lingers meanwhile, and an acknowledgement makes place.
 #[test]
 fn no_more_records_wait_than_may() {

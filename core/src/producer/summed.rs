@@ -28,3 +28,33 @@ impl Summed {
         crc
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Budget, budget::Memory};
+    use alloc::{sync::Arc, vec::Vec};
+
+    /// However many of the chunks are summed, it comes to the same as all of it at once.
+    #[test]
+    fn some_chunks_are_summed_before_the_head_is_known() {
+        let budget = Arc::new(Budget::new(Memory::default()));
+        let chunks: Vec<Chunk> = (1..=4_u8)
+            .map(|fill| {
+                let mut chunk = budget.chunk().expect("room");
+                chunk.bytes_mut().resize(1_000 * usize::from(fill), fill);
+                chunk
+            })
+            .collect();
+        let mut head = Crc::new();
+        head.update(b"what stands before");
+        let mut all = head;
+        chunks.iter().for_each(|chunk| all.update(chunk.bytes()));
+        let mut summed = Summed::default();
+        for chunk in &chunks {
+            assert_eq!(summed.after(head, &chunks), all);
+            summed.add(chunk);
+        }
+        assert_eq!(summed.after(head, &chunks), all);
+    }
+}
