@@ -74,6 +74,8 @@ trait Sink {
     fn words(&mut self, first: Word, second: Word);
     /// A key, a value or a header's name.
     fn bytes(&mut self, bytes: &[u8]);
+    /// One byte.
+    fn byte(&mut self, byte: u8);
 }
 
 struct Contiguous<'a>(&'a mut Vec<u8>);
@@ -110,6 +112,11 @@ impl Sink for Contiguous<'_> {
     fn bytes(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);
     }
+
+    #[inline(always)]
+    fn byte(&mut self, byte: u8) {
+        self.0.push(byte);
+    }
 }
 
 struct Pieces<'a>(&'a mut dyn FnMut(&[u8]));
@@ -126,6 +133,10 @@ impl Sink for Pieces<'_> {
 
     fn bytes(&mut self, bytes: &[u8]) {
         (self.0)(bytes);
+    }
+
+    fn byte(&mut self, byte: u8) {
+        (self.0)(&[byte]);
     }
 }
 
@@ -176,9 +187,6 @@ impl Word {
 
 /// A record's attributes: one byte, reserved.
 const ATTRIBUTES: Word = Word { bytes: 0, bits: 8 };
-
-/// The count of a record's headers when it has none: one byte.
-const NO_HEADERS: Word = Word { bytes: 0, bits: 8 };
 
 /// The unsigned form of a nullable part's length; null is −1.
 #[inline(always)]
@@ -242,7 +250,7 @@ fn encode(sink: &mut impl Sink, parts: &RecordParts<'_>) {
         sink.words(first, offset.then(raw_key).then(raw_value));
     }
     sink.bytes(value);
-    if parts.headers.is_empty() { sink.word(NO_HEADERS) } else { encode_headers(sink, parts.headers) }
+    if parts.headers.is_empty() { sink.byte(0) } else { encode_headers(sink, parts.headers) }
 }
 
 /// A record with a number of more than the usual bits. Kept apart so that the usual one stays small enough to inline; it
