@@ -1,0 +1,110 @@
+//! Every script with every budget, against tokio: the verdict that the script names, in time; no more live bytes than the
+//! memory plan says; nobody who tries without a pause; no password where it must not be; and a sound broker beside it that
+//! notices nothing. `cargo test -p klamm-hostile -- NAME…` takes those whose names have one of these in them.
+
+use std::{
+    net::TcpListener,
+    panic::{AssertUnwindSafe, catch_unwind},
+    process::ExitCode,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use klamm_bench::{
+    counting::{Counting, uncounted},
+    gauge::{BUDGETS, Gauge, case},
+};
+use klamm_hostile::{
+    Script, Verdict, certificates, front, scripts,
+    work::{WATCHED, beside, config, told, why, work},
+};
+use klamm_tokio::{Config, Error, Event, tls};
+use tokio::time::timeout;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// No verdict takes longer than this.
+const WITHIN: Duration = Duration::from_millis(1_500);
+
+fn main() -> ExitCode {
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let is_wanted = |s: &&Script| wanted.is_empty() || wanted.iter().any(|name| s.name.contains(name.as_str()));
+    let (mut passed, mut failed) = (0, 0);
+    for script in scripts::all().filter(is_wanted) {
+        for total in BUDGETS {
+            let begun = Instant::now();
+            let done = catch_unwind(AssertUnwindSafe(|| try_out(script, total)));
+            let word = if done.is_ok() { "ok" } else { "FAILED" };
+            println!("test {} {} KiB ... {word}, {} ms", script.name, total >> 10, begun.elapsed().as_millis());
+            if done.is_ok() { passed += 1 } else { failed += 1 }
+        }
+    }
+    println!("test result: {}. {passed} passed; {failed} failed; 0 ignored", if failed == 0 { "ok" } else { "FAILED" });
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// What the client was told on the way.
+type Log = Arc<Mutex<String>>;
+
+fn settings(script: &Script, bootstrap: &str, total: usize, log: &Log) -> Config {
+    let log = Arc::clone(log);
+    let observer = move |event: &Event<'_>| {
+        uncounted(|| {
+            let Some(why) = why(event) else { return };
+            *log.lock().expect("no panic") += &(why + "\n");
+        });
+    };
+    let mut config = config(bootstrap, script.who).observer(Arc::new(observer));
+    config.single_connection = total < 1 << 20;
+    if !script.encrypted {
+        return config.memory_total(total);
+    }
+    // TLS has no room in less.
+    let total = total.max(512 << 10);
+    config = config.tls(tls::builder().ca_pem(&certificates().ca).build().expect("settings"));
+    config.memory_total(total)
+}
+
+fn try_out(script: &'static Script, total: usize) {
+    let listener = TcpListener::bind("0.0.0.0:0").expect("a port");
+    let front = front(script, listener, None);
+    let log = Log::default();
+    let config = settings(script, &front.bootstrap, total, &log);
+    let begun = Instant::now();
+    let (outcome, beside) = case(script.name, &config, async |gauge| play(script, &config, gauge).await);
+    let took = begun.elapsed();
+    let log = log.lock().expect("no panic");
+    println!("    {outcome:?}; {log:?}");
+    match (script.verdict, &outcome) {
+        (Verdict::Works, Some(Ok(_))) => {}
+        (Verdict::Fails(kinds), Some(Err(error))) => {
+            let kind = told(error);
+            assert!(kinds.split(" | ").any(|wanted| wanted == kind), "{kind} is none of {kinds}: {error}");
+        }
+        (Verdict::Tries(words), None) => assert!(log.contains(words), "nobody was told of {words:?}"),
+        (verdict, _) => panic!("that is not {verdict:?}"),
+    }
+    assert_eq!(beside, Ok(()), "a sound broker's work");
+    assert!(took <= WITHIN, "{took:?}");
+    let (lies, knocks, leaks) = (front.seen.lies(), front.seen.knocks(), front.seen.leaks());
+    assert!(lies > 0, "nobody was lied to");
+    assert!(knocks <= script.most, "{knocks} requests and connections: it tries without a pause");
+    assert_eq!(leaks, 0, "the password came where it must not");
+}
+
+async fn play(
+    script: &Script,
+    config: &Config,
+    gauge: &mut Gauge,
+) -> (Option<Result<&'static str, Error>>, Result<(), Error>) {
+    let client = match klamm_tokio::connect_with(config.clone()).await {
+        Ok(client) => client,
+        Err(error) => return (Some(Err(error)), Ok(())),
+    };
+    let watched = if matches!(script.verdict, Verdict::Tries(_)) { WATCHED } else { WITHIN };
+    let sound = async { if script.beside { beside(&client).await } else { Ok(()) } };
+    let done = tokio::join!(async { timeout(watched, work(&client, script.does)).await.ok() }, sound);
+    gauge.look(&client);
+    done
+}
