@@ -45,7 +45,8 @@ pub enum Plays {
 pub enum Verdict {
     /// It does what it was asked for all the same.
     Works,
-    /// This error, or one of these, separated by ` | `, as [`told`](crate::work::told) has them.
+    /// This error, or one of these, separated by ` | `, as [`told`](crate::work::told) begins; or what it was asked for, where
+    /// large budgets have room for what small ones refuse.
     Fails(&'static str),
     /// It goes on trying, with pauses, and its observer is told why, in words that have these in them.
     Tries(&'static str),

@@ -62,6 +62,16 @@ const OLD: [(i16, i16, i16); 6] = [
     (INIT_PRODUCER_ID.key, 0, 0),
 ];
 
+/// The newest versions of before topics had ids.
+pub(crate) const NAMED: [(i16, i16, i16); 6] = [
+    (PRODUCE.key, PRODUCE.min, 12),
+    (FETCH.key, FETCH.min, 12),
+    (LIST_OFFSETS.key, LIST_OFFSETS.min, LIST_OFFSETS.max),
+    (METADATA.key, METADATA.min, 12),
+    (API_VERSIONS.key, 0, API_VERSIONS.max),
+    (INIT_PRODUCER_ID.key, INIT_PRODUCER_ID.min, INIT_PRODUCER_ID.max),
+];
+
 impl<'a> Turn<'a> {
     pub(crate) fn of(
         request: &'a [u8],
@@ -87,6 +97,11 @@ impl<'a> Turn<'a> {
     /// The same by a broker that only knows versions that are not flexible.
     pub fn old(&mut self, api: klamm_tokio::wire::Api, lie: impl FnOnce(&mut Self) -> Done) -> Done {
         if self.api == API_VERSIONS.key && api != API_VERSIONS { self.speaks(&OLD) } else { self.at(api, lie) }
+    }
+
+    /// The same by a broker that speaks what is newest, but knows topics by their names only.
+    pub fn named(&mut self, api: klamm_tokio::wire::Api, lie: impl FnOnce(&mut Self) -> Done) -> Done {
+        if self.api == API_VERSIONS.key { self.speaks(&NAMED) } else { self.at(api, lie) }
     }
 
     /// Notes that the script did what it is there for.

@@ -64,7 +64,12 @@ pub async fn work(client: &Client, does: Does) -> Result<&'static str, Error> {
         Does::Connect => Ok("connected"),
         Does::Produce => send(client, 0).await.map(|()| "acknowledged"),
         Does::Consume => {
-            let mut consumer = client.consumer().assign([(TOPIC, 0)]).from(StartAt::Earliest).build()?;
+            let mut consumer = client
+                .consumer()
+                .assign([(TOPIC, 0)])
+                .from(StartAt::Earliest)
+                .fetch_max_wait(Duration::from_millis(50))
+                .build()?;
             loop {
                 match consumer.next().await? {
                     Some(records) if records.is_empty() => {}
@@ -132,6 +137,7 @@ pub fn why(event: &Event<'_>) -> Option<String> {
             | Event::BatchRefetched { .. }
             | Event::PartitionStopped { .. }
             | Event::OffsetOutOfRange { .. }
+            | Event::Throttled { .. }
     );
     is_failure.then(|| event.to_string())
 }

@@ -1,12 +1,16 @@
 //! All scripts, by what they lie about.
 
+mod answers;
+mod batches;
+mod cluster;
 mod frames;
+mod greeting;
 
 use crate::script::Script;
 
 /// All of them.
 pub fn all() -> impl Iterator<Item = &'static Script> {
-    [frames::SCRIPTS].into_iter().flatten()
+    [frames::SCRIPTS, greeting::SCRIPTS, cluster::SCRIPTS, answers::SCRIPTS, batches::SCRIPTS].into_iter().flatten()
 }
 
 /// The one of this name.
