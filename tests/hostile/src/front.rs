@@ -23,8 +23,9 @@ use klamm_tokio::tls::rustls::{ServerConnection, StreamOwned};
 use crate::{
     line::Line,
     script::{Plays, Script},
+    scripts,
     turn::Turn,
-    work::TOPIC,
+    work::{PASSWORD, TOPIC, Who},
 };
 
 /// What happened at a front.
@@ -41,7 +42,7 @@ impl Seen {
         self.lies.fetch_add(1, Relaxed);
     }
 
-    pub(crate) fn leaked(&self) {
+    fn leaked(&self) {
         self.leaks.fetch_add(1, Relaxed);
     }
 
@@ -144,7 +145,13 @@ impl Place {
             let mut turn = Turn::of(&request, &mut wire, &mut behind, &self.seen)?;
             turn.nth = self.seen.request(turn.api);
             turn.port = self.advertised.1;
-            turn.local = Some(socket.local_addr()?.ip());
+            // PLAIN shows the password, but only to whom the client dialled by a name that it could prove.
+            let is_elsewhere = socket.local_addr()?.ip().to_string() == scripts::ELSEWHERE;
+            let may_see = self.script.who == Who::Plain && !is_elsewhere;
+            let password = PASSWORD.as_bytes();
+            if !may_see && request.windows(password.len()).any(|part| part == password) {
+                self.seen.leaked();
+            }
             plays(&mut turn)?;
         }
     }

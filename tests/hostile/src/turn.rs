@@ -3,7 +3,7 @@
 use std::{
     fmt,
     io::{self, ErrorKind, Read, Write},
-    net::{IpAddr, TcpStream},
+    net::TcpStream,
     time::Duration,
 };
 
@@ -15,14 +15,14 @@ use klamm_broker::r#gen::{
 };
 use klamm_tokio::wire::{
     Encode,
-    api::{API_VERSIONS, FETCH, INIT_PRODUCER_ID, LIST_OFFSETS, METADATA, PRODUCE, SASL_AUTHENTICATE},
+    api::{API_VERSIONS, FETCH, INIT_PRODUCER_ID, LIST_OFFSETS, METADATA, PRODUCE},
 };
 
 use crate::{
     front::{Seen, read_frame},
     line::{FLOOD, drip, until_end},
     speaker::{Bytes, Speaker},
-    work::{PASSWORD, TOPIC},
+    work::TOPIC,
 };
 
 /// Both directions of a connection.
@@ -43,8 +43,6 @@ pub struct Turn<'a> {
     pub nth: usize,
     /// The port that this broker is known by.
     pub port: u16,
-    /// The address that the client dialled.
-    pub local: Option<IpAddr>,
     wire: &'a mut dyn Wire,
     behind: &'a mut TcpStream,
     seen: &'a Seen,
@@ -82,7 +80,7 @@ impl<'a> Turn<'a> {
         let [a, b, c, d, i, j, k, l, ..] = *request else { return Err(ErrorKind::InvalidData.into()) };
         let (api, version) = (i16::from_be_bytes([a, b]), i16::from_be_bytes([c, d]));
         let id = i32::from_be_bytes([i, j, k, l]);
-        Ok(Turn { api, version, id, request, nth: 0, port: 0, local: None, wire, behind, seen })
+        Ok(Turn { api, version, id, request, nth: 0, port: 0, wire, behind, seen })
     }
 
     /// Answers requests of this API so, and all others as a sound broker does.
@@ -231,14 +229,6 @@ impl<'a> Turn<'a> {
     /// Closes the connection.
     pub fn close(&self) -> Done {
         Err(ErrorKind::ConnectionAborted.into())
-    }
-
-    /// Notes whether a secret is in the request.
-    pub fn is_secret(&self) {
-        let password = PASSWORD.as_bytes();
-        if self.api == SASL_AUTHENTICATE.key || self.request.windows(password.len()).any(|part| part == password) {
-            self.seen.leaked();
-        }
     }
 }
 

@@ -40,12 +40,12 @@ pub enum Who {
 }
 
 /// How long a client that is never answered goes on trying before it is asked what it knows.
-pub const WATCHED: Duration = Duration::from_millis(700);
+pub const WATCHED: Duration = Duration::from_millis(900);
 
 /// Settings with times that are short, because most scripts wait for one of them.
 pub fn config(bootstrap: &str, who: Who) -> Config {
-    let mut config = Config::new(bootstrap).request_timeout(Duration::from_millis(250));
-    (config.connect_timeout_ms, config.close_timeout_ms) = (350, 50);
+    let mut config = Config::new(bootstrap).request_timeout(Duration::from_millis(300));
+    (config.connect_timeout_ms, config.close_timeout_ms) = (500, 50);
     (config.backoff_ms, config.backoff_max_ms) = (50, 200);
     match who {
         Who::Nobody => config,
@@ -93,7 +93,7 @@ pub async fn beside(client: &Client) -> Result<(), Error> {
 async fn send(client: &Client, partition: i32) -> Result<(), Error> {
     let producer = client.producer().batch_bytes(8_000);
     let producer =
-        producer.delivery_timeout(Duration::from_millis(600)).max_block(Duration::from_millis(400)).build()?;
+        producer.delivery_timeout(Duration::from_millis(700)).max_block(Duration::from_millis(500)).build()?;
     producer.send(Record::to(TOPIC).partition(partition).value("a record")).await.map(drop)
 }
 

@@ -206,7 +206,7 @@ pub(super) const SCRIPTS: &[Script] = &[
         "fetched-more-than-was-asked-for",
         Consume,
         |t| t.old(FETCH, |t| t.records(&large())),
-        Fails("TooLarge: Budget::memory.fetch_bytes"),
+        Fails("TooLarge: Budget::memory.fetch_bytes | records"),
     ),
     // What was not asked for: trap 74.
     Script::turns(
@@ -318,9 +318,9 @@ fn partition(b: &mut Bytes) -> &mut Bytes {
     b.i32(0).i32(1).str(TOPIC).i32(1).i32(0).i16(0).i64(5).i64(5)
 }
 
-/// More than the Fetch class of any budget.
+/// More than all but the largest budget may fetch.
 fn large() -> Vec<u8> {
     let mut bytes = sound(0, 1);
-    bytes.resize(17 << 20, 0);
+    bytes.resize(2 << 20, 0);
     bytes
 }

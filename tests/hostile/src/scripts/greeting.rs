@@ -72,8 +72,13 @@ pub(super) const SCRIPTS: &[Script] = &[
         Fails("Broker::9999"),
     ),
     // The third try is one without compact lengths.
-    Script::turns("versions-compact-count-bomb", Connect, |t| bomb(t, 0, u32::MAX), Works),
-    Script::turns("versions-tag-count-bomb", Connect, |t| bomb(t, 1, u32::MAX), Works),
+    Script::turns(
+        "versions-compact-count-bomb",
+        Connect,
+        |t| bomb(t, 0, u32::MAX),
+        Fails("connected | Peer::Malformed"),
+    ),
+    Script::turns("versions-tag-count-bomb", Connect, |t| bomb(t, 1, u32::MAX), Fails("connected | Peer::Malformed")),
     Script::turns("versions-features-bomb", Connect, |t| t.at(API_VERSIONS, features), Fails("Peer::Malformed")),
     // Traps 5 and 6.
     Script::turns("unknown-tags-when-producing", Produce, |t| tagged(t), Works),
