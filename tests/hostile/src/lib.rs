@@ -6,6 +6,7 @@
 extern crate alloc;
 
 mod front;
+mod judge;
 mod line;
 mod script;
 pub mod scripts;
@@ -14,6 +15,7 @@ mod turn;
 pub mod work;
 
 pub use front::{Front, Seen, certificates, front};
+pub use judge::{Outcome, WITHIN};
 pub use line::Line;
 pub use script::{Plays, Script, Verdict};
 pub use speaker::{Bytes, Speaker};

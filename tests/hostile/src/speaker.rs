@@ -70,33 +70,33 @@ pub struct Bytes(pub Vec<u8>);
 
 impl Bytes {
     /// These bytes as they are.
-    pub fn put(&mut self, bytes: &[u8]) -> &mut Self {
+    pub fn put(mut self, bytes: &[u8]) -> Self {
         self.0.extend_from_slice(bytes);
         self
     }
 
     /// One byte.
-    pub fn u8(&mut self, n: u8) -> &mut Self {
+    pub fn u8(self, n: u8) -> Self {
         self.put(&[n])
     }
 
     /// Two.
-    pub fn i16(&mut self, n: i16) -> &mut Self {
+    pub fn i16(self, n: i16) -> Self {
         self.put(&n.to_be_bytes())
     }
 
     /// Four.
-    pub fn i32(&mut self, n: i32) -> &mut Self {
+    pub fn i32(self, n: i32) -> Self {
         self.put(&n.to_be_bytes())
     }
 
     /// Eight.
-    pub fn i64(&mut self, n: i64) -> &mut Self {
+    pub fn i64(self, n: i64) -> Self {
         self.put(&n.to_be_bytes())
     }
 
     /// A string with its length.
-    pub fn str(&mut self, text: &str) -> &mut Self {
+    pub fn str(self, text: &str) -> Self {
         self.i16(text.len() as i16).put(text.as_bytes())
     }
 }

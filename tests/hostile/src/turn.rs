@@ -133,9 +133,8 @@ impl<'a> Turn<'a> {
     }
 
     /// Says a frame that is bare numbers, behind the request's id.
-    pub fn bare(&mut self, fill: impl FnOnce(&mut Bytes)) -> Done {
-        let mut bytes = Bytes(self.id.to_be_bytes().to_vec());
-        fill(&mut bytes);
+    pub fn bare(&mut self, fill: impl FnOnce(Bytes) -> Bytes) -> Done {
+        let bytes = fill(Bytes(self.id.to_be_bytes().to_vec()));
         self.frame(&bytes.0)
     }
 
@@ -145,13 +144,13 @@ impl<'a> Turn<'a> {
     }
 
     /// Says a message that something is done to.
-    pub fn speak<R: Encode>(&mut self, message: &R, mut speaker: Speaker) -> Done {
+    pub fn speak<R: Encode>(&mut self, message: &R, speaker: Speaker) -> Done {
         let mut head = self.id.to_be_bytes().to_vec();
         if R::API.response_header_version(self.version) == 1 {
             let tagged: &[u8] = if speaker.unknown_tags { b"\x01\x63\x05tags!" } else { b"\0" };
             head.extend_from_slice(tagged);
         }
-        let bytes = core::mem::take(&mut speaker).message(&head, message, self.version);
+        let bytes = speaker.message(&head, message, self.version);
         self.frame(&bytes)
     }
 

@@ -8,7 +8,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     process::{Child, Command, ExitCode, Stdio},
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use klamm_bench::{
@@ -16,17 +16,14 @@ use klamm_bench::{
     gauge::{BUDGETS, Gauge, case},
 };
 use klamm_hostile::{
-    Script, Verdict, certificates, front, scripts,
-    work::{PASSWORD, WATCHED, beside, config, told, why, work},
+    Outcome, Script, Verdict, WITHIN, certificates, front, scripts,
+    work::{WATCHED, beside, config, told, why, work},
 };
 use klamm_tokio::{Config, Error, Event, tls};
 use tokio::time::timeout;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
-
-/// No verdict takes longer than this.
-const WITHIN: Duration = Duration::from_millis(3_000);
 
 /// Programs that share the scripts: most of the time they wait, and each counts its own memory.
 const PARTS: usize = 6;
@@ -108,41 +105,27 @@ fn try_out(script: &'static Script, total: usize) {
     let begun = Instant::now();
     let (outcome, beside) = case(script.name, &config, async |gauge| play(script, &config, gauge).await);
     let took = begun.elapsed();
-    let log = log.lock().expect("no panic");
-    println!("    {outcome:?}; {log:?}");
-    match (script.verdict, &outcome) {
-        (Verdict::Works, Some(Ok(_))) => {}
-        (Verdict::Fails(kinds), Some(outcome)) => {
-            let kind = outcome.as_ref().map_or_else(told, |done| done.to_string());
-            assert!(
-                kinds.split(" | ").any(|wanted| kind.starts_with(wanted)),
-                "{kind} is none of {kinds}: {outcome:?}"
-            );
-        }
-        (Verdict::Tries(words), None) => assert!(log.contains(words), "nobody was told of {words:?}"),
-        (verdict, _) => panic!("that is not {verdict:?}"),
-    }
-    assert!(!format!("{outcome:?}{log}").contains(PASSWORD), "the password is in what is told");
-    assert_eq!(beside, Ok(()), "a sound broker's work");
-    assert!(took <= WITHIN, "{took:?}");
-    let (lies, knocks, leaks) = (front.seen.lies(), front.seen.knocks(), front.seen.leaks());
-    assert!(lies > 0, "nobody was lied to");
-    assert!(knocks <= script.most, "{knocks} requests and connections: it tries without a pause");
-    assert_eq!(leaks, 0, "the password came where it must not");
+    let log = log.lock().expect("no panic").clone();
+    let outcome = Outcome { log, beside: beside.err().map(|error| error.to_string()), ..outcome };
+    println!("    {outcome:?}");
+    script.judge(&outcome, &front.seen, took).unwrap_or_else(|why| panic!("{why}"));
 }
 
-async fn play(
-    script: &Script,
-    config: &Config,
-    gauge: &mut Gauge,
-) -> (Option<Result<&'static str, Error>>, Result<(), Error>) {
+async fn play(script: &Script, config: &Config, gauge: &mut Gauge) -> (Outcome, Result<(), Error>) {
     let client = match klamm_tokio::connect_with(config.clone()).await {
         Ok(client) => client,
-        Err(error) => return (Some(Err(error)), Ok(())),
+        Err(error) => return (of(Err(error)), Ok(())),
     };
     let watched = if matches!(script.verdict, Verdict::Tries(_)) { WATCHED } else { WITHIN };
     let sound = async { if script.beside { beside(&client).await } else { Ok(()) } };
-    let done = tokio::join!(async { timeout(watched, work(&client, script.does)).await.ok() }, sound);
+    let done = tokio::join!(async { timeout(watched, work(&client, script.does)).await }, sound);
     gauge.look(&client);
-    done
+    (done.0.map_or_else(|_| Outcome::default(), of), done.1)
+}
+
+fn of(done: Result<&'static str, Error>) -> Outcome {
+    match done {
+        Ok(word) => Outcome { kind: Some(word.to_owned()), works: true, ..Outcome::default() },
+        Err(error) => Outcome { kind: Some(told(&error)), words: format!("{error:?}"), ..Outcome::default() },
+    }
 }

@@ -53,7 +53,7 @@ pub(super) const SCRIPTS: &[Script] = &[
     Script::turns(
         "versions-counted-by-2-billion",
         Connect,
-        |t| t.at(API_VERSIONS, |t| t.bare(|b| drop(b.i16(35).i32(i32::MAX)))),
+        |t| t.at(API_VERSIONS, |t| t.bare(|b| b.i16(35).i32(i32::MAX))),
         Fails("Peer::Malformed"),
     ),
     Script::turns("versions-of-100000-apis", Connect, many_apis, Fails("Peer::FrameLength")),
@@ -109,16 +109,13 @@ fn listed_twice(t: &mut Turn<'_>) -> io::Result<()> {
 
 fn many_apis(t: &mut Turn<'_>) -> io::Result<()> {
     t.at(API_VERSIONS, |t| {
-        t.bare(|b| {
-            b.i16(35).i32(100_000);
-            (0..100_000).for_each(|i| drop(b.i16((i % 30_000) as i16).i16(0).i16(0)));
-        })
+        t.bare(|b| (0..100_000).fold(b.i16(35).i32(100_000), |b, i| b.i16((i % 30_000) as i16).i16(0).i16(0)))
     })
 }
 
 fn too_new(t: &mut Turn<'_>) -> io::Result<()> {
     let older = (t.version - 1).max(0);
-    t.bare(|b| drop(b.i16(35).i32(1).i16(API_VERSIONS.key).i16(0).i16(older)))
+    t.bare(|b| b.i16(35).i32(1).i16(API_VERSIONS.key).i16(0).i16(older))
 }
 
 fn bomb(t: &mut Turn<'_>, nth: usize, value: u32) -> io::Result<()> {
@@ -131,10 +128,7 @@ fn bomb(t: &mut Turn<'_>, nth: usize, value: u32) -> io::Result<()> {
 
 /// A known tag, that of the features, whose array counts two billion.
 fn features(t: &mut Turn<'_>) -> io::Result<()> {
-    t.bare(|b| {
-        b.i16(0).u8(1).i32(0);
-        b.u8(1).u8(0).u8(5).put(&[0xff, 0xff, 0xff, 0xff, 0x07]);
-    })
+    t.bare(|b| b.i16(0).u8(1).i32(0).u8(1).u8(0).u8(5).put(&[0xff, 0xff, 0xff, 0xff, 0x07]))
 }
 
 /// Every structure of every answer has a field that nobody knows.
