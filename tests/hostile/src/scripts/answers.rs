@@ -212,14 +212,14 @@ pub(super) const SCRIPTS: &[Script] = &[
         "fetched-another-partition",
         Consume,
         |t| fetch(t, PartitionData { partition_index: 33, ..Default::default() }),
-        Tries(""),
+        Tries("INVALID_FETCH_SESSION_EPOCH"),
     )
     .most(usize::MAX),
     Script::turns(
         "fetched-another-topic",
         Consume,
         |t| old(t, FETCH, |b| b.i32(0).i32(1).str("other").i32(1).i32(0).i16(0).i64(5).i64(5).i32(0).i32(0)),
-        Tries(""),
+        Tries("INVALID_FETCH_SESSION_EPOCH"),
     )
     .most(usize::MAX),
     // Codes: traps 16 and 68.

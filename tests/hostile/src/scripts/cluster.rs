@@ -177,9 +177,24 @@ pub(super) const SCRIPTS: &[Script] = &[
         Fails("TimedOut::delivery_timeout_ms: Broker::6"),
     ),
     // Offsets.
-    Script::turns("offset-of-minus-5", Consume, |t| t.old(LIST_OFFSETS, |t| offset(t, 0, -5)), Tries("")),
-    Script::turns("offset-of-another-partition", Consume, |t| t.old(LIST_OFFSETS, |t| offset(t, 33, 0)), Tries("")),
-    Script::turns("offset-of-no-topic", Consume, |t| t.old(LIST_OFFSETS, |t| t.bare(|b| b.i32(0))), Tries("")),
+    Script::turns(
+        "offset-of-minus-5",
+        Consume,
+        |t| t.old(LIST_OFFSETS, |t| offset(t, 0, -5)),
+        Tries("UNKNOWN_SERVER_ERROR"),
+    ),
+    Script::turns(
+        "offset-of-another-partition",
+        Consume,
+        |t| t.old(LIST_OFFSETS, |t| offset(t, 33, 0)),
+        Tries("UNKNOWN_SERVER_ERROR"),
+    ),
+    Script::turns(
+        "offset-of-no-topic",
+        Consume,
+        |t| t.old(LIST_OFFSETS, |t| t.bare(|b| b.i32(0))),
+        Tries("UNKNOWN_SERVER_ERROR"),
+    ),
     Script::turns(
         "offset-with-a-code-of-nobody",
         Consume,
@@ -190,7 +205,7 @@ pub(super) const SCRIPTS: &[Script] = &[
         "offsets-of-2-billion-topics",
         Consume,
         |t| t.old(LIST_OFFSETS, |t| t.bare(|b| b.i32(i32::MAX))),
-        Tries(""),
+        Tries("does not decode"),
     ),
 ];
 
