@@ -1,8 +1,11 @@
 //! Whether a client came to what its script says.
 
-use std::{fmt::Debug, time::Duration};
+use std::time::Duration;
 
-use crate::{front::Seen, script::Script, script::Verdict};
+use crate::{
+    front::Seen,
+    script::{Script, Verdict},
+};
 
 /// No verdict takes longer than this.
 pub const WITHIN: Duration = Duration::from_millis(3_000);
@@ -63,6 +66,63 @@ impl Script {
     }
 }
 
-fn hold(holds: bool, otherwise: &(impl Debug + ToString + ?Sized)) -> Result<(), String> {
-    if holds { Ok(()) } else { Err(otherwise.to_string()) }
+fn hold(holds: bool, otherwise: &str) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(otherwise.to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{scripts, work::PASSWORD};
+
+    fn fails(kind: &str) -> Outcome {
+        Outcome { kind: Some(kind.to_owned()), ..Outcome::default() }
+    }
+
+    fn told() -> Seen {
+        let seen = Seen::default();
+        seen.lied();
+        seen
+    }
+
+    fn wrong(name: &str, outcome: &Outcome, seen: &Seen, took: Duration) -> Option<String> {
+        scripts::named(name).expect("a script").judge(outcome, seen, took).err()
+    }
+
+    #[test]
+    fn what_a_script_names_and_nothing_else() {
+        let id = "id-wrong"; // Peer::Correlation
+        assert_eq!(wrong(id, &fails("Peer::Correlation"), &told(), WITHIN), None);
+        let works = Outcome { works: true, ..fails("connected") };
+        for other in [&fails("Peer::Malformed"), &works, &Outcome::default()] {
+            assert!(wrong(id, other, &told(), WITHIN).is_some_and(|why| why.starts_with("not ")), "{other:?}");
+        }
+        let goes_on = "id-of-a-fetch-wrong"; // Tries("correlation id")
+        let log = "answered with correlation id 7".to_owned();
+        assert_eq!(wrong(goes_on, &Outcome { log, ..Outcome::default() }, &told(), WITHIN), None);
+        assert!(wrong(goes_on, &Outcome::default(), &told(), WITHIN).is_some());
+        assert_eq!(wrong("byte-by-byte", &works, &told(), WITHIN), None);
+        assert!(wrong("byte-by-byte", &fails("connected"), &told(), WITHIN).is_some());
+    }
+
+    #[test]
+    fn what_is_wrong_whatever_it_came_to() {
+        let (right, id) = (fails("Peer::Correlation"), "id-wrong");
+        let beside = Outcome { beside: Some("late".into()), ..right.clone() };
+        assert!(wrong(id, &beside, &told(), WITHIN).is_some());
+        assert!(wrong(id, &right, &told(), WITHIN * 2).is_some());
+        assert!(wrong(id, &right, &Seen::default(), WITHIN).is_some());
+        let log = format!("who said {PASSWORD}?");
+        assert!(wrong(id, &Outcome { log, ..right }, &told(), WITHIN).is_some());
+    }
+
+    #[test]
+    fn a_component_prints_what_it_came_to() {
+        let lines = ["fails Peer::Correlation", "words an id", "beside late", "log one", "log two"];
+        let outcome = Outcome::of_lines(lines.into_iter().map(str::to_owned));
+        assert_eq!((outcome.kind.as_deref(), outcome.works), (Some("Peer::Correlation"), false));
+        assert_eq!((&*outcome.words, outcome.beside.as_deref(), &*outcome.log), ("an id", Some("late"), "one\ntwo\n"));
+        let outcome = Outcome::of_lines(["works records".to_owned()].into_iter());
+        assert_eq!((outcome.kind.as_deref(), outcome.works), (Some("records"), true));
+    }
 }

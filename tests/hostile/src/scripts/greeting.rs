@@ -81,8 +81,8 @@ pub(super) const SCRIPTS: &[Script] = &[
     Script::turns("versions-tag-count-bomb", Connect, |t| bomb(t, 1, u32::MAX), Fails("connected | Peer::Malformed")),
     Script::turns("versions-features-bomb", Connect, |t| t.at(API_VERSIONS, features), Fails("Peer::Malformed")),
     // Traps 5 and 6.
-    Script::turns("unknown-tags-when-producing", Produce, |t| tagged(t), Works),
-    Script::turns("unknown-tags-when-consuming", Consume, |t| tagged(t), Works),
+    Script::turns("unknown-tags-when-producing", Produce, tagged, Works),
+    Script::turns("unknown-tags-when-consuming", Consume, tagged, Works),
 ];
 
 fn everything(t: &mut Turn<'_>) -> io::Result<()> {

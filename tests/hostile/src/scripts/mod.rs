@@ -31,3 +31,18 @@ pub fn all() -> impl Iterator<Item = &'static Script> {
 pub fn named(name: &str) -> Option<&'static Script> {
     all().find(|script| script.name == name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_script_has_a_name_of_its_own() {
+        let names: BTreeSet<&str> = all().map(|script| script.name).collect();
+        assert_eq!(names.len(), all().count());
+        assert!(
+            names.iter().all(|name| name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-'))
+        );
+    }
+}
