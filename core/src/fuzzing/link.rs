@@ -230,7 +230,8 @@ impl Run {
         link.assembly.received(count);
         while let Some(incoming) = self.next(room.is_multiple_of(2)) {
             if !self.handle(incoming) {
-                return;
+                self.end();
+                return self.connect(0);
             }
         }
         self.link().assembly.compact();
@@ -280,11 +281,7 @@ impl Run {
                 self.answered -= 1;
                 true
             }
-            (Err(_), None) => {
-                self.end();
-                self.connect(0);
-                false
-            }
+            (Err(_), None) => false,
             (Ok(_), None) => panic!("nonsense was taken for an answer"),
             (Err(fault), Some(_)) => panic!("an answer was taken for nonsense: {fault}"),
         }

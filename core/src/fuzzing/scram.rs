@@ -52,6 +52,7 @@ fn converse(choices: &mut Choices<'_>, sasl: &Sasl, hash: ScramHash, exchange: E
             return without_secrets(&fault);
         }
     };
+    is_fresh(message, &answer);
     let keys = keys(hash);
     // Another salt than the broker's would want keys of its own, which take milliseconds.
     if exchange.wants() != Some(keys.salt()) {
@@ -72,6 +73,18 @@ fn converse(choices: &mut Choices<'_>, sasl: &Sasl, hash: ScramHash, exchange: E
             without_secrets(&fault);
         }
     }
+}
+
+/// What was accepted goes on from this client's nonce, and asks for as many rounds as are done.
+fn is_fresh(message: &[u8], answer: &[u8]) {
+    let text = |bytes| core::str::from_utf8(bytes).expect("text");
+    let (_, own) = text(message).split_once(",r=").expect("a nonce");
+    let mut parts = text(answer).split(',');
+    let nonce = parts.next().and_then(|part| part.strip_prefix("r=")).expect("a nonce");
+    assert!(nonce.starts_with(own) && nonce.len() > own.len(), "{nonce:?} is no answer to {own:?}");
+    let iterations =
+        parts.nth(1).and_then(|part| part.strip_prefix("i=")).and_then(|number| number.parse::<u32>().ok());
+    assert!(iterations.is_some_and(|count| (4_096..=1_000_000).contains(&count)), "{iterations:?} rounds");
 }
 
 /// A broker's keys, made once.
