@@ -38,6 +38,7 @@ stage_doc() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --featu
 stage_broker() { cargo test --no-fail-fast -p klamm-broker; }
 # Optimised, because it moves enough records to fill every budget several times.
 stage_memory() { cargo test --no-fail-fast --release -p klamm-bench; }
+stage_hostile() { cargo test --no-fail-fast -p klamm-hostile; }
 stage_sim() { cargo test --no-fail-fast --release -p klamm-sim; }
 
 stage_nostd() {

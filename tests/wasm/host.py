@@ -3,9 +3,11 @@
 
   host.py list                    the tests
   host.py COMPONENT TEST...       runs them; stops at the first that fails
-KLAMM_BROKER is the program of the in-memory cluster.
+  host.py COMPONENT hostile       every script of tests/hostile that is not encrypted, by the component that is for those
+KLAMM_BROKER is the program of the in-memory cluster, KLAMM_HOSTILE that of the scripts.
 """
 
+import concurrent.futures
 import os
 import re
 import socket
@@ -17,12 +19,31 @@ import threading
 import time
 
 
-def run(component, *arguments, fails=False, cpu_max=None):
-    """What the component printed; it must succeed, or fail if that is wanted, within so many seconds of CPU."""
-    from wasmtime import Engine, Store, WasiConfig, _bindings
-    from wasmtime.component import Component, Linker
+def load(component):
+    """The component, compiled."""
+    from wasmtime import Engine
+    from wasmtime.component import Component
 
     engine = Engine()
+    return engine, Component.from_file(engine, component)
+
+
+def run(component, *arguments, fails=False, cpu_max=None):
+    """What the component printed; it must succeed, or fail if that is wanted, within so many seconds of CPU."""
+    before = time.process_time()
+    outcome, printed = call(*load(component), *arguments)
+    cpu = time.process_time() - before
+    print(f"  {' '.join(map(str, arguments))}: {printed.strip()}", flush=True)
+    assert outcome.tag == ("err" if fails else "ok"), f"it ended with {outcome}"
+    assert cpu_max is None or cpu < cpu_max, f"it was busy for {cpu:.2f} s of its waiting"
+    return printed
+
+
+def call(engine, component, *arguments):
+    """What a run of the component came to, and what it printed."""
+    from wasmtime import Store, WasiConfig, _bindings
+    from wasmtime.component import Linker
+
     store = Store(engine)
     linker = Linker(engine)
     linker.add_wasip2()
@@ -36,19 +57,13 @@ def run(component, *arguments, fails=False, cpu_max=None):
         _bindings.wasi_config_inherit_network(wasi.ptr())
         _bindings.wasi_config_allow_ip_name_lookup(wasi.ptr(), True)
         store.set_wasi(wasi)
-        instance = linker.instantiate(store, Component.from_file(engine, component))
+        instance = linker.instantiate(store, component)
         exports = (instance.get_export_index(store, f"wasi:cli/run@0.2.{n}") for n in range(12, -1, -1))
         interface = next(filter(None, exports))
         main = instance.get_func(store, instance.get_export_index(store, "run", interface))
-        before = time.process_time()
         outcome = main(store)
-        cpu = time.process_time() - before
-        with open(out) as file:
-            printed = file.read()
-    print(f"  {' '.join(map(str, arguments))}: {printed.strip()}", flush=True)
-    assert outcome.tag == ("err" if fails else "ok"), f"it ended with {outcome}"
-    assert cpu_max is None or cpu < cpu_max, f"it was busy for {cpu:.2f} s of its waiting"
-    return printed
+        with open(out, errors="replace") as file:
+            return outcome, file.read()
 
 
 def serve(one):
@@ -208,6 +223,39 @@ def records_both_ways(component):
         program.wait()
 
 
+HOSTILE_PARTS = 6
+HOSTILE_BUDGET = 4 << 20
+
+
+def hostile_part(loaded, part):
+    """One part of the scripts; answers how many were played, and those that went wrong."""
+    program = [os.environ["KLAMM_HOSTILE"], "judge", str(part), str(HOSTILE_PARTS)]
+    judge = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    played, wrong = 0, []
+    for line in judge.stdout:
+        name, bootstrap, does, who, beside, _verdict = line.split(" ", 5)
+        outcome, printed = call(*loaded, bootstrap, does, who, beside, HOSTILE_BUDGET)
+        judge.stdin.write((printed if outcome.tag == "ok" else f"fails trap\n{printed}").rstrip("\n") + "\n.\n")
+        judge.stdin.flush()
+        verdict = judge.stdout.readline().strip()
+        played += 1
+        if verdict != "ok":
+            wrong.append(f"{name}: {verdict}")
+    assert judge.wait() == 0
+    return played, wrong
+
+
+def hostile(component):
+    """All scripts, in threads: most of the time they wait."""
+    loaded = load(component)
+    with concurrent.futures.ThreadPoolExecutor(HOSTILE_PARTS) as pool:
+        parts = list(pool.map(lambda part: hostile_part(loaded, part), range(HOSTILE_PARTS)))
+    wrong = [line for _, lines in parts for line in lines]
+    played = sum(played for played, _ in parts)
+    print(*wrong, f"test result: ok. {played - len(wrong)} passed; {len(wrong)} failed; 0 ignored", sep="\n")
+    assert not wrong
+
+
 TESTS = [
     versions_by_hand,
     bytes_both_ways_at_once,
@@ -225,6 +273,8 @@ TESTS = [
 if __name__ == "__main__":
     if sys.argv[1:] == ["list"]:
         print(*(test.__name__ for test in TESTS), sep="\n")
+    elif sys.argv[2:] == ["hostile"]:
+        hostile(sys.argv[1])
     else:
         for test in TESTS:
             if test.__name__ in sys.argv[2:]:

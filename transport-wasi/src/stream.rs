@@ -117,10 +117,10 @@ fn gather<'b>(first: &[u8], rest: impl Iterator<Item = &'b &'b [u8]> + Clone, ro
 fn failed(what: &str, e: StreamError) -> TransportError {
     match e {
         StreamError::Closed => TransportError::new(Phase::Io, ErrorKind::BrokenPipe, "the connection is closed"),
-        // All that WASI 0.2 tells of a stream's error is this text.
+        // All that WASI 0.2 tells of a stream's error is this text. Whatever it says, the connection is gone.
         StreamError::LastOperationFailed(e) => {
             let text: String = format!("{what}: {}", e.to_debug_string());
-            TransportError::new(Phase::Io, ErrorKind::Other, text)
+            TransportError::new(Phase::Io, ErrorKind::ConnectionReset, text)
         }
     }
 }

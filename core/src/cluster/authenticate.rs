@@ -286,7 +286,7 @@ impl Cluster {
 /// A session that ends after a year needs no renewal that anybody will see.
 const LIFETIME_MAX_MS: u64 = 365 * 24 * 3_600 * 1_000;
 
-fn read_handshake(mut body: Reader<'_>, version: i16) -> Result<(), SaslFault> {
+pub(crate) fn read_handshake(mut body: Reader<'_>, version: i16) -> Result<(), SaslFault> {
     let response = SaslHandshakeResponse::decode(&mut body, version).map_err(SaslFault::Wire)?;
     match ErrorCode(response.error_code) {
         code if code.is_ok() => Ok(()),
@@ -304,7 +304,7 @@ fn read_handshake(mut body: Reader<'_>, version: i16) -> Result<(), SaslFault> {
 }
 
 /// The mechanism's bytes, and how long the session lasts if they end it.
-fn read_token<'a>(
+pub(crate) fn read_token<'a>(
     sasl: &Sasl,
     exchange: &Exchange,
     mut body: Reader<'a>,

@@ -43,6 +43,9 @@ const CANDIDATES_MAX: usize = 3;
 /// How long a broker that refused is left alone at least: nothing changes by itself, and brokers lock accounts.
 const REFUSED_PAUSE: Duration = Duration::from_secs(10);
 
+/// The most bytes of a broker's host: a name has no more (RFC 1035), and each dial and each error holds it again.
+const HOST_MAX: usize = 255;
+
 impl Failure {
     /// Whether the same try will fail for ever, as far as one can tell.
     fn is_for_good(&self) -> bool {
@@ -154,7 +157,7 @@ impl Cluster {
         }
         for (node, host, port) in list {
             let Ok(port) = u16::try_from(port) else { continue };
-            if node < 0 || port == 0 {
+            if node < 0 || port == 0 || host.len() > HOST_MAX {
                 continue;
             }
             let known = self.brokers.get(&node);

@@ -17,6 +17,8 @@ mod tests;
 mod tokens;
 mod warm;
 
+#[cfg(all(feature = "unstable-fuzzing", feature = "sasl"))]
+pub(crate) use authenticate::{read_handshake, read_token};
 pub(crate) use greeting::other_protocol;
 #[cfg(feature = "unstable-fuzzing")]
 pub(crate) use greeting::read_greeting;

@@ -5,12 +5,18 @@
 mod assembly;
 mod batches;
 mod headers;
+mod link;
 mod responses;
+#[cfg(feature = "sasl")]
+mod scram;
 
 pub use assembly::assembly;
 pub use batches::batches;
 pub use headers::headers;
+pub use link::link;
 pub use responses::{apis, response, responses};
+#[cfg(feature = "sasl")]
+pub use scram::scram;
 
 /// What the fuzzer has chosen, taken off from the front; zeros once there is no more.
 struct Choices<'a>(&'a [u8]);

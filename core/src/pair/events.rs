@@ -349,6 +349,10 @@ fn positions_are_told() {
             continue;
         }
         let request = pair.await_request(api::LIST_OFFSETS, 2_000);
+        pair.answer_offsets(&request, 0, -5);
+        let retried = seen.one("fetch_retried");
+        assert!(retried.contains("t-0 cannot be read now: UNKNOWN_SERVER_ERROR"), "{retried}");
+        let request = pair.await_request(api::LIST_OFFSETS, 2_000);
         pair.answer_offsets(&request, 0, 3);
         assert_eq!(seen.one("position_found"), "debug position_found: t-0 is read from offset 3");
     }

@@ -255,6 +255,21 @@ fn an_ipv6_literal_from_metadata_is_dialled_as_it_is() {
     assert_eq!((to.host.as_str(), to.to_string().as_str()), ("::1", "[::1]:9002"));
 }
 
+/// Every dial and every error holds a host again, so that a broker with one that is no name, 32 KiB long, would fill memory that
+/// is in no plan.
+#[test]
+fn a_host_that_is_longer_than_a_name_is_no_broker() {
+    let dialled = |len: usize| {
+        let mut pair = Pair::new();
+        pair.nodes[1].1 = "h".repeat(len);
+        let producer = pair.client().producer().build().expect("builds");
+        let _ticket = pair.enqueue(&producer, Record::to("t").partition(1).value("a"));
+        pair.turn();
+        pair.dialled.iter().any(|(_, to)| to.port == 9_002)
+    };
+    assert!(dialled(255) && !dialled(256));
+}
+
 /// Trap 99: a broker is its node id. One that comes back elsewhere is dialled there, its old connection ends, and what
 /// was under way is sent again with the same stamp.
 #[test]

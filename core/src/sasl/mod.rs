@@ -30,7 +30,8 @@ mod fault;
 mod keys;
 mod scram;
 mod secret;
-#[cfg(test)]
+#[cfg(any(test, feature = "unstable-fuzzing"))]
+#[expect(clippy::expect_used, reason = "whoever tests is told what is wrong")]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

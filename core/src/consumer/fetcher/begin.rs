@@ -141,7 +141,8 @@ impl Fetcher {
                 self.on_offset(now, cluster, at, generation, ErrorCode(answer.error_code), answer.offset);
             }
         }
-        self.on_offsets_lost(now, cluster, asked);
+        // Who was left out is asked for again, and somebody should know why nothing comes.
+        self.unanswered(now, cluster, asked, Some(MEANINGLESS));
     }
 
     fn on_offset(
@@ -171,7 +172,7 @@ impl Fetcher {
         if code.is_ok() {
             // A log without a beginning or an end: the broker cannot mean it.
             part.stage = Stage::Begin(from);
-            return self.rest(now, cluster, at);
+            return self.refused(now, cluster, at, MEANINGLESS);
         }
         part.stage = Stage::Begin(from);
         if code.is_retriable() || is_stale_metadata(code) {
@@ -185,16 +186,27 @@ impl Fetcher {
         }
     }
 
-    /// No answer, or none for these: ask again after a pause.
+    /// No answer: ask again after a pause.
     pub(crate) fn on_offsets_lost(&mut self, now: Instant, cluster: &mut Cluster, asked: OffsetsAsked) {
+        self.unanswered(now, cluster, asked, None);
+    }
+
+    /// The same with a code that is told, if there is one.
+    fn unanswered(&mut self, now: Instant, cluster: &mut Cluster, asked: OffsetsAsked, code: Option<ErrorCode>) {
         for (at, generation) in asked.parts {
             let Some(part) = self.parts.get_mut(at) else { continue };
             if let Stage::Asked(from) = part.stage
                 && part.generation == generation
             {
                 part.stage = Stage::Begin(from);
-                self.rest(now, cluster, at);
+                match code {
+                    Some(code) => self.refused(now, cluster, at, code),
+                    None => self.rest(now, cluster, at),
+                }
             }
         }
     }
 }
+
+/// What is told of a broker that answers nonsense and has no code for it.
+const MEANINGLESS: ErrorCode = ErrorCode::UNKNOWN_SERVER_ERROR;

@@ -3,10 +3,7 @@
 //! (`-- --nocapture`), which says how much of it is leased, by class, and how much is not.
 
 mod bomb;
-mod gauge;
 mod keeping;
-mod liar;
-mod lying;
 mod metadata;
 mod pushing;
 mod reconnect;
@@ -15,7 +12,7 @@ mod shaking;
 mod steady;
 mod waiting;
 
-use klamm_bench::counting::Counting;
+use klamm_bench::{counting::Counting, gauge};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;

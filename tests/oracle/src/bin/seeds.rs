@@ -42,6 +42,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         &[vec![0; 40], [&[9, 5][..], &[0, 60, 0x20, 1, 0x30, 0, 1, 200, 0, 7].repeat(5)].concat()],
     )?;
     write(&folder, "tls", &encrypted())?;
+    write(&folder, "scram", &authentications())?;
+    write(&folder, "link", &exchanges())?;
     write(&folder, "machine", &conversations())
 }
 
@@ -133,4 +135,29 @@ fn encrypted() -> Vec<Vec<u8>> {
         }
     }
     all
+}
+
+/// Sound conversations by either hash, one with a damaged signature, and a broker's answers to a handshake and to a message.
+fn authentications() -> Vec<Vec<u8>> {
+    let handshake = [&[0, 0, 0, 33, 0, 0, 0, 1, 0, 5][..], b"PLAIN"].concat();
+    let refusal = [&[1, 0, 0, 58, 0, 2][..], b"no", &[0, 0, 0, 0]].concat();
+    vec![vec![2, 0, 0, 0], vec![6, 1, 0, 0], vec![2, 0, 0, 1, 0, 9, 1], handshake, refusal]
+}
+
+/// Requests that are written and answered, small and large, with room and without; one that is not answered; nonsense; a pause.
+fn exchanges() -> Vec<Vec<u8>> {
+    let ask = |version, kind, fill| vec![0, version, kind, 5, 0, 99, fill, 40];
+    let (write, receive, cramped) = (vec![1, 0xff, 0xff], vec![3, 0xff, 0xff, 0], vec![3, 0xff, 0xff, 1]);
+    let (small, large) = (vec![2, 0, 50], vec![2, 7, 0xcf]);
+    let whole = |answer: &Vec<u8>, receive: &Vec<u8>| {
+        [ask(12, 1, 1), write.clone(), answer.clone(), receive.repeat(12)].concat()
+    };
+    vec![
+        whole(&small, &receive),
+        whole(&large, &receive),
+        whole(&large, &cramped),
+        [ask(1, 0, 3), ask(9, 1, 3), vec![1, 0, 20], write.clone(), vec![5, 0, 9], vec![4, 0, 200], vec![7, 0, 1]]
+            .concat(),
+        [ask(1, 1, 1), write.clone(), vec![6, 0, 0, 0, 9], receive.clone()].concat(),
+    ]
 }

@@ -1,12 +1,13 @@
-//! Measures one case and prints its row.
+//! Measures what a client holds in one situation, against its memory plan, and prints a row.
 
 use std::sync::{Mutex, MutexGuard, Once, PoisonError, atomic::Ordering::Relaxed};
 
-use klamm_bench::counting::{CLASSES, COUNTED, LIVE, PEAK, uncounted};
 use klamm_tokio::{Budget, Class, Client, Config, Error, MemoryPlan};
 
+use crate::counting::{CLASSES, COUNTED, LIVE, PEAK, uncounted};
+
 /// What every situation is tried with.
-pub(crate) const BUDGETS: [usize; 3] = [256 << 10, 4 << 20, 64 << 20];
+pub const BUDGETS: [usize; 3] = [256 << 10, 4 << 20, 64 << 20];
 /// What a whole program may have beside the plan, as its sockets and timers in the runtime: 64 KiB and 1 %.
 const BESIDE_BYTES: usize = 64 << 10;
 
@@ -14,20 +15,21 @@ const BESIDE_BYTES: usize = 64 << 10;
 const SMALL: usize = 1 << 20;
 
 /// One situation at a time: what is live is counted for the whole process.
-pub(crate) fn alone() -> MutexGuard<'static, ()> {
+pub fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Looks at a client while it works, and compares what is live with what is leased.
-pub(crate) struct Gauge {
+#[derive(Debug)]
+pub struct Gauge {
     before: isize,
     most: Look,
     /// The most that was live and in no lease.
     beside: isize,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, Debug)]
 struct Look {
     live: isize,
     leased: [usize; CLASSES.len()],
@@ -35,7 +37,7 @@ struct Look {
 
 impl Gauge {
     /// To be called where much is held.
-    pub(crate) fn look(&mut self, client: &Client) {
+    pub fn look(&mut self, client: &Client) {
         let budget: &Budget = client.budget();
         let look = Look { live: LIVE.load(Relaxed) - self.before, leased: CLASSES.map(|class| budget.used(class)) };
         if look.live > self.most.live {
@@ -49,12 +51,12 @@ impl Gauge {
 }
 
 /// Connects, with the client's memory counted from here on.
-pub(crate) async fn connect(config: &Config) -> Result<Client, Error> {
+pub async fn connect(config: &Config) -> Result<Client, Error> {
     klamm_tokio::connect_with(config.clone()).await
 }
 
 /// Runs a case on a runtime of this thread, and checks that what was live stayed within the plan.
-pub(crate) fn case<T>(situation: &str, config: &Config, work: impl AsyncFnOnce(&mut Gauge) -> T) -> T {
+pub fn case<T>(situation: &str, config: &Config, work: impl AsyncFnOnce(&mut Gauge) -> T) -> T {
     let _alone = alone();
     let plan = config.memory_plan().unwrap_or_else(|error| panic!("{situation}: {error}"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -99,7 +101,7 @@ impl Gauge {
 }
 
 /// Fills a topic by a client whose memory nobody counts.
-pub(crate) fn fill(bootstrap: &str, topic: &str, codec: klamm_tokio::Codec, values: &[Vec<u8>], partitions: i32) {
+pub fn fill(bootstrap: &str, topic: &str, codec: klamm_tokio::Codec, values: &[Vec<u8>], partitions: i32) {
     use klamm_tokio::{NewTopic, Record, Wait, blocking};
     uncounted(|| {
         let client = blocking::connect_with(Config::new(bootstrap)).unwrap_or_else(|e| panic!("{e}"));
@@ -115,7 +117,7 @@ pub(crate) fn fill(bootstrap: &str, topic: &str, codec: klamm_tokio::Codec, valu
 }
 
 /// Values that can be compressed to about half.
-pub(crate) fn values(count: usize, size: usize) -> Vec<Vec<u8>> {
+pub fn values(count: usize, size: usize) -> Vec<Vec<u8>> {
     let mut seed = 1u64;
     let mut random = || {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -125,11 +127,11 @@ pub(crate) fn values(count: usize, size: usize) -> Vec<Vec<u8>> {
 }
 
 /// Settings for a budget, with room for a producer and a consumer.
-pub(crate) fn config(bootstrap: &str, total: usize) -> Config {
+pub fn config(bootstrap: &str, total: usize) -> Config {
     Config::new(bootstrap).memory_total(total)
 }
 
 /// As many brokers as the smallest budget can know.
-pub(crate) const fn brokers(total: usize) -> usize {
+pub const fn brokers(total: usize) -> usize {
     if total < 512 << 10 { 1 } else { 3 }
 }
