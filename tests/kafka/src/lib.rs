@@ -9,11 +9,13 @@ mod certificates;
 mod client;
 mod ledger;
 mod spy;
+mod token;
 
 pub use certificates::Certificates;
 pub use client::{connect, create, poll_until, read, read_all, read_until, within};
 pub use ledger::{Ledger, Load, Reading};
 pub use spy::{Api, Wire, connect_spied};
+pub use token::unsigned_token;
 
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
