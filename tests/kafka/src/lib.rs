@@ -8,12 +8,14 @@
 mod certificates;
 mod client;
 mod ledger;
+mod secrets;
 mod spy;
 mod token;
 
 pub use certificates::Certificates;
 pub use client::{connect, create, poll_until, read, read_all, read_until, within};
 pub use ledger::{Ledger, Load, Reading};
+pub use secrets::{Secrets, assert_tells_nothing, was_logged, watch_log};
 pub use spy::{Api, Wire, connect_spied};
 pub use token::unsigned_token;
 
@@ -95,7 +97,8 @@ impl Cluster {
         Self::start_with(&["--ttl", &life.as_secs().to_string()], brokers, settings)
     }
 
-    /// [`Cluster::start`] with a listener besides that wants SASL: see [`Cluster::sasl`].
+    /// [`Cluster::start`] with a listener besides that wants SASL: see [`Cluster::sasl`]. No log of this process may have the
+    /// password from then on: see [`watch_log`].
     pub fn start_with_sasl(brokers: usize, settings: &[(&str, &str)]) -> Cluster {
         Self::start_with(&["--sasl"], brokers, settings)
     }
@@ -107,6 +110,7 @@ impl Cluster {
         let dir = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
         let certificates = Certificates::make(&dir);
+        watch_log(|secrets| secrets.add_certificates(&certificates));
         let mut cluster = Self::start_with(&["--sasl", "--tls", &dir.display().to_string()], brokers, settings);
         let env = std::fs::read_to_string(cluster.dir.join("env")).expect("what the script said");
         let at = |name: &str| value(&env, &format!("KAFKA_BOOTSTRAP_{name}"));
@@ -139,6 +143,9 @@ impl Cluster {
             user: value("KAFKA_USER"),
             password: value("KAFKA_PASSWORD"),
         });
+        if let Some(Sasl { password, .. }) = &sasl {
+            watch_log(|secrets| secrets.add("the password", password.as_bytes()));
+        }
         let dir = value("KAFKA_DIR").into();
         Cluster { dir, bootstrap, sasl, tls: None, certificates: None, brokers, version }
     }

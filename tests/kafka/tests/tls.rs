@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use klamm_kafka_tests::{Certificates, Cluster, Tls, create, read_all, unsigned_token, within};
+use klamm_kafka_tests::{Certificates, Cluster, Tls, assert_tells_nothing, create, read_all, unsigned_token, within};
 use klamm_tokio::{
     Client, Config, Error, ErrorCode, OwnedRecord, PeerFault, Phase, Record, TlsFault, TransportError,
     properties::{Dialect, Properties},
@@ -43,6 +43,7 @@ async fn failure(config: Config) -> Error {
     let start = Instant::now();
     let error = klamm_tokio::connect_with(config).await.map(drop).expect_err("refused");
     println!("{:?}: {error}", start.elapsed());
+    assert_tells_nothing(&error);
     assert!(start.elapsed() < Duration::from_secs(5), "{error} after {:?}", start.elapsed());
     assert!(!error.is_retriable(), "{error:?}");
     error
