@@ -2,6 +2,7 @@
 
 use std::{
     fmt::Display,
+    io::Write as _,
     sync::{Mutex, MutexGuard},
 };
 
@@ -80,8 +81,8 @@ impl log::Log for Log {
         let line = format!("{} {}: {}", record.level(), record.target(), record.args());
         let mut watched = watched();
         if let Some(what) = watched.0.in_text(&line) {
-            // The driver's task may have been dropped from the test that is to blame.
-            eprintln!("{what} was logged: {line}");
+            // A panic in the driver's task need not be the test's failure; and `eprintln!` would be kept back.
+            drop(writeln!(std::io::stderr(), "{what} was logged: {line}"));
             std::process::abort();
         }
         watched.1.push(line);
