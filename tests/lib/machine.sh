@@ -34,6 +34,8 @@ need_java() {
 
 need_c() { may_get "command -v cc && command -v c++ && command -v make" "apt_get gcc g++ libc6-dev make"; }
 
+need_openssl() { may_get "pkg-config --exists openssl" "apt_get libssl-dev pkg-config"; }
+
 need_valgrind() { may_get "command -v valgrind" "apt_get valgrind"; }
 
 need_fuzz() { may_get "cargo fuzz --version" "cargo install --locked cargo-fuzz"; }
