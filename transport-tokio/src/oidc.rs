@@ -12,8 +12,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! A token is kept until four fifths of its time are over, and given to every connection that begins until then. The server is
-//! asked in a thread of its own, which lives as long as the answer takes.
+//! A token is kept until a fifth of its time is left, or a minute where that is more, but for half of its time at least; every
+//! connection that begins until then is given it. The server is asked in a thread of its own, which lives as long as the answer takes.
 
 use std::{
     fmt,
@@ -179,7 +179,7 @@ impl TokenSource for ClientCredentials {
             let fetching = move || drop(tell.send(settings.fetch()));
             thread::Builder::new().name("klamm-oidc".into()).spawn(fetching)?;
             let (token, life) = told.await.map_err(|_| "the thread that asked for a token is gone")??;
-            let until = Instant::now() + life / 5 * 4;
+            let until = Instant::now() + kept_for(life);
             *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(Kept { token: token.clone(), until });
             Ok::<_, TokenError>(token)
         })
@@ -275,6 +275,11 @@ impl Settings {
         let is_safe = !said.contains(&*secret) && !said.contains(char::is_control);
         if is_safe { said.chars().take(WORDS_MAX).collect() } else { String::new() }
     }
+}
+
+/// How long a token is given to connections: each begins a session that ends with its token, and needs time for the next.
+fn kept_for(life: Duration) -> Duration {
+    life - (life / 5).max(Duration::from_secs(60)).min(life / 2)
 }
 
 /// RFC 6749, section 5.1.

@@ -70,6 +70,13 @@ fn a_token_is_asked_for_and_kept() {
 }
 
 #[test]
+fn who_is_given_a_token_has_time_to_get_the_next() {
+    for (life, kept) in [(3_600, 2_880), (300, 240), (200, 140), (100, 50), (4, 2), (0, 0)] {
+        assert_eq!(kept_for(Duration::from_secs(life)), Duration::from_secs(kept), "{life}");
+    }
+}
+
+#[test]
 fn what_is_no_token_is_told_as_that() {
     let refused = |status, error: &str| OidcError::Refused { status, error: error.into() };
     let all: [(&'static [(&'static str, &'static str)], OidcError); 9] = [

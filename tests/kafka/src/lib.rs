@@ -17,7 +17,7 @@ pub use client::{connect, create, poll_until, read, read_all, read_until, within
 pub use ledger::{Ledger, Load, Reading};
 pub use secrets::{Secrets, assert_tells_nothing, was_logged, watch_log};
 pub use spy::{Api, Wire, connect_spied};
-pub use token::unsigned_token;
+pub use token::{Issuer, unsigned_token};
 
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -101,6 +101,19 @@ impl Cluster {
     /// password from then on: see [`watch_log`].
     pub fn start_with_sasl(brokers: usize, settings: &[(&str, &str)]) -> Cluster {
         Self::start_with(&["--sasl"], brokers, settings)
+    }
+
+    /// [`Cluster::start_with_sasl`] whose OAUTHBEARER takes tokens that are signed with a key of this file (a JSON web key set),
+    /// as KIP-768 has it, and no others.
+    pub fn start_with_issuer(keys: &Path) -> Cluster {
+        let url = format!("file://{}", keys.display());
+        let jvm = format!("-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={url}");
+        let class = "org.apache.kafka.common.security.oauthbearer.OAuthBearerValidatorCallbackHandler";
+        let settings = [
+            ("listener.name.sasl.oauthbearer.sasl.server.callback.handler.class", class),
+            ("listener.name.sasl.sasl.oauthbearer.jwks.endpoint.url", &url),
+        ];
+        Self::start_with(&["--sasl", "--jvm", &jvm], 1, &settings)
     }
 
     /// [`Cluster::start_with_sasl`] with encrypted listeners besides: see [`Cluster::tls`].
