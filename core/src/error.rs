@@ -138,6 +138,10 @@ pub enum PeerFault {
         "closed the connection before it answered ApiVersions; is this a plaintext listener of Kafka 0.10 or later?"
     )]
     NoGreeting,
+    /// It closed connections, one after the other, before it had answered their first request behind ApiVersions: a listener that
+    /// wants SASL does that to who does not begin with it.
+    #[error("closed the connection before it answered the first request; does this listener want SASL?")]
+    NoAnswer,
     /// The first bytes are those of another protocol.
     #[error("answered in {0}, not in Kafka's protocol")]
     OtherProtocol(&'static str),

@@ -86,9 +86,14 @@ share.coordinator.state.topic.num.partitions=5
 E
 }
 
-# --set lines in the names of this release: a broker's session is ZooKeeper's where there is one.
+# --set lines in the names of this release: a broker's session, and what is granted, are ZooKeeper's where there is one.
 settings() {
-  if has_kraft; then printf '%s\n' "$@"; else printf '%s\n' "${@/#broker.session.timeout.ms/zookeeper.session.timeout.ms}"; fi
+  local lines=("$@")
+  if ! has_kraft; then
+    lines=("${lines[@]/#broker.session.timeout.ms/zookeeper.session.timeout.ms}")
+    lines=("${lines[@]/%org.apache.kafka.metadata.authorizer.StandardAuthorizer/kafka.security.authorizer.AclAuthorizer}")
+  fi
+  printf '%s\n' "${lines[@]}"
 }
 
 zookeeper_port() { echo $(($(port 1) + 9)); } # where a broker with KRaft has its controller

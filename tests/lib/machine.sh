@@ -34,6 +34,12 @@ need_java() {
 
 need_c() { may_get "command -v cc && command -v c++ && command -v make" "apt_get gcc g++ libc6-dev make"; }
 
+need_toolchain() { may_get "cargo +$1 --version" "rustup toolchain install $1 --profile minimal"; }
+
+need_deny() { may_get "cargo deny --version" "cargo install --locked cargo-deny"; }
+
+need_openssl() { may_get "pkg-config --exists openssl" "apt_get libssl-dev pkg-config"; }
+
 need_valgrind() { may_get "command -v valgrind" "apt_get valgrind"; }
 
 need_fuzz() { may_get "cargo fuzz --version" "cargo install --locked cargo-fuzz"; }

@@ -180,6 +180,61 @@ stage_bench-smoke() {
   done
 }
 
+# What is published, and its features in the order of its manifest.
+published='core transport-tokio transport-wasi'
+features_of() { awk '/^\[/ {on = $0 == "[features]"} on && /^[a-z0-9-]+ *=/ && $1 != "default" {print $1}' "$1/Cargo.toml"; }
+
+stage_deny() {
+  local folder
+  for folder in $published; do
+    cargo deny --manifest-path "$folder/Cargo.toml" check -A unmatched-skip -A license-not-encountered licenses bans sources
+    passed "$folder"
+  done
+}
+
+stage_features() {
+  local folder feature
+  for folder in $published; do
+    for feature in '' $(features_of "$folder"); do
+      cargo check --manifest-path "$folder/Cargo.toml" --no-default-features --features "$feature"
+      passed "$folder, ${feature:-no feature}"
+    done
+    cargo check --manifest-path "$folder/Cargo.toml" --all-features
+    passed "$folder, all features"
+  done
+}
+
+stage_msrv() {
+  local oldest; oldest=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
+  # What is named in tests/stages is what the manifest says.
+  row msrv | grep -q "toolchain:$oldest "
+  cargo "+$oldest" check --locked -p klamm -p klamm-tokio -p klamm-wasi --target-dir "$target/msrv"
+  passed "$oldest, default features"
+  cargo "+$oldest" check --locked -p klamm -p klamm-tokio -p klamm-wasi --all-features --target-dir "$target/msrv"
+  passed "$oldest, all features"
+}
+
+# In a copy of what is published, because it writes the lock file anew, without what only tests need.
+stage_minimal() {
+  local tree=$target/minimal/tree folder
+  rm -rf "$tree"; mkdir -p "$tree"
+  # shellcheck disable=SC2086
+  git ls-files -z Cargo.toml $published | xargs -0 cp -p --parents -t "$tree"
+  rm -r "$tree/core/codegen"
+  cd "$tree"
+  sed -i '/^members = \[/,/^\]/c members = ["core", "transport-tokio", "transport-wasi"]' Cargo.toml
+  sed -i '/^default-members/d' Cargo.toml
+  for folder in $published; do
+    awk '/^\[/ {test = /dev-dependencies|^\[\[test/} !test' "$folder/Cargo.toml" >manifest
+    mv manifest "$folder/Cargo.toml"
+  done
+  cargo +nightly update -Zdirect-minimal-versions
+  cargo check --workspace --target-dir "$target/minimal"
+  passed minimal, default features
+  cargo check --workspace --all-features --target-dir "$target/minimal"
+  passed minimal, all features
+}
+
 stage_counts() { tests/lib/counts; }
 
 stage_plants() { tests/lib/plants; }

@@ -35,6 +35,10 @@ pub mod blocking;
 mod codecs;
 mod connect;
 mod dial;
+#[cfg(feature = "msk-iam")]
+pub mod msk_iam;
+#[cfg(feature = "oidc")]
+pub mod oidc;
 pub mod properties;
 #[cfg(feature = "socks5")]
 mod socks5;

@@ -20,6 +20,8 @@ pub(super) struct Dial {
     pub(super) not_before: Instant,
     /// How often it was dialled without success, for the choice among a name's addresses.
     pub(super) attempt: u32,
+    /// Connections that it closed without a word but its greeting.
+    pub(super) hung_up: u32,
 }
 
 impl Dial {
@@ -51,7 +53,7 @@ impl Failure {
     fn is_for_good(&self) -> bool {
         match self {
             Failure::Transport(error) => !error.retriable,
-            Failure::Other(Error::Peer { fault: PeerFault::OtherProtocol(_), .. }) => true,
+            Failure::Other(Error::Peer { fault: PeerFault::OtherProtocol(_) | PeerFault::NoAnswer, .. }) => true,
             Failure::Other(error) => error.is_hopeless(),
         }
     }

@@ -6,7 +6,7 @@ use crate::{
     code::ErrorCode,
     error::PeerFault,
     event::Event,
-    link::{LinkId, State},
+    link::{Link, LinkId, State},
     machine::Context,
     sync::Arc,
     wire::{
@@ -116,6 +116,26 @@ impl Cluster {
         self.links.get(&id).map_or_else(Default::default, |l| self.address(l.node))
     }
 
+    /// Whether all that this peer has ever said is its greeting, to somebody who has not said who it is.
+    pub(super) fn is_unheard(&self, link: &Link<Context>) -> bool {
+        let of_metadata = link.oldest().is_some_and(|oldest| matches!(oldest.context, Context::Metadata));
+        of_metadata && !self.is_known() && self.is_trusted()
+    }
+
+    /// The peer ended a connection with whose first request it was content enough to say nothing. Once it may only be stopping.
+    pub(super) fn first_request_refused(&mut self, id: LinkId) -> Failure {
+        let address = self.node_address(id);
+        let broker = self.links.get(&id).and_then(|link| self.brokers.get_mut(&link.node));
+        let times = broker.map_or(0, |broker| {
+            broker.dial.hung_up = broker.dial.hung_up.saturating_add(1);
+            broker.dial.hung_up
+        });
+        match times {
+            0 | 1 => Failure::Transport(hung_up()),
+            _ => Failure::Other(Error::Peer { address, fault: PeerFault::NoAnswer }),
+        }
+    }
+
     /// The peer ended the connection before it had answered.
     pub(super) fn greeting_refused(&self, id: LinkId, end: Option<TransportError>) -> Failure {
         match end {
@@ -123,6 +143,11 @@ impl Cluster {
             _ => Failure::Other(Error::Peer { address: self.node_address(id), fault: PeerFault::NoGreeting }),
         }
     }
+}
+
+/// The peer ended the connection, and there is no more to be said.
+pub(super) fn hung_up() -> TransportError {
+    TransportError::new(crate::Phase::Io, embedded_io::ErrorKind::ConnectionReset, "the broker closed the connection")
 }
 
 /// Reads the answer to a greeting of this version, in whichever it is.

@@ -419,12 +419,8 @@ impl Cluster {
             (_, error) if link.oldest().is_some_and(|p| is_greeting(&p.context)) => {
                 End::Failed(self.greeting_refused(id, error))
             }
-            (_, Some(error)) => End::Failed(Failure::Transport(error)),
-            (_, None) => End::Failed(Failure::Transport(TransportError::new(
-                crate::Phase::Io,
-                embedded_io::ErrorKind::ConnectionReset,
-                "the broker closed the connection",
-            ))),
+            (State::Ready, None) if self.is_unheard(link) => End::Failed(self.first_request_refused(id)),
+            (_, error) => End::Failed(Failure::Transport(error.unwrap_or_else(greeting::hung_up))),
         };
         self.end_link(now, id, end);
     }

@@ -1,6 +1,7 @@
 //! Every setting, with its unit in its name and a default that is safe.
 
 mod consumer;
+mod debug;
 mod producer;
 #[cfg(feature = "sasl")]
 mod sasl;

@@ -3,6 +3,10 @@
 use super::Config;
 
 impl Config {
+    pub(super) fn shown_tls(&self) -> Option<()> {
+        None
+    }
+
     pub(crate) fn is_encrypted(&self) -> bool {
         false
     }

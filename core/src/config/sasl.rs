@@ -1,5 +1,7 @@
 //! Who the client is to brokers.
 
+use core::fmt;
+
 use super::Config;
 use crate::{Error, sasl::Sasl};
 
@@ -16,6 +18,10 @@ impl Config {
     pub fn allow_plain_without_tls(mut self) -> Self {
         self.allow_plain_without_tls = true;
         self
+    }
+
+    pub(super) fn shown_sasl(&self) -> impl fmt::Debug {
+        (&self.sasl, self.allow_plain_without_tls)
     }
 
     pub(super) fn check_sasl(&self) -> Result<(), Error> {

@@ -23,6 +23,10 @@ impl Config {
         self
     }
 
+    pub(super) fn shown_tls(&self) -> &Option<Tls> {
+        &self.tls
+    }
+
     pub(crate) fn is_encrypted(&self) -> bool {
         self.tls.is_some()
     }

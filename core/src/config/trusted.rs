@@ -4,6 +4,10 @@ use super::Config;
 use crate::Error;
 
 impl Config {
+    pub(super) fn shown_sasl(&self) -> Option<()> {
+        None
+    }
+
     pub(super) fn check_sasl(&self) -> Result<(), Error> {
         Ok(())
     }

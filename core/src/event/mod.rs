@@ -43,7 +43,7 @@
 //! | [`BatchExpired`](Event::BatchExpired) | error | `delivery_timeout_ms` was not enough; tickets say so | see why it took so long, then the knob |
 //! | [`BatchSplit`](Event::BatchSplit) | info | a batch is larger than its topic takes and goes in parts | lower `batch_bytes` or raise the topic's `max.message.bytes` |
 //! | [`ProducerIdGiven`](Event::ProducerIdGiven) | debug | an idempotent producer has its id | |
-//! | [`ProducerIdFailed`](Event::ProducerIdFailed) | warn | no broker gave an id; it is asked for again | if it goes on: what its code says |
+//! | [`ProducerIdFailed`](Event::ProducerIdFailed) | warn | no broker gave an id; it is asked for again, where the refusal was for good with the next record only | if it goes on: what its code says |
 //! | [`EpochRaised`](Event::EpochRaised) | info | a partition's numbers begin anew, after a batch of unknown fate or one that the broker forgot | |
 //! | [`NotIdempotent`](Event::NotIdempotent) | info | a producer with fewer acks than all: retries may write twice | acks all |
 //! | [`PositionFound`](Event::PositionFound) | debug | where a partition is read from | |

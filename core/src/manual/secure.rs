@@ -41,7 +41,13 @@
 //! | `Truncated`, `Protocol` | the network: these are tried again |
 //!
 //! A client without TLS on an encrypted port is told
-//! [`PeerFault::OtherProtocol("TLS")`](crate::error::PeerFault::OtherProtocol).
+//! [`PeerFault::OtherProtocol("TLS")`](crate::error::PeerFault::OtherProtocol), and one that does not say who it is where SASL is
+//! wanted [`PeerFault::NoAnswer`](crate::error::PeerFault::NoAnswer), after the second connection that was closed.
+//!
+//! What a user may not do (`authorizer.class.name`) is an [`Error::Broker`](crate::Error::Broker) with
+//! `TOPIC_AUTHORIZATION_FAILED`, or `CLUSTER_AUTHORIZATION_FAILED` where an idempotent producer may write nothing at all. It is
+//! told at once, to the one record, consumer or operation that it is about, and not asked for again before the application does;
+//! what was granted in the meantime then counts.
 //!
 //! # Managed clusters
 //!

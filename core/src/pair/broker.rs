@@ -106,6 +106,12 @@ impl Pair {
         self.answer(request, &body);
     }
 
+    pub(crate) fn refuse_identity(&mut self, request: &Request, code: crate::ErrorCode) {
+        let body =
+            InitProducerIdResponse { error_code: code.0, producer_id: -1, producer_epoch: -1, ..Default::default() };
+        self.answer(request, &body);
+    }
+
     /// The name of a topic that a request names or gives the id of.
     fn name_of(&self, name: &str, id: Uuid) -> String {
         match self.topics.iter().find(|t| !id.is_zero() && t.id == id) {

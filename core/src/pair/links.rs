@@ -319,6 +319,35 @@ fn without_a_cluster_the_network_is_the_reason() {
     assert!(matches!(**because, Error::Transport { .. }), "{because}");
 }
 
+/// A listener that wants SASL hangs up on who has not begun with it. So does a broker that stops, once: the second time the peer
+/// is told of, and not asked again; and a connection that answers in between is all that is needed.
+#[test]
+fn who_hangs_up_on_every_first_request_is_told_at_once() {
+    for answers in [false, true] {
+        let mut pair = Pair::with(Config::new("one:9001"));
+        pair.by_hand.insert(api::METADATA.key);
+        let client = pair.client().clone();
+        let mut contact = pin!(client.connected());
+        assert!(pair.poll(contact.as_mut()).is_pending());
+        let first = pair.expect(api::METADATA);
+        pair.hang_up(first.link);
+        assert!(pair.poll(contact.as_mut()).is_pending());
+        let second = pair.await_request(api::METADATA, 500);
+        if answers {
+            pair.answer_metadata(&second);
+            pair.turn();
+            assert_eq!(pair.poll(contact.as_mut()), Poll::Ready(Ok(())));
+            continue;
+        }
+        pair.hang_up(second.link);
+        pair.turn();
+        match pair.poll(contact.as_mut()) {
+            Poll::Ready(Err(Error::Peer { address, fault: PeerFault::NoAnswer })) => assert_eq!(address, "one:9001"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
 /// A grant that is missing does not come: who waits for a first contact or for a topic hears of it at once. Where another address
 /// may be better later, they wait for that.
 #[test]

@@ -295,6 +295,31 @@ fn a_producer_id_that_is_none_is_refused() {
     assert_eq!(offset(&ticket), 0);
 }
 
+/// Who may not have an id is not asking for one all the time: the next record asks again, when the pause is over.
+#[test]
+fn an_id_that_is_refused_is_asked_for_again_with_the_next_record() {
+    let mut pair = Pair::new();
+    pair.by_hand.insert(api::INIT_PRODUCER_ID.key);
+    let producer = pair.client().producer().build().expect("builds");
+    for asked in 1..=3 {
+        let ticket = pair.enqueue(&producer, Record::to("t").partition(0).value("a"));
+        let request = pair.await_request(api::INIT_PRODUCER_ID, 2_000);
+        pair.refuse_identity(&request, ErrorCode::CLUSTER_AUTHORIZATION_FAILED);
+        pair.turn();
+        let error = failure(&ticket);
+        assert!(matches!(error, Error::Broker { code: ErrorCode::CLUSTER_AUTHORIZATION_FAILED, .. }), "{error}");
+        assert_eq!((error.is_retriable(), error.fate()), (false, Fate::NotPersisted));
+        pair.advance_ms(60_000);
+        assert_eq!(pair.count(api::INIT_PRODUCER_ID), asked);
+    }
+    let ticket = pair.enqueue(&producer, Record::to("t").partition(0).value("a"));
+    let request = pair.await_request(api::INIT_PRODUCER_ID, 2_000);
+    pair.answer_identity(&request, 7, 0);
+    let request = pair.expect(api::PRODUCE);
+    pair.acknowledge(&request, 0);
+    assert_eq!(offset(&ticket), 0);
+}
+
 /// Topics may be made anew under the same name: the answer to a request of before is of no use, and the batch goes to the
 /// topic that there is now.
 #[test]

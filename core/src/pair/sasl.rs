@@ -33,8 +33,10 @@ fn pair_with(sasl: Sasl) -> Pair {
     pair_of(Config::new("one:9001").sasl(sasl).allow_plain_without_tls())
 }
 
+/// Whatever the client tells beside its work is looked through for secrets, in each of these tests.
 pub(super) fn pair_of(config: Config) -> Pair {
-    let mut pair = Pair::with(config);
+    let observer = config.observer.clone().unwrap_or_else(|| Arc::<Seen>::default());
+    let mut pair = Pair::with(config.observer(observer));
     pair.by_hand.extend([api::SASL_HANDSHAKE.key, api::SASL_AUTHENTICATE.key]);
     pair
 }

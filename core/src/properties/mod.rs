@@ -134,7 +134,7 @@ impl fmt::Debug for Properties {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Properties { client, producer, group, tls, consumer } = self;
         f.debug_struct("Properties")
-            .field("bootstrap", &client.bootstrap)
+            .field("client", client)
             .field("producer", producer)
             .field("consumer", consumer)
             .field("group", group)

@@ -5,21 +5,20 @@ use alloc::vec::Vec;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest as _, Sha256, Sha512};
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::Zeroizing;
 
 use super::{ScramHash, Secret};
 
 /// The output of a hash, overwritten when it is dropped.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+#[derive(Clone)]
 pub(crate) struct Output {
-    bytes: [u8; 64],
-    #[zeroize(skip)]
+    bytes: Zeroizing<[u8; 64]>,
     len: usize,
 }
 
 impl Output {
     fn of(bytes: &[u8]) -> Output {
-        let mut output = Output { bytes: [0; 64], len: bytes.len().min(64) };
+        let mut output = Output { bytes: Zeroizing::new([0; 64]), len: bytes.len().min(64) };
         output.bytes.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
         output
     }

@@ -71,37 +71,40 @@ impl Klamm {
     /// # Panics
     /// As it does, and when an offset comes twice.
     pub async fn reads_by(self, bytes: u32, cluster: &Cluster, topic: &str, partitions: usize) -> Vec<Seen> {
-        let client = self.connect(cluster).await;
-        let consumer = client.consumer().topics([topic]).from(StartAt::Earliest).fetch_max_bytes(bytes).build();
-        let mut consumer = consumer.unwrap_or_else(|error| panic!("{error}"));
-        let (mut all, mut next) = (Vec::new(), vec![0; partitions]);
-        let mut unread: Vec<i32> = (0..partitions as i32).collect();
-        while !unread.is_empty() {
-            let records = read(&mut consumer).await;
-            let partition = records.partition();
-            for record in &records {
-                let headers = record.headers().map(|h| (h.key().expect("UTF-8"), h.value));
-                all.push(Seen {
-                    partition,
-                    offset: record.offset(),
-                    kind: Some(format!("{:?}", record.timestamp_type())),
-                    timestamp_ms: record.timestamp(),
-                    payload: payload(record.key(), record.value(), headers),
-                });
-            }
-            // What goes round in a circle would never come to the end.
-            let next = &mut next[partition as usize];
-            assert!(
-                records.next_offset() > *next,
-                "{topic}-{partition} goes on at {} after {next}",
-                records.next_offset()
-            );
-            *next = records.next_offset();
-            unread.retain(|p| *p != partition || records.next_offset() < records.high_watermark());
-        }
-        all.sort_by_key(|record| (record.partition, record.offset));
-        all
+        read_all(&self.connect(cluster).await, bytes, topic, partitions).await
     }
+}
+
+/// [`Klamm::reads_by`] of a client that there is.
+///
+/// # Panics
+/// As it does.
+pub async fn read_all(client: &Client, bytes: u32, topic: &str, partitions: usize) -> Vec<Seen> {
+    let consumer = client.consumer().topics([topic]).from(StartAt::Earliest).fetch_max_bytes(bytes).build();
+    let mut consumer = consumer.unwrap_or_else(|error| panic!("{error}"));
+    let (mut all, mut next) = (Vec::new(), vec![0; partitions]);
+    let mut unread: Vec<i32> = (0..partitions as i32).collect();
+    while !unread.is_empty() {
+        let records = read(&mut consumer).await;
+        let partition = records.partition();
+        for record in &records {
+            let headers = record.headers().map(|h| (h.key().expect("UTF-8"), h.value));
+            all.push(Seen {
+                partition,
+                offset: record.offset(),
+                kind: Some(format!("{:?}", record.timestamp_type())),
+                timestamp_ms: record.timestamp(),
+                payload: payload(record.key(), record.value(), headers),
+            });
+        }
+        // What goes round in a circle would never come to the end.
+        let next = &mut next[partition as usize];
+        assert!(records.next_offset() > *next, "{topic}-{partition} goes on at {} after {next}", records.next_offset());
+        *next = records.next_offset();
+        unread.retain(|p| *p != partition || records.next_offset() < records.high_watermark());
+    }
+    all.sort_by_key(|record| (record.partition, record.offset));
+    all
 }
 
 /// Writes with a producer of any settings; what became of each.

@@ -7,9 +7,9 @@ mod klamm;
 mod librdkafka;
 mod specimen;
 
-pub use java::{java_reads, java_writes};
-pub use klamm::{Klamm, write as klamm_writes};
-pub use librdkafka::{librdkafka_reads, librdkafka_writer, librdkafka_writes};
+pub use java::{java_reads, java_reads_with, java_writes, java_writes_with};
+pub use klamm::{Klamm, read_all as klamm_reads, write as klamm_writes};
+pub use librdkafka::{librdkafka_reads, librdkafka_reads_with, librdkafka_writer, librdkafka_writes};
 pub use specimen::{Specimen, noise, specimens};
 
 use std::fmt::Write as _;

@@ -63,11 +63,27 @@ pub async fn librdkafka_writes(
 /// # Panics
 /// On an error, and when it takes more than a minute.
 pub fn librdkafka_reads(cluster: &Cluster, topic: &str, partitions: usize) -> Vec<Seen> {
+    librdkafka_reads_with(cluster, &[], topic, partitions)
+}
+
+/// [`librdkafka_reads`] with these settings besides.
+///
+/// # Panics
+/// As it does.
+pub fn librdkafka_reads_with(
+    cluster: &Cluster,
+    settings: &[(&str, &str)],
+    topic: &str,
+    partitions: usize,
+) -> Vec<Seen> {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", cluster.bootstrap()).set("group.id", "interop");
     config.set("enable.auto.commit", "false").set("enable.partition.eof", "true").set("check.crcs", "true");
     // Of a transaction that was never committed too, as Klamm reads.
     config.set("isolation.level", "read_uncommitted");
+    for (key, value) in settings {
+        config.set(*key, *value);
+    }
     let consumer: BaseConsumer = config.create().unwrap_or_else(|error| panic!("{error}"));
     let mut list = TopicPartitionList::new();
     for partition in 0..partitions as i32 {

@@ -1,6 +1,8 @@
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HexFormat;
-import java.util.Map;
+import java.util.Properties;
 import java.util.stream.Collectors;
 import java.util.stream.StreamSupport;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -9,7 +11,7 @@ import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
 /**
- * Arguments: bootstrap list, topic, how many. Prints that many records of all partitions, a line each:
+ * Arguments: bootstrap list, topic, how many, and, where there are some, a file of further settings. Prints that many records of all partitions, a line each:
  * partition, offset, kind of time, time, key, value, and each header as name=value, all bytes in hex.
  */
 public class Read {
@@ -25,8 +27,10 @@ public class Read {
             + record.timestamp() + " " + hex(record.key()) + " " + hex(record.value()) + headers);
     }
 
-    public static void main(String[] args) {
-        Map<String, Object> settings = Map.of("bootstrap.servers", args[0]);
+    public static void main(String[] args) throws Exception {
+        var settings = new Properties();
+        settings.put("bootstrap.servers", args[0]);
+        if (args.length > 3) settings.load(Files.newBufferedReader(Path.of(args[3])));
         try (var consumer = new KafkaConsumer<>(settings, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
             var partitions = consumer.partitionsFor(args[1]).stream()
                 .map(p -> new TopicPartition(p.topic(), p.partition())).toList();

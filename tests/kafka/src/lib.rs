@@ -8,12 +8,16 @@
 mod certificates;
 mod client;
 mod ledger;
+mod secrets;
 mod spy;
+mod token;
 
 pub use certificates::Certificates;
 pub use client::{connect, create, poll_until, read, read_all, read_until, within};
 pub use ledger::{Ledger, Load, Reading};
+pub use secrets::{Secrets, assert_tells_nothing, was_logged, watch_log};
 pub use spy::{Api, Wire, connect_spied};
+pub use token::{Issuer, unsigned_token};
 
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -93,9 +97,23 @@ impl Cluster {
         Self::start_with(&["--ttl", &life.as_secs().to_string()], brokers, settings)
     }
 
-    /// [`Cluster::start`] with a listener besides that wants SASL: see [`Cluster::sasl`].
+    /// [`Cluster::start`] with a listener besides that wants SASL: see [`Cluster::sasl`]. No log of this process may have the
+    /// password from then on: see [`watch_log`].
     pub fn start_with_sasl(brokers: usize, settings: &[(&str, &str)]) -> Cluster {
         Self::start_with(&["--sasl"], brokers, settings)
+    }
+
+    /// [`Cluster::start_with_sasl`] whose OAUTHBEARER takes tokens that are signed with a key of this file (a JSON web key set),
+    /// as KIP-768 has it, and no others.
+    pub fn start_with_issuer(keys: &Path) -> Cluster {
+        let url = format!("file://{}", keys.display());
+        let jvm = format!("-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={url}");
+        let class = "org.apache.kafka.common.security.oauthbearer.OAuthBearerValidatorCallbackHandler";
+        let settings = [
+            ("listener.name.sasl.oauthbearer.sasl.server.callback.handler.class", class),
+            ("listener.name.sasl.sasl.oauthbearer.jwks.endpoint.url", &url),
+        ];
+        Self::start_with(&["--sasl", "--jvm", &jvm], 1, &settings)
     }
 
     /// [`Cluster::start_with_sasl`] with encrypted listeners besides: see [`Cluster::tls`].
@@ -105,6 +123,7 @@ impl Cluster {
         let dir = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
         let certificates = Certificates::make(&dir);
+        watch_log(|secrets| secrets.add_certificates(&certificates));
         let mut cluster = Self::start_with(&["--sasl", "--tls", &dir.display().to_string()], brokers, settings);
         let env = std::fs::read_to_string(cluster.dir.join("env")).expect("what the script said");
         let at = |name: &str| value(&env, &format!("KAFKA_BOOTSTRAP_{name}"));
@@ -137,6 +156,9 @@ impl Cluster {
             user: value("KAFKA_USER"),
             password: value("KAFKA_PASSWORD"),
         });
+        if let Some(Sasl { password, .. }) = &sasl {
+            watch_log(|secrets| secrets.add("the password", password.as_bytes()));
+        }
         let dir = value("KAFKA_DIR").into();
         Cluster { dir, bootstrap, sasl, tls: None, certificates: None, brokers, version }
     }
@@ -307,6 +329,15 @@ fn value(env: &str, key: &str) -> String {
 /// When the tool fails: with what it printed.
 pub fn tool_against(bootstrap: &str, args: &[&str], input: &[u8]) -> String {
     let done = run(script().args(["tool", "--bootstrap", bootstrap]).args(args), input);
+    done.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Runs a Java program of one file with Kafka's classes, and without any broker; its standard output.
+///
+/// # Panics
+/// When the program fails: with what it printed.
+pub fn java_alone(file: &Path, args: &[&str]) -> String {
+    let done = run(script().args(["java", "--bootstrap", "none"]).arg(file).args(args), &[]);
     done.unwrap_or_else(|error| panic!("{error}"))
 }
 

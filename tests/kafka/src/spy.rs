@@ -24,6 +24,10 @@ pub enum Api {
     Metadata = 3,
     /// SaslHandshake.
     SaslHandshake = 17,
+    /// CreateTopics.
+    CreateTopics = 19,
+    /// InitProducerId.
+    InitProducerId = 22,
 }
 
 #[derive(Default)]

@@ -5,11 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use klamm_kafka_tests::{Certificates, Cluster, Tls, create, read_all, within};
+use klamm_kafka_tests::{Certificates, Cluster, Tls, assert_tells_nothing, create, read_all, unsigned_token, within};
 use klamm_tokio::{
-    Client, Config, Error, OwnedRecord, PeerFault, Phase, Record, TlsFault, TransportError,
+    Client, Config, Error, ErrorCode, OwnedRecord, PeerFault, Phase, Record, TlsFault, TransportError,
     properties::{Dialect, Properties},
-    sasl::{Sasl, SaslFault, ScramHash},
+    sasl::{Sasl, SaslFault, ScramHash, TokenError},
     tls::{self, Tls as Settings, TlsBuilder, rustls},
 };
 
@@ -43,6 +43,7 @@ async fn failure(config: Config) -> Error {
     let start = Instant::now();
     let error = klamm_tokio::connect_with(config).await.map(drop).expect_err("refused");
     println!("{:?}: {error}", start.elapsed());
+    assert_tells_nothing(&error);
     assert!(start.elapsed() < Duration::from_secs(5), "{error} after {:?}", start.elapsed());
     assert!(!error.is_retriable(), "{error:?}");
     error
@@ -104,21 +105,65 @@ async fn records_go_and_come_by_both_versions() {
     round_trip(&connected(config).await, "tls-12", 10_000).await;
 }
 
-/// The password goes over TLS without being allowed by name, and one that is wrong is the same error as elsewhere.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sasl_goes_over_tls() {
+/// Every mechanism that there is.
+fn mechanisms() -> [(&'static str, Sasl); 4] {
     let (user, password) = (&*cluster().sasl().user, &*cluster().sasl().password);
-    let all = [
+    [
         ("tls-plain", Sasl::plain(user, password)),
         ("tls-scram-256", Sasl::scram(ScramHash::Sha256, user, password)),
         ("tls-scram-512", Sasl::scram(ScramHash::Sha512, user, password)),
-    ];
-    for (topic, sasl) in all {
+        ("tls-oauthbearer", Sasl::oauthbearer(|| async { Ok::<_, TokenError>(unsigned_token("alice", 600)) })),
+    ]
+}
+
+/// Passwords and tokens go over TLS without being allowed by name.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sasl_goes_over_tls() {
+    for (topic, sasl) in mechanisms() {
         round_trip(&connected(config(&at().sasl, trusting()).sasl(sasl)).await, topic, 100).await;
     }
-    match failure(config(&at().sasl, trusting()).sasl(Sasl::plain(user, "wrong"))).await {
-        Error::Authentication { fault: SaslFault::Refused { .. }, .. } => {}
+}
+
+/// The errors are those that there are without TLS: who is not who it says, a port without SASL, with another mechanism, and one that
+/// wants SASL from whoever does not know.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sasl_fails_over_tls_as_elsewhere() {
+    let fault = async |config: Config| match failure(config).await {
+        Error::Authentication { fault, .. } => fault,
         other => panic!("{other:?}"),
+    };
+    let late = || async { Ok::<_, TokenError>(unsigned_token("alice", -100)) };
+    for wrong in [
+        Sasl::plain("alice", "wrong"),
+        Sasl::scram(ScramHash::Sha256, "alice", "wrong"),
+        Sasl::scram(ScramHash::Sha512, "nobody", "wrong"),
+        Sasl::oauthbearer(late),
+    ] {
+        let fault = fault(config(&at().sasl, trusting()).sasl(wrong)).await;
+        assert!(matches!(fault, SaslFault::Refused { code: ErrorCode::SASL_AUTHENTICATION_FAILED, .. }), "{fault}");
+    }
+    for (_, sasl) in mechanisms() {
+        assert_eq!(fault(config(&at().bootstrap, trusting()).sasl(sasl)).await, SaslFault::NotTaken);
+    }
+}
+
+/// A mechanism that the listener does not have is answered with those that it has; so it is over TLS.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mechanism_that_is_not_there_is_named_over_tls() {
+    let only = Cluster::start_with_tls(1, &[("listener.name.sasl_tls.sasl.enabled.mechanisms", "SCRAM-SHA-512")]);
+    let trusting = || tls::builder().ca_pem(&only.tls().certificates.ca);
+    for (topic, sasl) in mechanisms() {
+        let config = config(&only.tls().sasl, trusting()).sasl(sasl);
+        if topic == "tls-scram-512" {
+            round_trip(&connected(config).await, topic, 10).await;
+            continue;
+        }
+        match failure(config).await {
+            Error::Authentication { fault: SaslFault::Mechanism { offered, .. }, .. } => {
+                assert_eq!(offered, ["SCRAM-SHA-512"]);
+            }
+            other => panic!("{other:?}"),
+        }
     }
 }
 
@@ -152,11 +197,33 @@ async fn a_broker_that_is_not_who_it_should_be_is_left() {
 /// TLS to a port without it, and plaintext to one with it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_port_with_the_other_protocol_is_told_as_that() {
+    for (plaintext, encrypted) in [(cluster().bootstrap(), &at().bootstrap), (&cluster().sasl().bootstrap, &at().sasl)]
+    {
+        for (_, sasl) in mechanisms() {
+            let error = refused(config(plaintext, trusting()).sasl(sasl.clone())).await;
+            assert_eq!(error.tls, Some(TlsFault::NotTls), "{error:?}");
+            match failure(Config::new(&**encrypted).sasl(sasl).allow_plain_without_tls()).await {
+                Error::Peer { fault: PeerFault::OtherProtocol("TLS"), .. } => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
     let error = refused(config(cluster().bootstrap(), trusting())).await;
     assert_eq!(error.tls, Some(TlsFault::NotTls), "{error:?}");
     match failure(Config::new(&*at().bootstrap)).await {
         Error::Peer { fault: PeerFault::OtherProtocol("TLS"), .. } => {}
         other => panic!("{other:?}"),
+    }
+}
+
+/// Nobody in particular, where somebody is wanted: the broker hangs up at the first request.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_port_that_wants_sasl() {
+    for config in [config(&at().sasl, trusting()), Config::new(&*cluster().sasl().bootstrap)] {
+        match failure(config).await {
+            Error::Peer { fault: PeerFault::NoAnswer, .. } => {}
+            other => panic!("{other:?}"),
+        }
     }
 }
 

@@ -15,14 +15,26 @@
 
 #[cfg(feature = "aws-lc-rs")]
 mod aws_lc_rs;
+#[cfg(all(feature = "oidc", any(feature = "ring", feature = "aws-lc-rs")))]
+mod chosen;
+#[cfg(all(feature = "oidc", not(any(feature = "ring", feature = "aws-lc-rs"))))]
+#[path = "not_chosen.rs"]
+mod chosen;
 mod files;
 #[cfg(all(feature = "ring", not(feature = "aws-lc-rs")))]
 mod ring;
 
 #[cfg(feature = "aws-lc-rs")]
 pub use aws_lc_rs::builder;
+#[cfg(all(feature = "oidc", feature = "aws-lc-rs"))]
+use aws_lc_rs::provider;
 pub use files::Files;
 pub(crate) use files::read;
 pub use klamm::tls::*;
 #[cfg(all(feature = "ring", not(feature = "aws-lc-rs")))]
 pub use ring::builder;
+#[cfg(all(feature = "oidc", feature = "ring", not(feature = "aws-lc-rs")))]
+use ring::provider;
+
+#[cfg(feature = "oidc")]
+pub(crate) use chosen::default_provider;

@@ -1,9 +1,9 @@
 //! Cryptography by ring.
 
 use klamm::tls::{Tls, TlsBuilder};
-use rustls::crypto::ring;
+pub(super) use rustls::crypto::ring::default_provider as provider;
 
 /// Begins settings with the cryptography of ring.
 pub fn builder() -> TlsBuilder {
-    Tls::builder(ring::default_provider())
+    Tls::builder(provider())
 }

@@ -20,12 +20,15 @@ use crate::{
 pub(super) struct Identify {
     failures: u32,
     not_before: Instant,
+    /// For good, as far as anybody knows: there is no use in asking before somebody has records again.
+    refused: bool,
 }
 
 impl Sender {
     /// Asks any broker for a producer id, once a topic is in use.
     pub(super) fn identify(&mut self, now: Instant, cluster: &mut Cluster) {
-        if self.identification != Identification::Wanted || self.topics.is_empty() {
+        let in_vain = self.identify.refused && self.active.is_empty();
+        if self.identification != Identification::Wanted || self.topics.is_empty() || in_vain {
             return;
         }
         if self.identify.not_before > now {
@@ -103,6 +106,7 @@ impl Sender {
     fn refused(&mut self, now: Instant, cluster: &mut Cluster, error: Error) {
         let code = if let Error::Broker { code, .. } = &error { Some(*code) } else { None };
         self.again(now, cluster, code);
+        self.identify.refused = true;
         for topic in &mut self.topics {
             for (partition, queue) in (0..).zip(&mut topic.queues) {
                 // Stamped batches come first: they are tried again under the id that they have.
