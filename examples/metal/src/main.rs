@@ -1,0 +1,85 @@
+//! A Kafka client on a microcontroller: a Cortex-M3 with 64 KiB of RAM writes sensor readings to a cluster and reads them back.
+//!
+//! `./run` builds it and runs it in QEMU against a real broker. What a board of your own needs is `ethernet.rs`, `clock.rs` and
+//! `semihosting.rs`; `transport.rs` and `net.rs` serve any board with smoltcp.
+#![no_std]
+#![no_main]
+
+extern crate alloc;
+
+mod application;
+mod clock;
+mod ethernet;
+mod executor;
+mod memory;
+mod net;
+mod semihosting;
+mod transport;
+
+use core::pin::pin;
+
+use cortex_m_rt::{entry, exception};
+use cortex_m_semihosting::hprintln;
+use smoltcp::wire::Ipv4Address;
+
+use crate::application::Application;
+use crate::net::Net;
+use crate::transport::Board;
+
+/// Says nothing of what went wrong: a handler that looks at it keeps the words and places of all panics, 20 KB of flash.
+#[cfg(not(feature = "panic-words"))]
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    hprintln!("panicked; build with the feature panic-words to see where");
+    semihosting::exit(false)
+}
+
+#[cfg(feature = "panic-words")]
+#[panic_handler]
+fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+    hprintln!("{}", info);
+    semihosting::exit(false)
+}
+
+#[exception]
+fn SysTick() {
+    clock::tick();
+}
+
+#[exception]
+unsafe fn DefaultHandler(number: i16) {
+    match number {
+        ethernet::INTERRUPT => ethernet::interrupt(),
+        other => panic!("interrupt {other}"),
+    }
+}
+
+#[entry]
+fn main() -> ! {
+    memory::start();
+    if let Some(board) = cortex_m::Peripherals::take() {
+        clock::start(board.SYST);
+    }
+    let mut buf = [0; 128];
+    let mut words = semihosting::arguments(&mut buf).split(' ');
+    let (Some(bootstrap), Some(scenario)) = (words.next(), words.next()) else { panic!("BOOTSTRAP SCENARIO") };
+
+    let mut seed = [0; 32];
+    semihosting::random(&mut seed);
+    let (here, host) = (Ipv4Address::new(10, 0, 2, 15), Ipv4Address::new(10, 0, 2, 2));
+    let net = Net::new(
+        [2, 0, 0, 0, 0, 1],
+        here,
+        host,
+        u64::from_le_bytes([seed[0], seed[1], seed[2], seed[3], seed[4], seed[5], seed[6], seed[7]]),
+    );
+    let (client, driver) = match klamm::new(application::config(bootstrap), Board { net, host }) {
+        Ok(made) => made,
+        Err(error) => {
+            hprintln!("{}", error);
+            semihosting::exit(false)
+        }
+    };
+    let application = Application::new(client);
+    executor::run([pin!(net.run()), pin!(driver), pin!(application.run(scenario))])
+}
