@@ -48,8 +48,8 @@ impl Application {
     }
 
     /// Does what it is told, then ends the program.
-    pub async fn run(self, scenario: &str) {
-        let result = match scenario {
+    pub async fn run(self, scenario: String) {
+        let result = match scenario.as_str() {
             "readings" => self.readings().await,
             _ => panic!("no such scenario"),
         };

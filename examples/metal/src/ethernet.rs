@@ -2,6 +2,7 @@
 
 use core::task::Waker;
 
+use alloc::vec;
 use core::cell::Cell;
 use critical_section::Mutex;
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
@@ -56,8 +57,8 @@ unsafe impl cortex_m::interrupt::InterruptNumber for Number {
 /// The controller, with a frame of each direction. Two bytes are before each, and up to two after: the controller has a
 /// length there, and takes words.
 pub struct Ethernet {
-    incoming: [u8; FRAME_BYTES + 8],
-    outgoing: [u8; FRAME_BYTES + 4],
+    incoming: &'static mut [u8],
+    outgoing: &'static mut [u8],
 }
 
 impl Ethernet {
@@ -72,7 +73,7 @@ impl Ethernet {
         write(RECEIVING, 0x01);
         // SAFETY: nothing relies on this interrupt being off.
         unsafe { cortex_m::peripheral::NVIC::unmask(Number) };
-        Ethernet { incoming: [0; _], outgoing: [0; _] }
+        Ethernet { incoming: vec![0; FRAME_BYTES + 6].leak(), outgoing: vec![0; FRAME_BYTES + 4].leak() }
     }
 
     /// Wakes when a frame is there.
@@ -118,11 +119,11 @@ impl Device for Ethernet {
 
     fn receive(&mut self, _: Instant) -> Option<(Incoming<'_>, Outgoing<'_>)> {
         let len = self.take()?;
-        Some((Incoming(&self.incoming[2..2 + len]), Outgoing(&mut self.outgoing)))
+        Some((Incoming(&self.incoming[2..2 + len]), Outgoing(self.outgoing)))
     }
 
     fn transmit(&mut self, _: Instant) -> Option<Outgoing<'_>> {
-        Some(Outgoing(&mut self.outgoing))
+        Some(Outgoing(self.outgoing))
     }
 }
 
@@ -136,7 +137,7 @@ impl RxToken for Incoming<'_> {
 }
 
 /// Room for a frame to be sent.
-pub struct Outgoing<'a>(&'a mut [u8; FRAME_BYTES + 4]);
+pub struct Outgoing<'a>(&'a mut [u8]);
 
 impl TxToken for Outgoing<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {

@@ -1,10 +1,14 @@
 //! Three tasks, of which each is polled when it was woken, and the processor sleeps when none was.
 
+use alloc::boxed::Box;
 use core::future::Future;
 use core::pin::Pin;
 use core::ptr;
 use core::sync::atomic::{AtomicU32, Ordering};
 use core::task::{Context, RawWaker, RawWakerVTable, Waker};
+
+/// What is done beside the others, for ever.
+pub type Task = Pin<Box<dyn Future<Output = ()>>>;
 
 /// One bit a task: it was woken.
 static WOKEN: AtomicU32 = AtomicU32::new(0);
@@ -26,7 +30,7 @@ pub fn polls_since(task: usize) -> u32 {
 }
 
 /// Runs these tasks for ever; one of them ends the program.
-pub fn run(mut tasks: [Pin<&mut dyn Future<Output = ()>>; 3]) -> ! {
+pub fn run(mut tasks: [Task; 3]) -> ! {
     (0..tasks.len()).for_each(wake);
     loop {
         let woken = WOKEN.swap(0, Ordering::Acquire);

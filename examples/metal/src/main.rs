@@ -16,13 +16,14 @@ mod net;
 mod semihosting;
 mod transport;
 
-use core::pin::pin;
+use alloc::boxed::Box;
 
 use cortex_m_rt::{entry, exception};
 use cortex_m_semihosting::hprintln;
 use smoltcp::wire::Ipv4Address;
 
 use crate::application::Application;
+use crate::executor::Task;
 use crate::net::Net;
 use crate::transport::Board;
 
@@ -60,19 +61,20 @@ fn main() -> ! {
     if let Some(board) = cortex_m::Peripherals::take() {
         clock::start(board.SYST);
     }
+    let [network, driver, application] = tasks();
+    executor::run([network, driver, application])
+}
+
+/// All that the device does. The tasks are in the heap, and made here, so that `main`, which never ends, has little on its stack.
+#[inline(never)]
+fn tasks() -> [Task; 3] {
     let mut buf = [0; 128];
     let mut words = semihosting::arguments(&mut buf).split(' ');
     let (Some(bootstrap), Some(scenario)) = (words.next(), words.next()) else { panic!("BOOTSTRAP SCENARIO") };
-
-    let mut seed = [0; 32];
+    let mut seed = [0; 8];
     semihosting::random(&mut seed);
     let (here, host) = (Ipv4Address::new(10, 0, 2, 15), Ipv4Address::new(10, 0, 2, 2));
-    let net = Net::new(
-        [2, 0, 0, 0, 0, 1],
-        here,
-        host,
-        u64::from_le_bytes([seed[0], seed[1], seed[2], seed[3], seed[4], seed[5], seed[6], seed[7]]),
-    );
+    let net = Net::new([2, 0, 0, 0, 0, 1], here, host, u64::from_le_bytes(seed));
     let (client, driver) = match klamm::new(application::config(bootstrap), Board { net, host }) {
         Ok(made) => made,
         Err(error) => {
@@ -80,6 +82,5 @@ fn main() -> ! {
             semihosting::exit(false)
         }
     };
-    let application = Application::new(client);
-    executor::run([pin!(net.run()), pin!(driver), pin!(application.run(scenario))])
+    [Box::pin(net.run()), Box::pin(driver), Box::pin(Application::new(client).run(scenario.into()))]
 }

@@ -14,7 +14,7 @@ pub fn arguments(buf: &mut [u8; 128]) -> &str {
 }
 
 /// Fills `out` with the host's randomness. There is no constant to fall back to: without randomness there is no program.
-pub fn random(out: &mut [u8; 32]) {
+pub fn random(out: &mut [u8]) {
     let name = c"/dev/urandom";
     // SAFETY: the blocks are what these calls want; 1 is binary reading.
     let left = unsafe {

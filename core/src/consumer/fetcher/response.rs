@@ -113,7 +113,7 @@ impl Fetcher {
 
     /// The partition that an answer tells of, with the generation and offset that were asked.
     fn asked_for(&self, fetching: &Fetching, index: Option<TopicIndex>, partition: i32) -> Option<(usize, u32, i64)> {
-        let at = self.by_place.get(&(index?, u32::try_from(partition).ok()?)).copied()?;
+        let at = self.at(index?, u32::try_from(partition).ok()?)?;
         let (generation, offset) = fetching.parts.get(&at).copied()?;
         Some((at, generation, offset))
     }
@@ -292,7 +292,7 @@ impl Fetcher {
             session.forget();
         }
         let alone = fetching.alone.is_some() || fetching.parts.len() == 1;
-        for (at, (generation, offset)) in &fetching.parts {
+        for (at, (generation, offset)) in fetching.parts.iter() {
             if self.parts.get(*at).is_none_or(|p| p.generation != *generation) {
                 continue;
             }
