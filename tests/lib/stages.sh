@@ -53,6 +53,12 @@ stage_nostd() {
   metal_program metal-all "$all"
 }
 
+stage_metal-qemu() {
+  cargo clippy --release --target thumbv7m-none-eabi --manifest-path examples/metal/Cargo.toml -- -D warnings
+  examples/metal/run
+  examples/metal/run faults
+}
+
 metal_program() { # NAME FEATURES: builds the microcontroller's program with these features of the core, and weighs it
   local program flash ram
   bare_cargo thumbv7em-none-eabihf build --release --manifest-path tests/metal/Cargo.toml --features "klamm/${2//,/,klamm/}" --message-format=json-render-diagnostics |

@@ -1,7 +1,8 @@
 //! A clock that ticks each millisecond and is read to the cycle, and a timer for each task.
 
 use core::cell::RefCell;
-use core::future::poll_fn;
+use core::future::{Future, poll_fn};
+use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 
@@ -76,8 +77,13 @@ pub fn poll(timer: Timer, until: u64, cx: &mut Context<'_>) -> Poll<()> {
     Poll::Pending
 }
 
-/// A rest for the application.
-pub async fn rest(span: Duration) {
+/// What the application waits for, if it comes within that span.
+pub async fn within<T>(span: Duration, future: impl Future<Output = T>) -> Option<T> {
     let until = nanos() + span.as_nanos() as u64;
-    poll_fn(|cx| poll(Timer::Application, until, cx)).await;
+    let mut future = pin!(future);
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(value) => Poll::Ready(Some(value)),
+        Poll::Pending => poll(Timer::Application, until, cx).map(|()| None),
+    })
+    .await
 }

@@ -21,21 +21,12 @@ fn wake(task: usize) {
     WOKEN.fetch_or(1 << task, Ordering::Release);
 }
 
-/// How often each task was polled, since the start or the last look.
-static POLLS: [AtomicU32; 3] = [const { AtomicU32::new(0) }; 3];
-
-/// How often a task was polled since the last look.
-pub fn polls_since(task: usize) -> u32 {
-    POLLS[task].swap(0, Ordering::Relaxed)
-}
-
 /// Runs these tasks for ever; one of them ends the program.
 pub fn run(mut tasks: [Task; 3]) -> ! {
     (0..tasks.len()).for_each(wake);
     loop {
         let woken = WOKEN.swap(0, Ordering::Acquire);
         for (number, task) in tasks.iter_mut().enumerate().filter(|(number, _)| woken >> number & 1 == 1) {
-            POLLS[number].fetch_add(1, Ordering::Relaxed);
             // SAFETY: the table treats the pointer as a number only, and its functions may be called from anywhere.
             let waker = unsafe { Waker::from_raw(RawWaker::new(ptr::without_provenance(number), &TABLE)) };
             let _ = task.as_mut().poll(&mut Context::from_waker(&waker));

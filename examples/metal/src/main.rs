@@ -70,7 +70,9 @@ fn main() -> ! {
 fn tasks() -> [Task; 3] {
     let mut buf = [0; 128];
     let mut words = semihosting::arguments(&mut buf).split(' ');
-    let (Some(bootstrap), Some(scenario)) = (words.next(), words.next()) else { panic!("BOOTSTRAP SCENARIO") };
+    let (Some(bootstrap), Some(scenario), Some(topic)) = (words.next(), words.next(), words.next()) else {
+        panic!("BOOTSTRAP SCENARIO TOPIC")
+    };
     let mut seed = [0; 8];
     semihosting::random(&mut seed);
     let (here, host) = (Ipv4Address::new(10, 0, 2, 15), Ipv4Address::new(10, 0, 2, 2));
@@ -82,5 +84,5 @@ fn tasks() -> [Task; 3] {
             semihosting::exit(false)
         }
     };
-    [Box::pin(net.run()), Box::pin(driver), Box::pin(Application::new(client).run(scenario.into()))]
+    [Box::pin(net.run()), Box::pin(driver), Box::pin(Application::new(client, topic).run(scenario.into()))]
 }
