@@ -17,23 +17,25 @@ const READING_BYTES: usize = 100;
 /// Records that may wait for their acknowledgement while further ones are written.
 const TICKETS: usize = 60;
 
-/// A client's settings for 32 KiB.
+/// A client's settings: what it may hold, and what of a cluster it may know. `Config::memory_plan` says whether that fits.
 pub fn config(bootstrap: &str) -> Config {
     let mut config = Config::new(bootstrap);
     config.client_id = "metal".into();
     config.single_connection = true;
     config.memory = Memory {
-        control_bytes: 16 << 10,
+        control_bytes: 21 << 10,
         produce_bytes: 8 << 10,
         fetch_bytes: 8 << 10,
         inflate_bytes: 0,
         tickets_bytes: 256,
     };
-    config.max_brokers = 1;
-    config.max_topics = 1;
+    config.max_brokers = 3;
+    config.max_topics = 2;
     config.max_partitions = 4;
     config.max_handles = 2;
     config.max_waiters = 4;
+    // A leader that is silent is given up sooner than a server would: there is room for few records meanwhile.
+    config.request_timeout_ms = 5_000;
     config
 }
 
@@ -138,7 +140,7 @@ impl Application {
         self.client.connected().await?;
         hprintln!("connected after {} ms", clock::millis());
         let producer = self.client.producer().batch_bytes(1_024).build()?;
-        let mut commands = self.client.consumer().topics(["commands"]).from(StartAt::Earliest).build()?;
+        let mut commands = self.client.consumer().topics([alloc::format!("{}-commands", self.topic)]).from(StartAt::Earliest).build()?;
         let mut open: VecDeque<Ticket> = VecDeque::with_capacity(TICKETS);
         let mut value = String::with_capacity(READING_BYTES);
         let (mut number, mut heard) = (0, clock::millis());
@@ -166,7 +168,8 @@ impl Application {
         for ticket in open {
             ticket.await?;
         }
-        drop((commands, producer));
+        drop(commands);
+        producer.close().await?;
         hprintln!("figure written {}", number);
         self.read(number).await
     }
@@ -176,9 +179,9 @@ impl Application {
         let mut consumer = self.client.consumer().topics([&self.topic]).from(StartAt::Earliest).build()?;
         loop {
             match consumer.next().await {
-                Err(error @ Error::TooLarge { .. }) => {
+                Err(error @ Error::TooLarge { next_offset: Some(next), .. }) => {
                     hprintln!("told: {}", error);
-                    consumer.seek(&self.topic, 0, StartAt::Offset(1))?;
+                    consumer.seek(&self.topic, 0, StartAt::Offset(next))?;
                 }
                 Ok(Some(records)) => {
                     let last = records.iter().last().and_then(|r| r.value());

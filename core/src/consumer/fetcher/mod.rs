@@ -1,6 +1,7 @@
 //! The driver's side of a consumer: finds out where to begin, keeps fetches under way, hands on what comes.
 
 mod begin;
+mod head;
 mod request;
 mod response;
 mod session;
@@ -22,7 +23,7 @@ use crate::{
 
 pub(crate) use begin::OffsetsAsked;
 pub(crate) use request::{FetchRoom, Fetching};
-pub(crate) use response::{ONE_PARTITION, Whole, whole_batches};
+pub(crate) use response::{ONE_PARTITION, Refused, Whole, whole_batches};
 use session::Session;
 
 /// Where a partition stands.
