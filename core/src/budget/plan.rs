@@ -41,6 +41,11 @@ const HANDLE_BYTES: usize = 4_096;
 /// A waiting task: its waker, its deadline, its place in a map.
 pub(crate) const WAITER_BYTES: usize = 64;
 
+/// What the Control class holds of so many producers and consumers of one topic with one partition.
+pub(crate) const fn known_bytes(handles: usize) -> usize {
+    handles * HANDLE_BYTES + TOPIC_BYTES + ANSWER_TOPIC_BYTES + PARTITION_BYTES + ANSWER_PARTITION_BYTES
+}
+
 impl MemoryPlan {
     pub(crate) fn of(config: &Config) -> Result<MemoryPlan, Error> {
         let memory = match &config.budget {
@@ -159,6 +164,7 @@ impl fmt::Display for MemoryPlan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Budget, ConsumerConfig, ProducerConfig};
 
     #[test]
     fn the_defaults_fit_and_are_what_the_total_says() {
@@ -169,6 +175,22 @@ mod tests {
             let config = Config::new("a:1").memory_total(total);
             let plan = config.memory_plan().unwrap_or_else(|e| panic!("{total}: {e}"));
             assert!(plan.total() <= total, "{total}: {plan}");
+        }
+    }
+
+    /// A device: a producer and a consumer, and from 32 KiB on a connection to each of three brokers.
+    #[test]
+    fn a_small_total_is_enough() {
+        for (total, brokers) in [(24 << 10, 1), (32 << 10, 3), (48 << 10, 3), (64 << 10, 3)] {
+            let mut config = Config::new("a:1");
+            config.single_connection = true;
+            let config = config.memory_total(total);
+            let plan = config.memory_plan().unwrap_or_else(|e| panic!("{total}: {e}"));
+            assert!(plan.total() <= total, "{total}: {plan}");
+            assert_eq!((config.max_brokers, config.max_handles), (brokers, 2), "{total}");
+            let budget = Budget::new(config.memory);
+            ProducerConfig::within(&budget).check(&config, &budget).unwrap_or_else(|e| panic!("{total}: {e}"));
+            ConsumerConfig::default().check(&budget).unwrap_or_else(|e| panic!("{total}: {e}"));
         }
     }
 

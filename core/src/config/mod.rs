@@ -22,7 +22,7 @@ use core::time::Duration;
 
 use crate::{
     Budget, Endpoint, Error, MemoryPlan, WarmState,
-    budget::{ANSWER_PARTITION_BYTES, Memory, PARTITION_BYTES},
+    budget::{ANSWER_PARTITION_BYTES, Memory, PARTITION_BYTES, known_bytes},
     compress::{BuiltIn, Codecs},
     event::Observe,
     sync::Arc,
@@ -161,12 +161,14 @@ impl Config {
         let link = crate::cluster::stage_bytes(memory.control_bytes) + crate::cluster::LINK_BYTES + self.tls_bytes();
         self.memory = memory;
         let share = if self.is_encrypted() { memory.control_bytes / 4 * 3 } else { memory.control_bytes / 2 };
-        let room = share.saturating_sub(self.tls_working_bytes());
-        self.max_brokers = (room / (link * self.uses())).clamp(1, default.max_brokers);
+        let broker = link * self.uses();
+        let beside = memory.control_bytes.saturating_sub(self.tls_working_bytes() + self.exchange_bytes());
+        // A producer and a consumer, unless even that is too much.
+        let least = if beside < known_bytes(2) + broker { 1 } else { 2 };
+        let room = share.saturating_sub(self.tls_working_bytes()).min(beside.saturating_sub(known_bytes(least)));
+        self.max_brokers = (room / broker).clamp(1, default.max_brokers);
         let tls = self.max_brokers * self.uses() * self.tls_bytes() + self.tls_working_bytes();
         let rest = memory.control_bytes.saturating_sub(tls);
-        // A producer and a consumer, unless even that is too much.
-        let least = if rest < 24 << 10 { 1 } else { 2 };
         self.max_handles = (rest / 20_480).clamp(least, default.max_handles);
         self.max_topics = (rest / 20_480).clamp(1, default.max_topics);
         self.max_waiters = (memory.tickets_bytes / 64).clamp(1, default.max_waiters);
