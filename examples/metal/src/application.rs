@@ -6,7 +6,7 @@ use core::fmt::Write;
 use core::time::Duration;
 
 use cortex_m_semihosting::hprintln;
-use klamm::{Client, Config, Error, Memory, Record, StartAt, Ticket};
+use klamm::{Client, Config, Error, Record, StartAt, Ticket};
 
 use crate::{clock, memory, semihosting};
 
@@ -17,25 +17,19 @@ const READING_BYTES: usize = 100;
 /// Records that may wait for their acknowledgement while further ones are written.
 const TICKETS: usize = 60;
 
-/// A client's settings: what it may hold, and what of a cluster it may know. `Config::memory_plan` says whether that fits.
-pub fn config(bootstrap: &str) -> Config {
-    let mut config = Config::new(bootstrap);
-    config.client_id = "metal".into();
+/// A client's settings: 32 KiB, which is room for three brokers, a producer and a consumer. `Config::memory_plan` says what holds
+/// how much of it.
+pub fn config(bootstrap: &str, scenario: &str) -> Config {
+    let mut config = Config::new(bootstrap).client_id("metal");
     config.single_connection = true;
-    config.memory = Memory {
-        control_bytes: 21 << 10,
-        produce_bytes: 8 << 10,
-        fetch_bytes: 8 << 10,
-        inflate_bytes: 0,
-        tickets_bytes: 256,
-    };
-    config.max_brokers = 3;
-    config.max_topics = 2;
-    config.max_partitions = 4;
-    config.max_handles = 2;
-    config.max_waiters = 4;
+    let mut config = config.memory_total(32 << 10);
     // A leader that is silent is given up sooner than a server would: there is room for few records meanwhile.
     config.request_timeout_ms = 5_000;
+    if scenario == "steady" {
+        // The topic of commands beside that of readings.
+        (config.max_topics, config.max_partitions) = (2, 2);
+        config.memory.control_bytes += 2 << 10;
+    }
     config
 }
 

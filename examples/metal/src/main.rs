@@ -77,7 +77,7 @@ fn tasks() -> [Task; 3] {
     semihosting::random(&mut seed);
     let (here, host) = (Ipv4Address::new(10, 0, 2, 15), Ipv4Address::new(10, 0, 2, 2));
     let net = Net::new([2, 0, 0, 0, 0, 1], here, host, u64::from_le_bytes(seed));
-    let (client, driver) = match klamm::new(application::config(bootstrap), Board { net, host }) {
+    let (client, driver) = match klamm::new(application::config(bootstrap, scenario), Board { net, host }) {
         Ok(made) => made,
         Err(error) => {
             hprintln!("{}", error);
