@@ -495,6 +495,6 @@ pub(crate) fn check_topic_name(name: &str) -> Result<(), Error> {
     } else {
         return Ok(());
     };
-    let shown: String = name.chars().take(60).collect();
-    Err(Error::config("topic", alloc::format!("the name {shown:?} {why}")))
+    let shown: String = name.chars().take(60).flat_map(char::escape_default).collect();
+    Err(Error::config("topic", alloc::format!("the name \"{shown}\" {why}")))
 }

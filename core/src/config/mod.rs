@@ -220,7 +220,7 @@ impl Config {
     /// The bootstrap list, parsed.
     pub(crate) fn endpoints(&self) -> Result<Vec<Endpoint>, Error> {
         let list: Result<Vec<_>, _> =
-            self.bootstrap.split(',').map(str::trim).filter(|s| !s.is_empty()).map(parse_endpoint).collect();
+            self.bootstrap.split(',').map(str::trim_ascii).filter(|s| !s.is_empty()).map(parse_endpoint).collect();
         match list {
             Ok(list) if list.is_empty() => Err(Error::config("bootstrap", "names no broker; expected host:port")),
             Ok(list) if list.len() > self.max_brokers => Err(Error::config("bootstrap", "names more than max_brokers")),
@@ -266,7 +266,8 @@ impl Config {
 }
 
 fn parse_endpoint(text: &str) -> Result<Endpoint, Error> {
-    let wrong = || Error::config("bootstrap", format!("{text:?} is not host:port"));
+    // Not as `Debug` has it, which needs Unicode's tables: 3 KB that a microcontroller has for nothing else.
+    let wrong = || Error::config("bootstrap", format!("\"{}\" is not host:port", text.escape_default()));
     let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
     let host = match host.strip_prefix('[') {
         Some(literal) => literal.strip_suffix(']').ok_or_else(wrong)?,
