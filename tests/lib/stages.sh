@@ -49,6 +49,8 @@ stage_nostd() {
   passed wasm32, no features
   bare_cargo wasm32-unknown-unknown build -p klamm --no-default-features --features "$all"
   passed wasm32, features "$all"
+  bare_cargo riscv32imac-unknown-none-elf build -p klamm --no-default-features
+  passed riscv32imac, no features
   metal_program metal small-tables
   metal_program metal-all "$all"
 }

@@ -163,6 +163,8 @@ impl fmt::Display for MemoryPlan {
 
 #[cfg(test)]
 mod tests {
+    use std::string::String;
+
     use super::*;
     use crate::{Budget, ConsumerConfig, ProducerConfig};
 
@@ -182,9 +184,7 @@ mod tests {
     #[test]
     fn a_small_total_is_enough() {
         for (total, brokers) in [(24 << 10, 1), (32 << 10, 3), (48 << 10, 3), (64 << 10, 3)] {
-            let mut config = Config::new("a:1");
-            config.single_connection = true;
-            let config = config.memory_total(total);
+            let config = device(total);
             let plan = config.memory_plan().unwrap_or_else(|e| panic!("{total}: {e}"));
             assert!(plan.total() <= total, "{total}: {plan}");
             assert_eq!((config.max_brokers, config.max_handles), (brokers, 2), "{total}");
@@ -192,6 +192,36 @@ mod tests {
             ProducerConfig::within(&budget).check(&config, &budget).unwrap_or_else(|e| panic!("{total}: {e}"));
             ConsumerConfig::default().check(&budget).unwrap_or_else(|e| panic!("{total}: {e}"));
         }
+    }
+
+    fn device(total: usize) -> Config {
+        let mut config = Config::new("a:1");
+        config.single_connection = true;
+        config.memory_total(total)
+    }
+
+    /// The manual's table is what these settings come to. With `BLESS=1` it is written anew.
+    #[test]
+    fn the_manual_tells_the_holders_of_small_totals() {
+        let devices = [24 << 10, 32 << 10, 48 << 10].map(device);
+        let plans = devices.each_ref().map(|c| c.memory_plan().expect("fits"));
+        let mut table = String::from("| what holds memory, at most | 24 KiB | 32 KiB | 48 KiB |\n|---|---|---|---|\n");
+        let mut row = |what: &str, of: [usize; 3]| {
+            table.push_str(&format!("| {what} | {} | {} | {} |\n", of[0], of[1], of[2]));
+        };
+        for (at, line) in plans[0].lines().iter().enumerate() {
+            row(line.what, plans.each_ref().map(|p| p.lines()[at].bytes));
+        }
+        row("**together**", plans.each_ref().map(MemoryPlan::total));
+        row("`max_brokers`", devices.each_ref().map(|c| c.max_brokers));
+        row("`max_topics`", devices.each_ref().map(|c| c.max_topics));
+        row("`max_partitions`", devices.each_ref().map(|c| c.max_partitions));
+        row("`max_handles`", devices.each_ref().map(|c| c.max_handles));
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write("src/manual/microcontroller_table.md", &table).expect("written");
+        }
+        let page = include_str!("../manual/microcontroller_table.md");
+        assert_eq!(page, table, "BLESS=1 cargo test -p klamm the_manual");
     }
 
     #[test]
