@@ -96,13 +96,16 @@ pub enum Error {
         knob: &'static str,
     },
     /// One thing is larger than it may ever be; `because` names the limit and the knob.
-    #[error("{what} is too large: {because}")]
+    #[error("{what} is too large: {because}{}", Passed(next_offset))]
     #[non_exhaustive]
     TooLarge {
         /// What is too large, with topic, partition and offset where it has them.
         what: String,
         /// The limit that it passes.
         because: Box<Error>,
+        /// For a batch that a consumer cannot read: the offset behind its last record, which a [`seek`](crate::Consumer::seek)
+        /// passes it with. `None` where that is not known, and for all else.
+        next_offset: Option<i64>,
     },
     /// The client, producer or consumer is closed.
     #[error("closed{}", Fated(fate))]
@@ -326,6 +329,15 @@ impl fmt::Display for Fated<'_> {
             Fate::NotPersisted => Ok(()),
             Fate::MaybePersisted => f.write_str("; the record may be in the log"),
         }
+    }
+}
+
+/// Where reading goes on after a batch that cannot be read.
+struct Passed<'a>(&'a Option<i64>);
+
+impl fmt::Display for Passed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |next| write!(f, "; what comes after it begins at offset {next}"))
     }
 }
 

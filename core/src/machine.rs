@@ -15,7 +15,7 @@ use crate::{
     budget::{Class, FetchBuf, Promise},
     chores::Chores,
     cluster::{self, Cluster, is_greeting, other_protocol},
-    consumer::{FetchRoom, Fetches, Fetching, OffsetsAsked},
+    consumer::{FetchRoom, Fetches, Fetching, OffsetsAsked, Refused},
     error::{Fate, PeerFault},
     event::{Event, Needs, Watch},
     link::{Incoming, LinkId, Pending, Room, Unanswered, Use},
@@ -442,7 +442,7 @@ impl Machine {
         let answered = l.answered(stage.get(start..end).unwrap_or_default());
         match (answered, refused) {
             (Ok((pending, reader)), None) => self.on_response(now, link, pending, Frame { reader, leased: None }),
-            (Ok((pending, _)), Some(len)) => self.on_refused(now, link, pending, len),
+            (Ok((pending, head)), Some(len)) => self.on_refused(now, link, pending, head, len),
             (Err(fault), _) => self.cluster.on_fault(now, link, fault),
         }
         if let Some(l) = self.cluster.link_mut(link) {
@@ -491,11 +491,12 @@ impl Machine {
     }
 
     /// An answer that there was no memory for. The link lives; who asked must ask for less, or try again.
-    fn on_refused(&mut self, now: Instant, link: LinkId, pending: Pending<Context>, len: usize) {
+    fn on_refused(&mut self, now: Instant, link: LinkId, pending: Pending<Context>, head: Reader<'_>, len: usize) {
         match pending.context {
             Context::Fetch(fetching) => {
                 if let Some(fetcher) = self.fetchers.get_mut(&fetching.slot) {
-                    fetcher.on_fetch_refused(&mut self.cluster, *fetching, len);
+                    let refused = Refused { version: pending.version, head, len };
+                    fetcher.on_fetch_refused(&mut self.cluster, *fetching, refused);
                 }
             }
             Context::FetchOnce(asked) => self.admin.on_refused(asked.0, len),

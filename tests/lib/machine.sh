@@ -45,6 +45,9 @@ need_valgrind() { may_get "command -v valgrind" "apt_get valgrind"; }
 need_fuzz() { may_get "cargo fuzz --version" "cargo install --locked cargo-fuzz"; }
 
 need_metal() { bare_way thumbv7em-none-eabihf; }
+need_thumbv7m() { bare_way thumbv7m-none-eabi; }
+need_qemu() { may_get "command -v qemu-system-arm" "apt_get qemu-system-arm"; }
+need_riscv32imac() { bare_way riscv32imac-unknown-none-elf; }
 need_wasm32() { bare_way wasm32-unknown-unknown; }
 need_wasip2() { bare_way wasm32-wasip2; }
 

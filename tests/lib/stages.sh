@@ -50,8 +50,16 @@ stage_nostd() {
   passed wasm32, no features
   bare_cargo wasm32-unknown-unknown build -p klamm --no-default-features --features "$all"
   passed wasm32, features "$all"
+  bare_cargo riscv32imac-unknown-none-elf build -p klamm --no-default-features
+  passed riscv32imac, no features
   metal_program metal small-tables
   metal_program metal-all "$all"
+}
+
+stage_metal-qemu() {
+  cargo clippy --release --target thumbv7m-none-eabi --manifest-path examples/metal/Cargo.toml -- -D warnings
+  examples/metal/run
+  examples/metal/run faults
 }
 
 metal_program() { # NAME FEATURES: builds the microcontroller's program with these features of the core, and weighs it

@@ -64,7 +64,7 @@ impl FetchWish {
             let what = alloc::format!("the batch at offset {}", self.offset);
             let (class, limit, knob) = (Class::Fetch, self.limit, Class::Fetch.knob());
             let because = Error::Budget { class, needed: room, limit, knob };
-            return Err(Error::TooLarge { what, because: Box::new(because) });
+            return Err(Error::TooLarge { what, because: Box::new(because), next_offset: None });
         }
         self.needed = room;
         Ok(())

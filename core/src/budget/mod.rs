@@ -10,7 +10,7 @@ mod plan;
 
 pub(crate) use buffers::{Chunk, FetchBuf, InflateBuf, Promise};
 use line::Line;
-pub(crate) use plan::{ANSWER_PARTITION_BYTES, PARTITION_BYTES};
+pub(crate) use plan::{ANSWER_PARTITION_BYTES, PARTITION_BYTES, known_bytes};
 pub use plan::{MemoryLine, MemoryPlan};
 
 use alloc::vec::Vec;
@@ -21,6 +21,7 @@ use core::{
 
 use crate::{
     Error,
+    config::FETCH_LEAST,
     kick::Kick,
     sync::{Arc, LeafLock, Weak},
 };
@@ -83,6 +84,17 @@ pub struct Memory {
     pub tickets_bytes: usize,
 }
 
+/// What Control has, if a total is small.
+const CONTROL_WANTED: usize = 18 << 10;
+
+const fn least_of(a: usize, b: usize) -> usize {
+    if a < b { a } else { b }
+}
+
+const fn most_of(a: usize, b: usize) -> usize {
+    if a > b { a } else { b }
+}
+
 impl Default for Memory {
     /// 16 MiB.
     fn default() -> Self {
@@ -91,15 +103,18 @@ impl Default for Memory {
 }
 
 impl Memory {
-    /// Shares `total` bytes out: half to produce, a quarter to fetch, an eighth each to inflate and to the rest.
+    /// Shares `total` bytes out: half to produce, a quarter to fetch, an eighth each to inflate and to the rest. Where that is
+    /// small, the rest has 18 KiB, as far as nine sixteenths go, because so much takes a producer and a consumer with a
+    /// connection to each of three brokers; fetch has 4 KiB at least, as far as that is half of what is left.
     pub const fn of(total: usize) -> Self {
-        Memory {
-            control_bytes: total / 8 - total / 64,
-            produce_bytes: total / 2,
-            fetch_bytes: total / 4,
-            inflate_bytes: total / 8,
-            tickets_bytes: total / 64,
-        }
+        let tickets_bytes = total / 64;
+        let small = least_of(total / 16 * 9, CONTROL_WANTED);
+        let control_bytes = most_of(total / 8 - tickets_bytes, small);
+        let left = total - control_bytes - tickets_bytes;
+        let fetch_bytes = most_of(left / 7 * 2, least_of(left / 2, FETCH_LEAST));
+        let inflate_bytes = left / 7;
+        let produce_bytes = left - fetch_bytes - inflate_bytes;
+        Memory { control_bytes, produce_bytes, fetch_bytes, inflate_bytes, tickets_bytes }
     }
 
     /// Shares `total` bytes out where connections are encrypted, which takes more of Control: a quarter each to produce and to
@@ -377,8 +392,10 @@ mod tests {
 
     #[test]
     fn shares_add_up_to_the_total() {
-        for total in [64 << 10, 256 << 10, 4 << 20, 16 << 20] {
+        for total in [0, 1, 999, 24 << 10, 32 << 10, 64 << 10, 128 << 10, 256 << 10, 4 << 20, 16 << 20] {
             assert_eq!(Memory::of(total).total(), total);
+        }
+        for total in [64 << 10, 256 << 10, 4 << 20, 16 << 20] {
             assert_eq!(Memory::encrypted(total).total(), total);
         }
     }

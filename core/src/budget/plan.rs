@@ -41,6 +41,11 @@ const HANDLE_BYTES: usize = 4_096;
 /// A waiting task: its waker, its deadline, its place in a map.
 pub(crate) const WAITER_BYTES: usize = 64;
 
+/// What the Control class holds of so many producers and consumers of one topic with one partition.
+pub(crate) const fn known_bytes(handles: usize) -> usize {
+    handles * HANDLE_BYTES + TOPIC_BYTES + ANSWER_TOPIC_BYTES + PARTITION_BYTES + ANSWER_PARTITION_BYTES
+}
+
 impl MemoryPlan {
     pub(crate) fn of(config: &Config) -> Result<MemoryPlan, Error> {
         let memory = match &config.budget {
@@ -158,7 +163,10 @@ impl fmt::Display for MemoryPlan {
 
 #[cfg(test)]
 mod tests {
+    use std::string::String;
+
     use super::*;
+    use crate::{Budget, ConsumerConfig, ProducerConfig};
 
     #[test]
     fn the_defaults_fit_and_are_what_the_total_says() {
@@ -170,6 +178,50 @@ mod tests {
             let plan = config.memory_plan().unwrap_or_else(|e| panic!("{total}: {e}"));
             assert!(plan.total() <= total, "{total}: {plan}");
         }
+    }
+
+    /// A device: a producer and a consumer, and from 32 KiB on a connection to each of three brokers.
+    #[test]
+    fn a_small_total_is_enough() {
+        for (total, brokers) in [(24 << 10, 1), (32 << 10, 3), (48 << 10, 3), (64 << 10, 3)] {
+            let config = device(total);
+            let plan = config.memory_plan().unwrap_or_else(|e| panic!("{total}: {e}"));
+            assert!(plan.total() <= total, "{total}: {plan}");
+            assert_eq!((config.max_brokers, config.max_handles), (brokers, 2), "{total}");
+            let budget = Budget::new(config.memory);
+            ProducerConfig::within(&budget).check(&config, &budget).unwrap_or_else(|e| panic!("{total}: {e}"));
+            ConsumerConfig::default().check(&budget).unwrap_or_else(|e| panic!("{total}: {e}"));
+        }
+    }
+
+    fn device(total: usize) -> Config {
+        let mut config = Config::new("a:1");
+        config.single_connection = true;
+        config.memory_total(total)
+    }
+
+    /// The manual's table is what these settings come to. With `BLESS=1` it is written anew.
+    #[test]
+    fn the_manual_tells_the_holders_of_small_totals() {
+        let devices = [24 << 10, 32 << 10, 48 << 10].map(device);
+        let plans = devices.each_ref().map(|c| c.memory_plan().expect("fits"));
+        let mut table = String::from("| what holds memory, at most | 24 KiB | 32 KiB | 48 KiB |\n|---|---|---|---|\n");
+        let mut row = |what: &str, of: [usize; 3]| {
+            table.push_str(&format!("| {what} | {} | {} | {} |\n", of[0], of[1], of[2]));
+        };
+        for (at, line) in plans[0].lines().iter().enumerate() {
+            row(line.what, plans.each_ref().map(|p| p.lines()[at].bytes));
+        }
+        row("**together**", plans.each_ref().map(MemoryPlan::total));
+        row("`max_brokers`", devices.each_ref().map(|c| c.max_brokers));
+        row("`max_topics`", devices.each_ref().map(|c| c.max_topics));
+        row("`max_partitions`", devices.each_ref().map(|c| c.max_partitions));
+        row("`max_handles`", devices.each_ref().map(|c| c.max_handles));
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write("src/manual/microcontroller_table.md", &table).expect("written");
+        }
+        let page = include_str!("../manual/microcontroller_table.md");
+        assert_eq!(page, table, "BLESS=1 cargo test -p klamm the_manual");
     }
 
     #[test]

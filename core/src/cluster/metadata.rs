@@ -1,6 +1,6 @@
 //! Who leads what: asked for used topics only, kept small, believed by leader epoch.
 
-use alloc::{collections::BTreeMap, string::String, vec::Vec};
+use alloc::{string::String, vec::Vec};
 use core::time::Duration;
 
 use super::{Cluster, WarmState};
@@ -11,6 +11,7 @@ use crate::{
     event::{Event, TopicPartition},
     link::LinkId,
     machine::Context,
+    map::Map,
     sync::Arc,
     wire::{
         Decode, Reader, Uuid,
@@ -54,8 +55,8 @@ pub(crate) struct Topic {
 
 pub(super) struct Metadata {
     topics: Vec<Topic>,
-    pub(super) by_name: BTreeMap<Arc<str>, TopicIndex>,
-    by_id: BTreeMap<Uuid, TopicIndex>,
+    pub(super) by_name: Map<Arc<str>, TopicIndex>,
+    by_id: Map<Uuid, TopicIndex>,
     /// Counted up with every change, so that others know when to look again.
     changes: u32,
     pub(super) controller: i32,
@@ -84,8 +85,8 @@ impl Metadata {
     pub(super) fn new() -> Self {
         Metadata {
             topics: Vec::new(),
-            by_name: BTreeMap::new(),
-            by_id: BTreeMap::new(),
+            by_name: Map::new(),
+            by_id: Map::new(),
             changes: 0,
             controller: -1,
             warm: None,
@@ -494,6 +495,6 @@ pub(crate) fn check_topic_name(name: &str) -> Result<(), Error> {
     } else {
         return Ok(());
     };
-    let shown: String = name.chars().take(60).collect();
-    Err(Error::config("topic", alloc::format!("the name {shown:?} {why}")))
+    let shown: String = name.chars().take(60).flat_map(char::escape_default).collect();
+    Err(Error::config("topic", alloc::format!("the name \"{shown}\" {why}")))
 }

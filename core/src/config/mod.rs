@@ -23,7 +23,7 @@ use core::time::Duration;
 
 use crate::{
     Budget, Endpoint, Error, MemoryPlan, WarmState,
-    budget::{ANSWER_PARTITION_BYTES, Memory, PARTITION_BYTES},
+    budget::{ANSWER_PARTITION_BYTES, Memory, PARTITION_BYTES, known_bytes},
     compress::{BuiltIn, Codecs},
     event::Observe,
     sync::Arc,
@@ -162,12 +162,14 @@ impl Config {
         let link = crate::cluster::stage_bytes(memory.control_bytes) + crate::cluster::LINK_BYTES + self.tls_bytes();
         self.memory = memory;
         let share = if self.is_encrypted() { memory.control_bytes / 4 * 3 } else { memory.control_bytes / 2 };
-        let room = share.saturating_sub(self.tls_working_bytes());
-        self.max_brokers = (room / (link * self.uses())).clamp(1, default.max_brokers);
+        let broker = link * self.uses();
+        let beside = memory.control_bytes.saturating_sub(self.tls_working_bytes() + self.exchange_bytes());
+        // A producer and a consumer, unless even that is too much.
+        let least = if beside < known_bytes(2) + broker { 1 } else { 2 };
+        let room = share.saturating_sub(self.tls_working_bytes()).min(beside.saturating_sub(known_bytes(least)));
+        self.max_brokers = (room / broker).clamp(1, default.max_brokers);
         let tls = self.max_brokers * self.uses() * self.tls_bytes() + self.tls_working_bytes();
         let rest = memory.control_bytes.saturating_sub(tls);
-        // A producer and a consumer, unless even that is too much.
-        let least = if rest < 24 << 10 { 1 } else { 2 };
         self.max_handles = (rest / 20_480).clamp(least, default.max_handles);
         self.max_topics = (rest / 20_480).clamp(1, default.max_topics);
         self.max_waiters = (memory.tickets_bytes / 64).clamp(1, default.max_waiters);
@@ -219,7 +221,7 @@ impl Config {
     /// The bootstrap list, parsed.
     pub(crate) fn endpoints(&self) -> Result<Vec<Endpoint>, Error> {
         let list: Result<Vec<_>, _> =
-            self.bootstrap.split(',').map(str::trim).filter(|s| !s.is_empty()).map(parse_endpoint).collect();
+            self.bootstrap.split(',').map(str::trim_ascii).filter(|s| !s.is_empty()).map(parse_endpoint).collect();
         match list {
             Ok(list) if list.is_empty() => Err(Error::config("bootstrap", "names no broker; expected host:port")),
             Ok(list) if list.len() > self.max_brokers => Err(Error::config("bootstrap", "names more than max_brokers")),
@@ -265,7 +267,8 @@ impl Config {
 }
 
 fn parse_endpoint(text: &str) -> Result<Endpoint, Error> {
-    let wrong = || Error::config("bootstrap", format!("{text:?} is not host:port"));
+    // Not as `Debug` has it, which needs Unicode's tables: 3 KB that a microcontroller has for nothing else.
+    let wrong = || Error::config("bootstrap", format!("\"{}\" is not host:port", text.escape_default()));
     let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
     let host = match host.strip_prefix('[') {
         Some(literal) => literal.strip_suffix(']').ok_or_else(wrong)?,

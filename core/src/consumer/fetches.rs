@@ -3,7 +3,7 @@
 
 use alloc::vec::Vec;
 
-use super::{FetchRoom, Fetcher, Fetching, OffsetsAsked};
+use super::{FetchRoom, Fetcher, Fetching, OffsetsAsked, Refused};
 use crate::{Instant, cluster::Cluster, link::LinkId, machine::Frame, sync::MaySend, wire::Reader};
 
 /// See [`Fetcher`]'s methods of the same names.
@@ -37,7 +37,7 @@ pub(crate) trait Fetches: MaySend {
         fetching: Fetching,
         frame: Frame<'_>,
     );
-    fn on_fetch_refused(&mut self, cluster: &mut Cluster, fetching: Fetching, len: usize);
+    fn on_fetch_refused(&mut self, cluster: &mut Cluster, fetching: Fetching, refused: Refused<'_>);
     fn on_fetch_lost(&mut self, now: Instant, cluster: &mut Cluster, fetching: Fetching);
 }
 
@@ -106,8 +106,8 @@ impl Fetches for Fetcher {
         Fetcher::on_fetched(self, now, cluster, link, version, fetching, frame);
     }
 
-    fn on_fetch_refused(&mut self, cluster: &mut Cluster, fetching: Fetching, len: usize) {
-        Fetcher::on_fetch_refused(self, cluster, fetching, len);
+    fn on_fetch_refused(&mut self, cluster: &mut Cluster, fetching: Fetching, refused: Refused<'_>) {
+        Fetcher::on_fetch_refused(self, cluster, fetching, refused);
     }
 
     fn on_fetch_lost(&mut self, now: Instant, cluster: &mut Cluster, fetching: Fetching) {

@@ -9,7 +9,7 @@ mod inflate;
 mod records;
 mod shared;
 
-pub(crate) use fetcher::{FetchRoom, Fetcher, Fetching, ONE_PARTITION, OffsetsAsked, Whole, whole_batches};
+pub(crate) use fetcher::{FetchRoom, Fetcher, Fetching, ONE_PARTITION, OffsetsAsked, Refused, Whole, whole_batches};
 pub(crate) use fetches::Fetches;
 pub(crate) use inflate::{Inflater, Stuck};
 pub(crate) use records::Refusal;

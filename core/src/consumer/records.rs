@@ -61,7 +61,7 @@ impl Refusal {
                 let knob = Class::Inflate.knob();
                 let because = Error::Budget { class: Class::Inflate, needed, limit, knob };
                 let what = alloc::format!("the batch of {topic}-{partition} with offsets {first} to {last}, inflated,");
-                Error::TooLarge { what, because: Box::new(because) }
+                Error::TooLarge { what, because: Box::new(because), next_offset: last.checked_add(1) }
             }
             Refusal::Damaged(error) | Refusal::Unreadable(error) => {
                 let fault = PeerFault::Batch { topic: topic.into(), partition, offset, error };

@@ -1,9 +1,6 @@
 //! What a consumer's handle and the driver share: positions, wishes, and what was fetched.
 
-use alloc::{
-    collections::{BTreeMap, VecDeque},
-    vec::Vec,
-};
+use alloc::{collections::VecDeque, vec::Vec};
 use core::{
     sync::atomic::{AtomicUsize, Ordering},
     task::{Poll, Waker},
@@ -20,6 +17,7 @@ use crate::{
     api::Shared,
     budget::Class,
     config::{ConsumerConfig, StartAt},
+    map::Map,
     sync::{Arc, Lock},
 };
 
@@ -45,7 +43,7 @@ pub(crate) struct ConsumerShared {
 #[derive(Default)]
 struct State {
     parts: Vec<Part>,
-    by_name: BTreeMap<(Arc<str>, i32), usize>,
+    by_name: Map<Arc<str>, Map<i32, usize>>,
     /// Partitions whose wishes the driver has not seen yet, each once.
     dirty: Vec<usize>,
     fetched: VecDeque<Fetched>,
@@ -53,6 +51,13 @@ struct State {
     waker: Option<Waker>,
     closed: bool,
     ended: bool,
+}
+
+impl State {
+    /// The number of a partition.
+    fn at(&self, topic: &str, partition: i32) -> Option<usize> {
+        self.by_name.get(topic)?.get(&partition).copied()
+    }
 }
 
 struct Part {
@@ -271,7 +276,7 @@ impl ConsumerShared {
     fn wish(&self, topic: &str, partition: i32, change: impl FnOnce(&mut Part)) -> Result<(), Error> {
         let woken = {
             let mut state = self.state.lock();
-            let at = state.by_name.get(&(topic.into(), partition)).copied();
+            let at = state.at(topic, partition);
             let Some(at) = at else {
                 let why = alloc::format!("{topic}-{partition} is not read by this consumer, or not known yet");
                 return Err(Error::config("assignment", why));
@@ -290,12 +295,17 @@ impl ConsumerShared {
 
     pub(crate) fn position(&self, topic: &str, partition: i32) -> Option<i64> {
         let state = self.state.lock();
-        let at = *state.by_name.get(&(topic.into(), partition))?;
+        let at = state.at(topic, partition)?;
         state.parts[at].position
     }
 
     pub(crate) fn assignment(&self) -> Vec<(Arc<str>, i32)> {
-        self.state.lock().by_name.keys().cloned().collect()
+        let state = self.state.lock();
+        let partitions = |(name, parts): (&Arc<str>, _)| {
+            let name = Arc::clone(name);
+            Map::keys(parts).map(move |partition| (Arc::clone(&name), *partition))
+        };
+        state.by_name.iter().flat_map(partitions).collect()
     }
 
     pub(crate) fn close(&self) {
@@ -323,8 +333,7 @@ impl ConsumerShared {
     /// The driver adds a partition; answers its number.
     pub(super) fn add(&self, topic: &Arc<str>, partition: i32, from: StartAt) -> Option<usize> {
         let mut state = self.state.lock();
-        let key = (Arc::clone(topic), partition);
-        if state.by_name.contains_key(&key) {
+        if state.at(topic, partition).is_some() {
             return None;
         }
         let at = state.parts.len();
@@ -332,9 +341,8 @@ impl ConsumerShared {
             StartAt::Offset(offset) => Some(offset),
             _ => None,
         };
-        let topic = Arc::clone(topic);
         state.parts.push(Part {
-            topic,
+            topic: Arc::clone(topic),
             partition,
             position,
             generation: 0,
@@ -343,7 +351,7 @@ impl ConsumerShared {
             dirty: false,
             refetched: false,
         });
-        state.by_name.insert(key, at);
+        state.by_name.or_default(Arc::clone(topic)).insert(partition, at);
         Some(at)
     }
 

@@ -62,6 +62,29 @@ pub trait Transport {
     }
 
     /// Fills `out` with unpredictable bytes. Called once, before the first connection.
+    ///
+    /// There is no default: a host that has no randomness is none, and does not compile.
+    ///
+    /// ```compile_fail,E0046
+    /// # use core::{future::{Ready, ready}, task::{Context, Poll}};
+    /// # use klamm::{Clock, Endpoint, Instant, Transport, TransportError, sync::Arc};
+    /// struct Board;
+    ///
+    /// impl Transport for Board {
+    ///     type Stream = klamm::EmbeddedIo<&'static [u8], &'static mut [u8]>;
+    ///     type Connecting = Ready<Result<Self::Stream, TransportError>>;
+    ///
+    ///     fn connect(&mut self, _: &Endpoint) -> Self::Connecting {
+    ///         ready(Ok(klamm::EmbeddedIo::assert_cancel_safe(&[], &mut [])))
+    ///     }
+    ///     fn poll_sleep(&mut self, _: &mut Context<'_>, _: Instant) -> Poll<()> {
+    ///         Poll::Pending
+    ///     }
+    ///     fn clock(&self) -> Arc<dyn Clock> {
+    ///         unimplemented!()
+    ///     }
+    /// }
+    /// ```
     fn entropy(&mut self, out: &mut [u8; 32]);
 }
 

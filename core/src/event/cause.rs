@@ -45,7 +45,7 @@ impl fmt::Display for Cause<'_> {
             Why::Transport(TransportError { phase, tls: Some(fault), .. }) => write!(f, "{phase} failed: {fault}"),
             Why::Transport(error) => error.fmt(f),
             Why::Error(Error::Broker { code, what, .. }) => write!(f, "{what}: {code}"),
-            Why::Error(Error::TooLarge { what, because }) => {
+            Why::Error(Error::TooLarge { what, because, .. }) => {
                 write!(f, "{what} is too large: {}", Cause::from(&**because))
             }
             Why::Error(Error::TimedOut { what, after, knob, because: Some(because), .. }) => {

@@ -11,7 +11,7 @@
 //! | node 20 | `examples/js-socket`, a transport over WHATWG streams | 1,000 records to Kafka 4.3.1 (`./tests/run js`). Cloudflare's `connect()` has streams of that kind; it was not tried there |
 //! | node 20 and headless Chromium 156 | the core alone, with std, for `wasm32-unknown-unknown` | its own tests, all but those that spawn threads or hold zstd against the C library (`./tests/run js chromium`) |
 //! | a module without any import, in wasmtime | the core alone, with std, for `wasm32-unknown-unknown` | the simulator: each seed comes to the same bytes as natively (`./tests/run edge`) |
-//! | microcontrollers | [`EmbeddedIo`](crate::EmbeddedIo) | builds and is linked; not run yet |
+//! | a Cortex-M3 of 64 KiB (QEMU 7.2's lm3s6965evb), smoltcp | [`EmbeddedIo`](crate::EmbeddedIo), in `examples/metal` | 1,000 records both ways against Kafka 4.3.1; a broker that rests, dies and comes back, one of three that dies (`./tests/run metal-qemu`). The page [`on_a_microcontroller`](super::on_a_microcontroller) has the rest; on a board it was not tried |
 //!
 //! Both `wasm32-wasip2` and `wasm32-unknown-unknown` linked by `wasm-component-ld` give components that do the same; features
 //! decide, not the target. The tests build them without a std of the target (`-Zbuild-std=core,alloc`), because it cannot be had

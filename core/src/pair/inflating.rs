@@ -152,7 +152,7 @@ fn a_batch_that_can_never_be_inflated_is_passed_by_a_seek() {
     pair.bring(&request, 77, 0, &[large, larger, batch_of(18, &["z"])].concat());
     assert_eq!(records(&pair, &mut consumer).len(), 3);
     let error = error(&pair, &mut consumer);
-    assert!(matches!(error, Error::TooLarge { .. }), "{error}");
+    assert!(matches!(error, Error::TooLarge { next_offset: Some(18), .. }), "{error}");
     let said = format!("{error}");
     assert!(said.contains("t-0 with offsets 13 to 17") && said.contains("memory.inflate_bytes"), "{said}");
     assert_eq!(consumer.position("t", 0), Some(13));

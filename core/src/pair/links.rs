@@ -388,3 +388,24 @@ fn what_is_denied_everywhere_is_told_at_once() {
     let client = pair.client().clone();
     assert!(matches!(pair.poll(pin!(client.connected())), Poll::Ready(Ok(()))));
 }
+
+/// With one connection for everything a cluster of one broker has one, for the bootstrap list's entry and the node alike; and when
+/// it fails, it is the node's back-off that begins.
+#[test]
+fn a_single_connection_is_the_bootstraps_too() {
+    let mut config = Config::new("one:9001");
+    config.single_connection = true;
+    let mut pair = Pair::with(config);
+    let producer = pair.client().producer().build().expect("builds");
+    let ticket = pair.enqueue(&producer, Record::to("t").partition(0).value("a"));
+    let request = pair.expect(api::PRODUCE);
+    pair.acknowledge(&request, 7);
+    pair.turn();
+    assert_eq!((offset(&ticket), pair.dialled.len()), (7, 1));
+    pair.hang_up(request.link);
+    let ticket = pair.enqueue(&producer, Record::to("t").partition(0).value("b"));
+    let request = pair.await_request(api::PRODUCE, 2_000);
+    pair.acknowledge(&request, 8);
+    pair.turn();
+    assert_eq!((offset(&ticket), pair.links().len()), (8, 1));
+}

@@ -299,7 +299,8 @@ impl ProducerShared {
     fn too_large(&self, topic: &Topic, needed: usize) -> Error {
         let limit = self.config.batch_bytes;
         let because = Error::Budget { class: Class::Produce, needed, limit, knob: "batch_bytes" };
-        Error::TooLarge { what: alloc::format!("a record to {}", topic.name), because: Box::new(because) }
+        let what = alloc::format!("a record to {}", topic.name);
+        Error::TooLarge { what, because: Box::new(because), next_offset: None }
     }
 }
 

@@ -1,10 +1,6 @@
 //! What a producer's handles and the driver share: topics with their open batches, and the inbox between the two.
 
-use alloc::{
-    boxed::Box,
-    collections::{BTreeMap, VecDeque},
-    vec::Vec,
-};
+use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
 use core::{
     sync::atomic::{AtomicBool, AtomicU32, Ordering},
     time::Duration,
@@ -21,6 +17,7 @@ use crate::{
     api::Shared,
     budget::Chunk,
     config::ProducerConfig,
+    map::Map,
     record::BATCH_HEADER_LEN,
     sync::{Arc, Lock},
     waits::Waits,
@@ -63,7 +60,7 @@ pub(crate) struct ProducerShared {
 
 #[derive(Default)]
 struct Topics {
-    by_name: BTreeMap<Arc<str>, Arc<Topic>>,
+    by_name: Map<Arc<str>, Arc<Topic>>,
     count: u32,
 }
 

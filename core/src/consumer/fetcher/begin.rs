@@ -5,12 +5,13 @@ use alloc::{boxed::Box, vec::Vec};
 use super::{Fetcher, Stage};
 use crate::{
     Error, Instant,
-    cluster::{Cluster, is_stale_metadata},
+    cluster::{Cluster, TopicIndex, is_stale_metadata},
     code::ErrorCode,
     config::StartAt,
     event::Event,
     link::{LinkId, Use},
     machine::Context,
+    map::Map,
     sync::Arc,
     wire::{
         Decode, Reader,
@@ -38,7 +39,7 @@ fn timestamp(at: StartAt) -> i64 {
 
 impl Fetcher {
     pub(super) fn ask_offsets(&mut self, now: Instant, cluster: &mut Cluster) {
-        let mut waiting: Vec<(i32, usize)> = Vec::new();
+        let mut waiting: Map<i32, Map<TopicIndex, Vec<usize>>> = Map::new();
         for (at, part) in self.parts.iter().enumerate() {
             if !matches!(part.stage, Stage::Begin(_)) {
                 continue;
@@ -49,22 +50,19 @@ impl Fetcher {
             } else if leader < 0 {
                 cluster.refresh_metadata();
             } else {
-                waiting.push((leader, at));
+                waiting.or_default(leader).or_default(part.topic).push(at);
             }
         }
-        waiting.sort_unstable();
-        while let Some((node, _)) = waiting.first().copied() {
-            let split = waiting.partition_point(|(n, _)| *n == node);
-            let rest = waiting.split_off(split);
-            let parts: Vec<usize> = waiting.iter().map(|(_, at)| *at).collect();
-            waiting = rest;
+        for (node, parts) in waiting {
+            let parts = parts.into_values().flatten().collect();
             if let Some(link) = cluster.ready_link(now, node, Use::Control, usize::MAX) {
                 self.ask_offsets_of(now, cluster, link, parts);
             }
         }
     }
 
-    fn ask_offsets_of(&mut self, now: Instant, cluster: &mut Cluster, link: LinkId, mut at: Vec<usize>) {
+    /// Asks a broker for these partitions' offsets; those of a topic are neighbours.
+    fn ask_offsets_of(&mut self, now: Instant, cluster: &mut Cluster, link: LinkId, at: Vec<usize>) {
         let version = match cluster.version(link, LIST_OFFSETS, LIST_OFFSETS.max) {
             Ok(version) => version,
             Err(error) => {
@@ -74,7 +72,6 @@ impl Fetcher {
                 return;
             }
         };
-        at.sort_by_key(|p| self.parts[*p].topic);
         let asked: Vec<(Arc<str>, ListOffsetsPartition)> = at
             .iter()
             .map(|p| {
@@ -135,7 +132,7 @@ impl Fetcher {
             let Some(index) = cluster.topic_by_name(topic.name) else { continue };
             for answer in topic.partitions.iter() {
                 let Ok(partition) = u32::try_from(answer.partition_index) else { continue };
-                let Some(at) = self.by_place.get(&(index, partition)).copied() else { continue };
+                let Some(at) = self.at(index, partition) else { continue };
                 let Some(place) = asked.parts.iter().position(|(p, _)| *p == at) else { continue };
                 let (_, generation) = asked.parts.swap_remove(place);
                 self.on_offset(now, cluster, at, generation, ErrorCode(answer.error_code), answer.offset);

@@ -1,11 +1,12 @@
 //! The driver's side of a consumer: finds out where to begin, keeps fetches under way, hands on what comes.
 
 mod begin;
+mod head;
 mod request;
 mod response;
 mod session;
 
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::vec::Vec;
 
 use super::shared::{ConsumerShared, Subscription};
 use crate::{
@@ -15,13 +16,14 @@ use crate::{
     code::ErrorCode,
     config::{ResetPolicy, StartAt},
     event::{Cause, Event, TopicPartition},
+    map::Map,
     sync::Arc,
     wire::Uuid,
 };
 
 pub(crate) use begin::OffsetsAsked;
 pub(crate) use request::{FetchRoom, Fetching};
-pub(crate) use response::{ONE_PARTITION, Whole, whole_batches};
+pub(crate) use response::{ONE_PARTITION, Refused, Whole, whole_batches};
 use session::Session;
 
 /// Where a partition stands.
@@ -65,10 +67,11 @@ pub(crate) struct Fetcher {
     shared: Arc<ConsumerShared>,
     topics: Vec<(TopicIndex, Arc<str>)>,
     /// The topics' ids, as far as brokers tell: another id is another log.
-    ids: BTreeMap<TopicIndex, Uuid>,
+    ids: Map<TopicIndex, Uuid>,
     parts: Vec<Part>,
-    by_place: BTreeMap<(TopicIndex, u32), usize>,
-    sessions: BTreeMap<i32, Session>,
+    /// The number of each partition of each topic.
+    by_place: Map<TopicIndex, Map<u32, usize>>,
+    sessions: Map<i32, Session>,
     subscribed: bool,
     /// Topics whose partitions were seen once: those that come later are read from their beginning.
     seen: Vec<TopicIndex>,
@@ -91,10 +94,10 @@ impl Fetcher {
             slot: 0,
             shared,
             topics: Vec::new(),
-            ids: BTreeMap::new(),
+            ids: Map::new(),
             parts: Vec::new(),
-            by_place: BTreeMap::new(),
-            sessions: BTreeMap::new(),
+            by_place: Map::new(),
+            sessions: Map::new(),
             subscribed: false,
             seen: Vec::new(),
             metadata_seen: None,
@@ -179,10 +182,8 @@ impl Fetcher {
         let names: Vec<Arc<str>> = match &self.shared.subscription {
             Subscription::Topics(names) => names.clone(),
             Subscription::Assigned(parts) => {
-                let mut names: Vec<Arc<str>> = parts.iter().map(|(n, _)| Arc::clone(n)).collect();
-                names.sort();
-                names.dedup();
-                names
+                let names: Map<Arc<str>, ()> = parts.iter().map(|(n, _)| (Arc::clone(n), ())).collect();
+                names.keys().cloned().collect()
             }
         };
         for name in names {
@@ -273,13 +274,18 @@ impl Fetcher {
         self.shared.reserve(more);
     }
 
+    /// The number of a partition.
+    fn at(&self, topic: TopicIndex, partition: u32) -> Option<usize> {
+        self.by_place.get(&topic)?.get(&partition).copied()
+    }
+
     fn add(&mut self, topic: TopicIndex, name: &Arc<str>, partition: u32, from: StartAt) {
-        if self.by_place.contains_key(&(topic, partition)) {
+        if self.at(topic, partition).is_some() {
             return;
         }
         let Some(at) = self.shared.add(name, partition as i32, from) else { return };
         debug_assert_eq!(at, self.parts.len());
-        self.by_place.insert((topic, partition), at);
+        self.by_place.or_default(topic).insert(partition, at);
         self.parts.push(Part {
             topic,
             name: Arc::clone(name),

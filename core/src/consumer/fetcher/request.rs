@@ -1,10 +1,6 @@
 //! Fetch requests: which partitions are asked for, and for how much.
 
-use alloc::{
-    boxed::Box,
-    collections::{BTreeMap, BTreeSet},
-    vec::Vec,
-};
+use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
 
 use super::{Fetcher, Stage, response::ONE_PARTITION, session::Known};
@@ -14,6 +10,7 @@ use crate::{
     cluster::{Cluster, Sending, TopicIndex},
     link::{LinkId, Use},
     machine::Context,
+    map::Map,
     sync::Arc,
     wire::{
         Uuid,
@@ -42,7 +39,7 @@ pub(crate) struct Fetching {
     pub(crate) slot: usize,
     pub(super) node: i32,
     /// Every partition that the broker may answer for, with the generation and offset that was asked.
-    pub(super) parts: BTreeMap<usize, (u32, i64)>,
+    pub(super) parts: Map<usize, (u32, i64)>,
     /// The one partition that is asked for by itself, beside the session.
     pub(super) alone: Option<usize>,
     /// The most bytes of records that were asked for. One larger batch may come all the same.
@@ -75,7 +72,7 @@ type Asked = (usize, TopicIndex, FetchPartition);
 impl Fetcher {
     /// Keeps one fetch under way at each broker that leads something we want, while there is room.
     pub(super) fn fetch(&mut self, now: Instant, cluster: &mut Cluster, room: &mut FetchRoom) {
-        let mut wanted: BTreeMap<i32, Vec<usize>> = BTreeMap::new();
+        let mut wanted: Map<i32, Vec<usize>> = Map::new();
         for (at, part) in self.parts.iter().enumerate() {
             let Stage::Fetch(_) = part.stage else { continue };
             if part.paused {
@@ -89,23 +86,22 @@ impl Fetcher {
             if leader < 0 {
                 cluster.refresh_metadata();
             } else {
-                wanted.entry(leader).or_default().push(at);
+                wanted.or_default(leader).push(at);
             }
         }
         self.streams = wanted.len();
         self.shares_links = room.streams > self.streams;
         let share = self.share(cluster, room.streams.max(self.streams));
-        let mut nodes: Vec<(u64, i32, Vec<usize>)> = Vec::new();
-        for (node, parts) in wanted {
-            let session = self.sessions.entry(node).or_default();
-            if !session.in_flight {
-                nodes.push((session.asked, node, parts));
-            }
-        }
         // Whoever was asked longest ago comes first, and nobody passes it when there is no room: brokers whose answers come
         // back empty would ask again at once and keep what it waits for.
-        nodes.sort_unstable_by_key(|(asked, node, _)| (*asked, *node));
-        for (_, node, parts) in nodes {
+        let mut nodes: Map<(u64, i32), Vec<usize>> = Map::new();
+        for (node, parts) in wanted {
+            let session = self.sessions.or_default(node);
+            if !session.in_flight {
+                nodes.insert((session.asked, node), parts);
+            }
+        }
+        for ((_, node), parts) in nodes {
             let wanted = parts.iter().find_map(|at| self.parts[*at].alone).unwrap_or(share);
             if let Some(link) = cluster.ready_link(now, node, Use::Fetch, usize::MAX)
                 && (room.is_short || !self.fetch_from(now, cluster, link, node, parts, share))
@@ -142,7 +138,7 @@ impl Fetcher {
         let promise = cluster.budget.promise(bytes);
         let Some(promise) = promise else { return false };
         self.requests = self.requests.wrapping_add(1);
-        self.sessions.entry(node).or_default().asked = self.requests;
+        self.sessions.or_default(node).asked = self.requests;
         let overhead = if alone.is_some() { ONE_PARTITION } else { overhead };
         let max_bytes = bytes.saturating_sub(overhead).max(1);
         let by_id = parts.iter().all(|p| cluster.topic(self.parts[*p].topic).is_some_and(|t| !t.id.is_zero()));
@@ -235,7 +231,7 @@ impl Fetcher {
         let plain = cluster.plain(now, version, Context::Fetch(Box::new(under_way)));
         let deadline = plain.deadline.after(Duration::from_millis(u64::from(wait_ms)));
         cluster.send(link, &body, Sending { deadline, response_max: usize::MAX, ..plain })?;
-        self.sessions.entry(node).or_default().in_flight = true;
+        self.sessions.or_default(node).in_flight = true;
         Ok(())
     }
 
@@ -266,7 +262,7 @@ impl Fetcher {
         by_id: bool,
         wanted: &[Asked],
     ) -> (Vec<Asked>, Vec<usize>, (i32, i32)) {
-        let session = self.sessions.entry(node).or_default();
+        let session = self.sessions.or_default(node);
         let id_of = |topic: TopicIndex| cluster.topic(topic).map_or(Uuid::ZERO, |t| t.id);
         // A topic that was made anew has another id, and the session goes on asking for the old one (trap 14).
         let anew = |(at, topic, _): &Asked| session.known.get(at).is_some_and(|k| k.topic_id != id_of(*topic));
@@ -274,32 +270,30 @@ impl Fetcher {
             session.forget();
             session.by_id = by_id;
         }
-        let mut asked: Vec<Asked> = Vec::new();
-        for entry in wanted {
-            let (at, topic, p) = entry;
-            let known = Known {
-                topic_id: id_of(*topic),
-                offset: p.fetch_offset,
-                leader_epoch: p.current_leader_epoch,
-                max_bytes: p.partition_max_bytes,
-            };
-            if session.known.insert(*at, known) != Some(known) || session.is_full() {
-                asked.push(*entry);
-            }
-        }
-        // All that is wanted is known by now: only where more is known is there anything to forget. Looked up in a set: each
-        // fetch would otherwise cost the square of the partitions.
-        let gone: Vec<usize> = if session.known.len() == wanted.len() {
-            Vec::new()
-        } else {
-            let wanted: BTreeSet<usize> = wanted.iter().map(|(at, ..)| *at).collect();
-            session.known.keys().copied().filter(|at| !wanted.contains(at)).collect()
-        };
-        for at in &gone {
-            session.known.remove(at);
-        }
+        let is_full = session.is_full();
+        // Both what is known and what is wanted are in the order of their numbers, so one walk compares them, however many.
+        let mut before = core::mem::take(&mut session.known).into_iter().peekable();
+        let (mut asked, mut gone): (Vec<Asked>, Vec<usize>) = (Vec::new(), Vec::new());
+        session.known = (wanted.iter())
+            .map(|entry| {
+                let (at, topic, p) = entry;
+                gone.extend(core::iter::from_fn(|| before.next_if(|(other, _)| other < at)).map(|(other, _)| other));
+                let known = Known {
+                    topic_id: id_of(*topic),
+                    offset: p.fetch_offset,
+                    leader_epoch: p.current_leader_epoch,
+                    max_bytes: p.partition_max_bytes,
+                };
+                let old = before.next_if(|(other, _)| other == at);
+                if old.is_none_or(|(_, old)| old != known) || is_full {
+                    asked.push(*entry);
+                }
+                (*at, known)
+            })
+            .collect();
+        gone.extend(before.map(|(other, _)| other));
         let numbers = session.numbers();
-        if session.is_full() {
+        if is_full {
             session.rotation = session.rotation.wrapping_add(1);
             let by = session.rotation % asked.len().max(1);
             asked.rotate_left(by);

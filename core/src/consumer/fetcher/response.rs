@@ -4,7 +4,10 @@ use alloc::{string::String, vec::Vec};
 
 use bytes::Bytes;
 
-use super::{Fetcher, Fetching, Stage};
+use super::{
+    Fetcher, Fetching, Stage,
+    head::{batch_end, first_batch},
+};
 use crate::{
     Error, Instant,
     budget::Class,
@@ -18,7 +21,7 @@ use crate::{
     machine::Frame,
     record::{BatchError, Batches},
     wire::{
-        Decode,
+        Decode, Reader,
         api::FETCH,
         fetch_response::{FetchResponse, FetchableTopicResponse, PartitionData},
     },
@@ -62,7 +65,7 @@ impl Fetcher {
         }
         let mut agrees = true;
         let mut pieces: Vec<Fetched> = Vec::new();
-        let mut cut: Vec<(usize, i64, usize)> = Vec::new();
+        let mut cut: Vec<(usize, i64, TooLong)> = Vec::new();
         for topic in response.responses.iter() {
             let index = topic_of(cluster, &topic);
             agrees &= index.is_some();
@@ -75,7 +78,7 @@ impl Fetcher {
                 if self.parts[at].generation == generation && self.parts[at].stage == Stage::Fetch(offset) {
                     match self.on_partition(now, cluster, at, offset, &answer, &frame) {
                         Brought::Piece(piece) => pieces.push(piece),
-                        Brought::Cut { needed } => cut.push((at, offset, needed)),
+                        Brought::Cut(batch) => cut.push((at, offset, batch)),
                         Brought::Nothing => {}
                     }
                 }
@@ -99,21 +102,22 @@ impl Fetcher {
 
     /// Batches of which not even one came whole. Only one that nothing else came with is too large for its fetch; one that
     /// was cut off behind others comes first another time.
-    fn ask_again(&mut self, cluster: &Cluster, fetching: &Fetching, cut: Vec<(usize, i64, usize)>) {
-        for (at, offset, needed) in cut {
+    fn ask_again(&mut self, cluster: &Cluster, fetching: &Fetching, cut: Vec<(usize, i64, TooLong)>) {
+        for (at, offset, batch) in cut {
+            let needed = batch.needed;
             if fetching.alone.is_some() && needed <= fetching.max_bytes {
                 // It was asked for alone, with room for all of it: to ask once more would go on for ever.
                 let error = self.damaged(at, offset, BatchError::Truncated { needed, have: fetching.max_bytes });
                 self.stop(cluster, at, error);
             } else {
-                self.ask_alone(at, offset, needed, cluster);
+                self.ask_alone(at, offset, batch, cluster);
             }
         }
     }
 
     /// The partition that an answer tells of, with the generation and offset that were asked.
     fn asked_for(&self, fetching: &Fetching, index: Option<TopicIndex>, partition: i32) -> Option<(usize, u32, i64)> {
-        let at = self.by_place.get(&(index?, u32::try_from(partition).ok()?)).copied()?;
+        let at = self.at(index?, u32::try_from(partition).ok()?)?;
         let (generation, offset) = fetching.parts.get(&at).copied()?;
         Some((at, generation, offset))
     }
@@ -167,7 +171,9 @@ impl Fetcher {
         }
         let (len, next_offset) = match whole_batches(records, offset) {
             Ok(Whole::Batches { len, next_offset }) => (len, next_offset),
-            Ok(Whole::Partial { needed }) => return Brought::Cut { needed },
+            Ok(Whole::Partial { needed }) => {
+                return Brought::Cut(TooLong { needed, next_offset: batch_end(Reader::new(records)).ok() });
+            }
             Err(error) => {
                 let error = self.damaged(at, offset, error);
                 self.stop(cluster, at, error);
@@ -268,7 +274,8 @@ impl Fetcher {
 
     /// A batch larger than what it was asked with: the next fetch has it alone, with the room that it needs. One that
     /// can never fit is reported once, with what a seek must pass (traps 21 and 77).
-    fn ask_alone(&mut self, at: usize, offset: i64, needed: usize, cluster: &Cluster) {
+    fn ask_alone(&mut self, at: usize, offset: i64, batch: TooLong, cluster: &Cluster) {
+        let TooLong { needed, next_offset } = batch;
         let limit = cluster.budget.limit(Class::Fetch);
         let room = needed.saturating_add(ONE_PARTITION);
         if room <= limit {
@@ -282,22 +289,26 @@ impl Fetcher {
         let part = &self.parts[at];
         let what = alloc::format!("the batch of {}-{} at offset {offset}", part.name, part.partition);
         let error = Error::Budget { class: Class::Fetch, needed: room, limit, knob: Class::Fetch.knob() };
-        self.stop(cluster, at, Error::TooLarge { what, because: alloc::boxed::Box::new(error) });
+        // What is not behind it would only bring it again.
+        let next_offset = next_offset.filter(|next| *next > offset);
+        self.stop(cluster, at, Error::TooLarge { what, because: alloc::boxed::Box::new(error), next_offset });
     }
 
     /// An answer for which there was no buffer: its partitions are asked for one by one.
-    pub(crate) fn on_fetch_refused(&mut self, cluster: &mut Cluster, fetching: Fetching, len: usize) {
+    pub(crate) fn on_fetch_refused(&mut self, cluster: &mut Cluster, fetching: Fetching, refused: Refused<'_>) {
+        let Refused { version, head, len } = refused;
         self.landed(&fetching);
         if let Some(session) = self.sessions.get_mut(&fetching.node) {
             session.forget();
         }
         let alone = fetching.alone.is_some() || fetching.parts.len() == 1;
-        for (at, (generation, offset)) in &fetching.parts {
-            if self.parts.get(*at).is_none_or(|p| p.generation != *generation) {
-                continue;
-            }
+        for (at, (generation, offset)) in fetching.parts.iter() {
+            let Some(part) = self.parts.get(*at).filter(|p| p.generation == *generation) else { continue };
+            let partition = part.partition as i32;
             let needed = if alone { len } else { cluster.budget.limit(Class::Fetch) / 2 };
-            self.ask_alone(*at, *offset, needed, cluster);
+            let first = first_batch(head, version).filter(|first| first.partition == partition);
+            let next_offset = first.map(|first| first.next_offset);
+            self.ask_alone(*at, *offset, TooLong { needed, next_offset }, cluster);
         }
     }
 
@@ -318,11 +329,26 @@ impl Fetcher {
 /// What an answer has for a partition.
 enum Brought {
     Piece(Fetched),
-    /// Not even one whole batch, of which so many bytes are needed.
-    Cut {
-        needed: usize,
-    },
+    /// Not even one whole batch.
+    Cut(TooLong),
     Nothing,
+}
+
+/// A batch that did not come whole.
+struct TooLong {
+    /// Bytes that it takes.
+    needed: usize,
+    /// After its last record, if that much of it came.
+    next_offset: Option<i64>,
+}
+
+/// An answer for which there was no buffer.
+pub(crate) struct Refused<'a> {
+    pub(crate) version: i16,
+    /// Its first bytes.
+    pub(crate) head: Reader<'a>,
+    /// All of its bytes.
+    pub(crate) len: usize,
 }
 
 /// What an answer has around the records of a single partition.

@@ -1,8 +1,6 @@
 //! Incremental fetches (KIP-227): a broker remembers what is asked for, so that only changes are sent.
 
-use alloc::collections::BTreeMap;
-
-use crate::wire::Uuid;
+use crate::{map::Map, wire::Uuid};
 
 /// What a broker's session knows of a partition.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,7 +20,7 @@ pub(super) struct Session {
     /// 0: the next request is full and asks for a session.
     epoch: i32,
     /// By the consumer's number for the partition.
-    pub(super) known: BTreeMap<usize, Known>,
+    pub(super) known: Map<usize, Known>,
     /// Whether topics went by id: a session never changes that.
     pub(super) by_id: bool,
     pub(super) in_flight: bool,

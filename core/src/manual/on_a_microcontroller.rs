@@ -1,0 +1,76 @@
+//! On a microcontroller: what it takes, how to write the transport, and what to expect.
+//!
+//! `examples/metal` in the project's checkout is a program for a Cortex-M3 with 256 KiB of flash and 64 KiB of RAM, over Ethernet
+//! and smoltcp. `examples/metal/run` builds it, runs it in QEMU against a real broker, and prints what it took. It was not tried
+//! on a board.
+//!
+//! # What it takes
+//!
+//! | on QEMU's lm3s6965evb against Kafka 4.3.1, on a machine that did much else | |
+//! |---|--:|
+//! | flash: producer, consumer, smoltcp, the driver of the Ethernet, the example itself (`opt-level = "z"`, fat LTO) | 222,400 bytes |
+//! | heap at its peak, of a budget of 32 KiB, TCP's buffers and frames included | 27,956 bytes |
+//! | stack at its peak | 3,696 bytes |
+//! | records of 100 bytes acknowledged by all, in batches of 1 KiB | 3,300 to 8,400 a second |
+//! | one record at a time | 1.4 to 2.5 ms |
+//!
+//! Of the heap some 5 KB are the frames and TCP's buffers of one connection, 4 KB of those twice 2 KB for each further one.
+//!
+//! ```toml
+//! klamm = { version = "0.1", default-features = false, features = ["small-tables"] }
+//!
+//! [profile.release]
+//! opt-level = "z" # "s" is 18 % larger
+//! lto = true
+//! codegen-units = 1
+//! panic = "abort"
+//! ```
+//!
+//! - `small-tables` computes CRC-32C with a table of 64 bytes instead of 8 KiB.
+//! - A panic handler that looks at what it is told keeps the words and places of all panics: 20 KB. One that does not, and stops or
+//!   restarts the device, costs nothing.
+//! - A program has in it what it uses: without a consumer, or with no `admin` operations, it has nothing of these.
+//!
+//! # What holds how much
+//!
+//! [`Config::memory_total`](crate::Config::memory_total) shares a total out, and
+//! [`memory_plan`](crate::Config::memory_plan) tells each holder at its worst; what cannot fit is refused when the client is built. With
+//! `single_connection`, in bytes:
+//!
+#![doc = include_str!("microcontroller_table.md")]
+//!
+//! These are ceilings: of its 32 KiB the program above held 12,384 bytes at most. What one class does not need may go to
+//! another: `config.memory.produce_bytes` for a device that must live through an outage of its
+//! broker with its readings, and nothing to `inflate_bytes` where nobody compresses. A batch takes 816 bytes beside its records until
+//! it is acknowledged, so `batch_bytes` of 1 KiB are a good size.
+//!
+//! Beside the budget there are the transport's own buffers, the tasks' futures, and what the application keeps.
+//!
+//! # What happens when it is too little
+//!
+//! - A batch larger than `memory.fetch_bytes` is thrown away as it comes, and the connection lives. [`Error::TooLarge`](crate::Error::TooLarge)
+//!   names its offset and the setting, and `next_offset` is what a [`seek`](crate::Consumer::seek) passes it with. The example reads past a batch of 100 KB so.
+//! - A topic with more partitions than `max_partitions` is refused with that name; other topics go on.
+//! - While a broker is away, records wait until `memory.produce_bytes` is full; then `enqueue` waits, and `try_enqueue` refuses.
+//!
+//! # The transport
+//!
+//! [`EmbeddedIo`](crate::EmbeddedIo) makes a connection of two halves of `embedded-io-async`. The rest is a [`Transport`](crate::Transport):
+//! to connect, one timer, a clock, randomness; in the example 90 lines. Driver and handles belong to one thread, and the
+//! compiler refuses a handle in an interrupt.
+//!
+//! - **Time.** A device that does not know it answers `None` from [`Clock::unix_ms`](crate::Clock::unix_ms): its records carry the
+//!   timestamp −1. One that makes a time up, such as 1970, loses its records, because retention deletes what is older than a week.
+//! - **Randomness** is [`Transport::entropy`](crate::Transport::entropy), which has no default: two devices that begin with the same
+//!   bytes try again at the same moments, for ever, and with SASL a guess is a break-in.
+//! - **The broker's addresses.** A broker is dialled where it says that it is (`advertised.listeners`), not where it was found.
+//!
+//! # Targets
+//!
+//! `thumbv7m` and `thumbv7em` are run and linked in the tests, `riscv32imac` is built. `thumbv6m` (Cortex-M0) and `riscv32imc` have
+//! no compare-and-swap: Rust's `alloc` has no `Arc` there, which the core and `bytes` count references with, and so it does not build.
+//!
+//! # Not there yet
+//!
+//! No way to take all memory from one buffer at the start: small pieces are asked of the allocator while it runs, within the budget. No
+//! `defmt`: events go to an [observer](crate::event::Observe).

@@ -1,0 +1,209 @@
+//! What the device does: sensor readings to Kafka and back, and figures of what that took.
+
+use alloc::collections::VecDeque;
+use alloc::string::String;
+use core::fmt::Write;
+use core::time::Duration;
+
+use cortex_m_semihosting::hprintln;
+use klamm::{Client, Config, Error, Record, StartAt, Ticket};
+
+use crate::{clock, memory, semihosting};
+
+/// How many readings are written and read.
+const READINGS: u32 = 1_000;
+/// The bytes of each.
+const READING_BYTES: usize = 100;
+/// Records that may wait for their acknowledgement while further ones are written.
+const TICKETS: usize = 60;
+
+/// A client's settings: 32 KiB, which is room for three brokers, a producer and a consumer. `Config::memory_plan` says what holds
+/// how much of it.
+pub fn config(bootstrap: &str, scenario: &str) -> Config {
+    let mut config = Config::new(bootstrap).client_id("metal");
+    config.single_connection = true;
+    let mut config = config.memory_total(32 << 10);
+    // A leader that is silent is given up sooner than a server would: there is room for few records meanwhile.
+    config.request_timeout_ms = 5_000;
+    if scenario == "steady" {
+        // The topic of commands beside that of readings.
+        (config.max_topics, config.max_partitions) = (2, 2);
+        config.memory.control_bytes += 2 << 10;
+    }
+    config
+}
+
+/// The device's application.
+pub struct Application {
+    client: Client,
+    topic: String,
+}
+
+impl Application {
+    /// One that works with this client, and writes to this topic.
+    pub fn new(client: Client, topic: &str) -> Self {
+        Application { client, topic: topic.into() }
+    }
+
+    /// Does what it is told, then ends the program.
+    pub async fn run(self, scenario: String) {
+        let result = match scenario.as_str() {
+            "readings" => self.readings().await,
+            "steady" => self.steady().await,
+            "too-much" => self.too_much().await,
+            _ => panic!("no such scenario"),
+        };
+        if let Err(error) = &result {
+            hprintln!("failed: {}", error);
+        }
+        self.figures();
+        semihosting::exit(result.is_ok());
+    }
+
+    async fn readings(&self) -> Result<(), Error> {
+        self.client.connected().await?;
+        hprintln!("connected after {} ms", clock::millis());
+        self.produce().await?;
+        self.round_trips().await?;
+        self.consume().await
+    }
+
+    /// Writes all readings, acknowledged by all replicas and without duplicates.
+    async fn produce(&self) -> Result<(), Error> {
+        let producer = self.client.producer().batch_bytes(1_024).build()?;
+        let mut tickets: VecDeque<Ticket> = VecDeque::with_capacity(TICKETS);
+        let mut value = String::with_capacity(READING_BYTES);
+        let began = clock::nanos();
+        for number in 0..READINGS {
+            if tickets.len() == TICKETS
+                && let Some(oldest) = tickets.pop_front()
+            {
+                oldest.await?;
+            }
+            reading(number, &mut value);
+            tickets.push_back(producer.enqueue(Record::to(&self.topic).value(value.as_str())).await?);
+        }
+        for ticket in tickets {
+            ticket.await?;
+        }
+        let micros = (clock::nanos() - began) / 1_000;
+        hprintln!("figure acknowledged-a-second {}", u64::from(READINGS) * 1_000_000 / micros);
+        producer.close().await
+    }
+
+    /// Single records, each written when the one before was acknowledged.
+    async fn round_trips(&self) -> Result<(), Error> {
+        const TRIPS: u64 = 50;
+        let producer = self.client.producer().batch_bytes(1_024).build()?;
+        producer.send(Record::to(&self.topic).value("the first")).await?;
+        let began = clock::nanos();
+        for _ in 0..TRIPS {
+            producer.send(Record::to(&self.topic).value("one more")).await?;
+        }
+        hprintln!("figure round-trip-us {}", (clock::nanos() - began) / 1_000 / TRIPS);
+        producer.close().await
+    }
+
+    /// Reads all of them back, and how long that takes.
+    async fn consume(&self) -> Result<(), Error> {
+        let began = clock::nanos();
+        self.read(READINGS).await?;
+        hprintln!("figure consumed-a-second {}", u64::from(READINGS) * 1_000_000_000 / (clock::nanos() - began));
+        Ok(())
+    }
+
+    /// Reads so many readings from the topic's beginning; each must be what was written, with no time of a device that has
+    /// no clock.
+    async fn read(&self, count: u32) -> Result<(), Error> {
+        let mut consumer = self.client.consumer().topics([&self.topic]).from(StartAt::Earliest).build()?;
+        let (mut number, mut expected) = (0, String::with_capacity(READING_BYTES));
+        while number < count {
+            let Some(records) = consumer.next().await? else { break };
+            for record in records.iter().take((count - number) as usize) {
+                reading(number, &mut expected);
+                assert!(record.value() == Some(expected.as_bytes()) && record.timestamp() == -1);
+                number += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a reading every 20 ms, whatever becomes of the brokers, until the topic of commands says `stop`; then reads all of
+    /// them back: none that was acknowledged is missing, none is there twice, and their order is theirs.
+    async fn steady(&self) -> Result<(), Error> {
+        self.client.connected().await?;
+        hprintln!("connected after {} ms", clock::millis());
+        let producer = self.client.producer().batch_bytes(1_024).build()?;
+        let mut commands = self.client.consumer().topics([alloc::format!("{}-commands", self.topic)]).from(StartAt::Earliest).build()?;
+        let mut open: VecDeque<Ticket> = VecDeque::with_capacity(TICKETS);
+        let mut value = String::with_capacity(READING_BYTES);
+        let (mut number, mut heard) = (0, clock::millis());
+        loop {
+            match clock::within(Duration::from_millis(20), commands.next()).await {
+                Some(Ok(Some(records))) if records.iter().any(|r| r.value() == Some(b"stop")) => break,
+                Some(Err(error)) => hprintln!("told: {}", error),
+                _ => {}
+            }
+            while let Some(outcome) = open.front().and_then(Ticket::outcome) {
+                outcome?;
+                open.pop_front();
+                let silence = clock::millis() - heard;
+                if silence > 1_000 {
+                    hprintln!("silence of {} ms", silence);
+                }
+                heard += silence;
+            }
+            if open.len() < TICKETS {
+                reading(number, &mut value);
+                open.push_back(producer.enqueue(Record::to(&self.topic).value(value.as_str())).await?);
+                number += 1;
+            }
+        }
+        for ticket in open {
+            ticket.await?;
+        }
+        drop(commands);
+        producer.close().await?;
+        hprintln!("figure written {}", number);
+        self.read(number).await
+    }
+
+    /// Reads a topic whose first batch is larger than all of this device's memory: that is told, and passed by a seek.
+    async fn too_much(&self) -> Result<(), Error> {
+        let mut consumer = self.client.consumer().topics([&self.topic]).from(StartAt::Earliest).build()?;
+        loop {
+            match consumer.next().await {
+                Err(error @ Error::TooLarge { next_offset: Some(next), .. }) => {
+                    hprintln!("told: {}", error);
+                    consumer.seek(&self.topic, 0, StartAt::Offset(next))?;
+                }
+                Ok(Some(records)) => {
+                    let last = records.iter().last().and_then(|r| r.value());
+                    hprintln!("then: {}", last.map_or("", |v| core::str::from_utf8(v).unwrap_or_default()));
+                    return Ok(());
+                }
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn figures(&self) {
+        let budget = self.client.budget();
+        let (stack, of) = memory::stack_peak();
+        hprintln!("figure budget-peak {}", budget.peak_total());
+        hprintln!("figure heap-peak {}", memory::heap_peak());
+        hprintln!("figure stack-peak {}", stack);
+        hprintln!("heap {} of {} now, stack of {}", memory::heap_used(), memory::HEAP_BYTES, of);
+    }
+}
+
+/// What a sensor said: the host makes the same with a line of shell.
+fn reading(number: u32, into: &mut String) {
+    into.clear();
+    // A `String` takes whatever there is memory for.
+    let _ = write!(into, "reading {number:04} {:02}.{:02} ", 15 + number % 10, number * 37 % 100);
+    while into.len() < READING_BYTES {
+        into.push('.');
+    }
+}

@@ -1,0 +1,88 @@
+//! A Kafka client on a microcontroller: a Cortex-M3 with 64 KiB of RAM writes sensor readings to a cluster and reads them back.
+//!
+//! `./run` builds it and runs it in QEMU against a real broker. What a board of your own needs is `ethernet.rs`, `clock.rs` and
+//! `semihosting.rs`; `transport.rs` and `net.rs` serve any board with smoltcp.
+#![no_std]
+#![no_main]
+
+extern crate alloc;
+
+mod application;
+mod clock;
+mod ethernet;
+mod executor;
+mod memory;
+mod net;
+mod semihosting;
+mod transport;
+
+use alloc::boxed::Box;
+
+use cortex_m_rt::{entry, exception};
+use cortex_m_semihosting::hprintln;
+use smoltcp::wire::Ipv4Address;
+
+use crate::application::Application;
+use crate::executor::Task;
+use crate::net::Net;
+use crate::transport::Board;
+
+/// Says nothing of what went wrong: a handler that looks at it keeps the words and places of all panics, 20 KB of flash.
+#[cfg(not(feature = "panic-words"))]
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    hprintln!("panicked; build with the feature panic-words to see where");
+    semihosting::exit(false)
+}
+
+#[cfg(feature = "panic-words")]
+#[panic_handler]
+fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+    hprintln!("{}", info);
+    semihosting::exit(false)
+}
+
+#[exception]
+fn SysTick() {
+    clock::tick();
+}
+
+#[exception]
+unsafe fn DefaultHandler(number: i16) {
+    match number {
+        ethernet::INTERRUPT => ethernet::interrupt(),
+        other => panic!("interrupt {other}"),
+    }
+}
+
+#[entry]
+fn main() -> ! {
+    memory::start();
+    if let Some(board) = cortex_m::Peripherals::take() {
+        clock::start(board.SYST);
+    }
+    let [network, driver, application] = tasks();
+    executor::run([network, driver, application])
+}
+
+/// All that the device does. The tasks are in the heap, and made here, so that `main`, which never ends, has little on its stack.
+#[inline(never)]
+fn tasks() -> [Task; 3] {
+    let mut buf = [0; 128];
+    let mut words = semihosting::arguments(&mut buf).split(' ');
+    let (Some(bootstrap), Some(scenario), Some(topic)) = (words.next(), words.next(), words.next()) else {
+        panic!("BOOTSTRAP SCENARIO TOPIC")
+    };
+    let mut seed = [0; 8];
+    semihosting::random(&mut seed);
+    let (here, host) = (Ipv4Address::new(10, 0, 2, 15), Ipv4Address::new(10, 0, 2, 2));
+    let net = Net::new([2, 0, 0, 0, 0, 1], here, host, u64::from_le_bytes(seed));
+    let (client, driver) = match klamm::new(application::config(bootstrap, scenario), Board { net, host }) {
+        Ok(made) => made,
+        Err(error) => {
+            hprintln!("{}", error);
+            semihosting::exit(false)
+        }
+    };
+    [Box::pin(net.run()), Box::pin(driver), Box::pin(Application::new(client, topic).run(scenario.into()))]
+}
