@@ -170,7 +170,10 @@ impl Run {
         }
         let mut chunk = self.budget.chunk()?;
         chunk.bytes_mut().extend(core::iter::repeat_n(fill, usize::from(choices.byte())));
-        Some(Body { header: [!fill; BATCH_HEADER_LEN], batch: Arc::new(BatchBody::of(Vec::from([chunk]))) })
+        Some(Body {
+            header: [!fill; BATCH_HEADER_LEN],
+            batch: Arc::new(BatchBody::of(Vec::from([chunk]), Default::default())),
+        })
     }
 
     /// The network takes at most so many bytes.
