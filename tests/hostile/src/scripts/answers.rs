@@ -40,7 +40,7 @@ fn fetch(t: &mut Turn<'_>, partition: PartitionData<'_>) -> io::Result<()> {
     t.named(FETCH, |t| t.fetched(partition, &[]))
 }
 
-/// A throttle of this many ms, with a sound answer to the first batch and none to the others.
+/// Each batch is taken, and the client is asked for a pause of so many ms.
 fn throttled(t: &mut Turn<'_>, ms: i32) -> io::Result<()> {
     t.named(PRODUCE, |t| t.produced(&[PartitionProduceResponse::default()], ms))
 }
