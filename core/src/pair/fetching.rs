@@ -295,6 +295,25 @@ fn every_fetch_may_wait_a_little() {
     assert!(alone.read::<FetchRequest<'_>>().max_wait_ms >= 1);
 }
 
+/// A broker that has nothing and does not wait for it to come is not asked as fast as it answers. What comes in the end is read.
+#[test]
+fn a_broker_that_never_waits_is_not_asked_in_a_circle() {
+    let (mut pair, mut consumer, request) = at_ten();
+    let mut open = Some(request);
+    for _ in 0..1_000 {
+        if let Some(request) = open.take() {
+            pair.bring(&request, 77, 0, &[]);
+        }
+        pair.advance_ms(10);
+        open = pair.take(api::FETCH);
+    }
+    let asked = pair.count(api::FETCH);
+    assert!((20..50).contains(&asked), "{asked} fetches in 10 s");
+    let request = open.unwrap_or_else(|| pair.await_request(api::FETCH, 1_000));
+    pair.bring(&request, 77, 0, &batch_of(10, &["at last"]));
+    assert_eq!(records(&pair, &mut consumer).len(), 1);
+}
+
 /// Trap 68: only the one error that means it resets a position, only where a policy says so, and only of its partition.
 #[test]
 fn only_out_of_range_resets_and_only_its_partition() {

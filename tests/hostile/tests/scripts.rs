@@ -107,7 +107,7 @@ fn try_out(script: &'static Script, total: usize) {
     let took = begun.elapsed();
     let log = log.lock().expect("no panic").clone();
     let outcome = Outcome { log, beside: beside.err().map(|error| error.to_string()), ..outcome };
-    println!("    {outcome:?}");
+    println!("    {} requests and connections; {outcome:?}", front.seen.knocks());
     script.judge(&outcome, &front.seen, took).unwrap_or_else(|why| panic!("{why}"));
 }
 

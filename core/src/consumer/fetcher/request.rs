@@ -44,6 +44,8 @@ pub(crate) struct Fetching {
     pub(super) alone: Option<usize>,
     /// The most bytes of records that were asked for. One larger batch may come all the same.
     pub(super) max_bytes: usize,
+    /// The broker may wait so long for something to answer.
+    pub(super) waits_until: Instant,
     /// Held until the answer has its buffer.
     _promise: Promise,
 }
@@ -185,12 +187,21 @@ impl Fetcher {
         } else {
             self.session_diff(cluster, node, by_id, &now_wanted)
         };
+        let wait_ms = match (alone, cluster.config.single_connection) {
+            // It holds more room than its share: not for longer than it must. (0 is never answered by some, trap 78.)
+            (Some(_), _) => 1,
+            (None, _) if now < self.scarce_until => self.shared.config.fetch_max_wait_ms.min(SCARCE_WAIT_MS),
+            (None, single) if single || self.shares_links => self.shared.config.fetch_max_wait_ms.min(SHARED_WAIT_MS),
+            (None, _) => self.shared.config.fetch_max_wait_ms,
+        };
+        let wait = Duration::from_millis(u64::from(wait_ms));
         let under_way = Fetching {
             slot: self.slot,
             node,
             parts: now_wanted.iter().map(|(at, _, p)| (*at, (self.parts[*at].generation, p.fetch_offset))).collect(),
             alone,
             max_bytes,
+            waits_until: now.after(wait),
             _promise: promise,
         };
         let groups = grouped(&asked);
@@ -211,13 +222,6 @@ impl Fetcher {
             .collect();
         let forgotten: Vec<ForgottenTopic<'_>> =
             gone.iter().map(|(name, id, p)| ForgottenTopic { topic: name, topic_id: *id, partitions: p }).collect();
-        let wait_ms = match (alone, cluster.config.single_connection) {
-            // It holds more room than its share: not for longer than it must. (0 is never answered by some, trap 78.)
-            (Some(_), _) => 1,
-            (None, _) if now < self.scarce_until => self.shared.config.fetch_max_wait_ms.min(SCARCE_WAIT_MS),
-            (None, single) if single || self.shares_links => self.shared.config.fetch_max_wait_ms.min(SHARED_WAIT_MS),
-            (None, _) => self.shared.config.fetch_max_wait_ms,
-        };
         let body = FetchRequest {
             max_wait_ms: i32::try_from(wait_ms).unwrap_or(i32::MAX),
             min_bytes: i32::try_from(self.shared.config.fetch_min_bytes).unwrap_or(i32::MAX),
@@ -229,7 +233,7 @@ impl Fetcher {
             ..FetchRequest::default()
         };
         let plain = cluster.plain(now, version, Context::Fetch(Box::new(under_way)));
-        let deadline = plain.deadline.after(Duration::from_millis(u64::from(wait_ms)));
+        let deadline = plain.deadline.after(wait);
         cluster.send(link, &body, Sending { deadline, response_max: usize::MAX, ..plain })?;
         self.sessions.or_default(node).in_flight = true;
         Ok(())

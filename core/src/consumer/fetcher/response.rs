@@ -27,6 +27,9 @@ use crate::{
     },
 };
 
+/// A sound broker answers at once, though it has nothing, when something has changed; not more often than this in a row.
+const HASTY_MAX: u32 = 8;
+
 impl Fetcher {
     /// A whole answer.
     pub(crate) fn on_fetched(
@@ -84,6 +87,8 @@ impl Fetcher {
                 }
             }
         }
+        let has_nothing = pieces.is_empty() && cut.is_empty() && response.throttle_time_ms <= 0;
+        self.slow_down(now, &fetching, has_nothing && now < fetching.waits_until);
         if pieces.is_empty() {
             self.ask_again(cluster, &fetching, cut);
         } else {
@@ -97,6 +102,21 @@ impl Fetcher {
             && let Some(session) = self.sessions.get_mut(&fetching.node)
         {
             session.failures = 0;
+        }
+    }
+
+    /// A broker that again and again has nothing and does not wait for it to come would be asked as fast as the network is:
+    /// its partitions wait instead.
+    fn slow_down(&mut self, now: Instant, fetching: &Fetching, is_hasty: bool) {
+        let Some(session) = self.sessions.get_mut(&fetching.node) else { return };
+        session.hasty = if is_hasty { session.hasty.saturating_add(1) } else { 0 };
+        if session.hasty <= HASTY_MAX || fetching.alone.is_some() {
+            return;
+        }
+        for at in fetching.parts.keys() {
+            if let Some(part) = self.parts.get_mut(*at).filter(|part| part.retry_at <= now) {
+                part.retry_at = fetching.waits_until;
+            }
         }
     }
 

@@ -30,6 +30,8 @@ pub(super) struct Session {
     pub(super) rotation: usize,
     /// How often in a row the broker did not know the session.
     pub(super) failures: u32,
+    /// How often in a row it had nothing, and did not wait for anything either.
+    pub(super) hasty: u32,
 }
 
 impl Session {

@@ -40,7 +40,7 @@ fn fetch(t: &mut Turn<'_>, partition: PartitionData<'_>) -> io::Result<()> {
     t.named(FETCH, |t| t.fetched(partition, &[]))
 }
 
-/// A throttle of this many ms, with a sound answer to the first batch and none to the others.
+/// Each batch is taken, and the client is asked for a pause of so many ms.
 fn throttled(t: &mut Turn<'_>, ms: i32) -> io::Result<()> {
     t.named(PRODUCE, |t| t.produced(&[PartitionProduceResponse::default()], ms))
 }
@@ -199,8 +199,7 @@ pub(super) const SCRIPTS: &[Script] = &[
         |t| old(t, FETCH, |b| partition(b).i32(0).i32(-2)),
         Tries("does not decode"),
     ),
-    Script::turns("fetched-no-records", Consume, |t| old(t, FETCH, |b| partition(b).i32(0).i32(-1)), Tries(""))
-        .most(usize::MAX),
+    Script::turns("fetched-no-records", Consume, |t| old(t, FETCH, |b| partition(b).i32(0).i32(-1)), Tries("")),
     Script::turns(
         "fetched-more-than-was-asked-for",
         Consume,
@@ -213,15 +212,13 @@ pub(super) const SCRIPTS: &[Script] = &[
         Consume,
         |t| fetch(t, PartitionData { partition_index: 33, ..Default::default() }),
         Tries("INVALID_FETCH_SESSION_EPOCH"),
-    )
-    .most(usize::MAX),
+    ),
     Script::turns(
         "fetched-another-topic",
         Consume,
         |t| old(t, FETCH, |b| b.i32(0).i32(1).str("other").i32(1).i32(0).i16(0).i64(5).i64(5).i32(0).i32(0)),
         Tries("INVALID_FETCH_SESSION_EPOCH"),
-    )
-    .most(usize::MAX),
+    ),
     // Codes: traps 16 and 68.
     Script::turns(
         "fetched-a-code-of-nobody",
@@ -263,8 +260,7 @@ pub(super) const SCRIPTS: &[Script] = &[
         Consume,
         |t| fetch(t, PartitionData { preferred_read_replica: 77, ..Default::default() }),
         Tries(""),
-    )
-    .most(usize::MAX),
+    ),
     Script::turns(
         "fetched-ends-that-are-negative",
         Consume,

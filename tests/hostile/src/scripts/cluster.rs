@@ -262,7 +262,7 @@ fn same_number(t: &mut Turn<'_>) -> io::Result<()> {
     t.metadata(&brokers, &[(0, 1, 0), (1, 1, 0)], Speaker::default())
 }
 
-/// The id of the cluster is another one in each answer, and so are its topics' ids.
+/// The id of the cluster is another one in each answer.
 fn renamed(t: &mut Turn<'_>) -> io::Result<()> {
     t.at(METADATA, |t| {
         let (mut answer, nth) = (t.asked()?, t.nth as u8);
