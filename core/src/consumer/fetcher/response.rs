@@ -221,7 +221,7 @@ impl Fetcher {
         batches: &[u8],
     ) -> Result<Option<Arc<Aborted>>, NoMemory> {
         let committed = self.shared.config.isolation_level == IsolationLevel::ReadCommitted;
-        let list = answer.aborted_transactions.filter(|list| committed && list.len() > 0);
+        let list = answer.aborted_transactions.filter(|list| committed && !list.is_empty());
         list.map(|list| Aborted::new(list, batches, &cluster.budget).ok_or(NoMemory)).transpose()
     }
 
