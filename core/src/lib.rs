@@ -85,7 +85,7 @@ pub use clock::Clock;
 pub use cluster::WarmState;
 pub use code::ErrorCode;
 pub use compress::Codec;
-pub use config::{Acks, Config, ConsumerConfig, ProducerConfig, ResetPolicy, StartAt, UnknownTopic};
+pub use config::{Acks, Config, ConsumerConfig, IsolationLevel, ProducerConfig, ResetPolicy, StartAt, UnknownTopic};
 pub use consumer::{OwnedHeader, OwnedRecord, Records, RecordsIter};
 pub use driver::{ByteStream, Driver, EmbeddedIo, Endpoint, Phase, TlsFault, Transport, TransportError};
 pub use error::{Error, Fate, PeerFault};

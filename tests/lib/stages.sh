@@ -25,16 +25,16 @@ stage_clippy() {
   done
   cargo clippy -p klamm --all-features --all-targets -- -D warnings
   # Encrypted with no cryptography of its own, and not at all.
-  for set in tls sasl socks5; do cargo clippy -p klamm-tokio --no-default-features --features $set -- -D warnings; done
+  for set in tls sasl socks5 oidc msk-iam; do cargo clippy -p klamm-tokio --no-default-features --features $set -- -D warnings; done
 }
 
 stage_unit() {
-  cargo test --no-fail-fast -p klamm -p klamm-codegen -p klamm-tokio -p klamm-wasi --features klamm/futures,klamm-tokio/futures,klamm-tokio/ring,klamm-tokio/socks5
+  cargo test --no-fail-fast -p klamm -p klamm-codegen -p klamm-tokio -p klamm-wasi --features klamm/futures,klamm-tokio/futures,klamm-tokio/msk-iam,klamm-tokio/oidc,klamm-tokio/ring,klamm-tokio/socks5
   cargo test --no-fail-fast -p klamm --features simd --lib -- crc32c zstd
   cargo test --no-fail-fast -p klamm-oracle --test reference --test damage
 }
 stage_tidy() { cargo test --no-fail-fast -p klamm-tidy; }
-stage_doc() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --features klamm/futures,klamm-tokio/futures,klamm-tokio/ring,klamm-tokio/socks5; }
+stage_doc() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --features klamm/futures,klamm-tokio/futures,klamm-tokio/msk-iam,klamm-tokio/oidc,klamm-tokio/ring,klamm-tokio/socks5; }
 stage_broker() { cargo test --no-fail-fast -p klamm-broker; }
 # Optimised, because it moves enough records to fill every budget several times.
 stage_memory() { cargo test --no-fail-fast --release -p klamm-bench; }

@@ -3,7 +3,7 @@
 //!
 //! ```no_run
 //! # #[cfg(feature = "ring")]
-//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! # async fn run() -> Result<(), klamm_tokio::sasl::TokenError> {
 //! use klamm_tokio::{Config, msk_iam::{AwsCredentials, MskIam}, sasl::Sasl, tls::{self, Files}};
 //! let tokens = MskIam::new("eu-central-1", AwsCredentials::from_env()?);
 //! let tls = tls::builder().system_cas().build()?;

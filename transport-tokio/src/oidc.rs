@@ -5,7 +5,7 @@
 //! # #[cfg(feature = "ring")]
 //! # async fn run(secret: String) -> Result<(), klamm_tokio::Error> {
 //! use klamm_tokio::{Config, oidc::ClientCredentials, sasl::Sasl, tls::{self, Files}};
-//! let tokens = ClientCredentials::new("https://login.example.com/oauth2/token", "orders", secret).scope("kafka");
+//! let tokens = ClientCredentials::new("https://example.com/oauth2/token", "orders", secret).scope("kafka");
 //! let tls = tls::builder().system_cas().build()?;
 //! let config = Config::new("broker-1:9093").tls(tls).sasl(Sasl::oauthbearer(tokens));
 //! let client = klamm_tokio::connect_with(config).await?;

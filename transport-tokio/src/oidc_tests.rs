@@ -106,7 +106,7 @@ fn what_is_no_token_is_told_as_that() {
 
 #[test]
 fn a_secret_goes_to_nobody_who_might_not_be_the_server() {
-    for endpoint in ["http://login.example.com/token", "http://10.0.0.1/token", "ftp://localhost/", "no url at all"] {
+    for endpoint in ["http://example.com/token", "http://a.b/token", "ftp://localhost/", "no url at all"] {
         let error = refusal(&ClientCredentials::new(endpoint, "id", "its-secret"));
         assert!(matches!(error, OidcError::Settings(_)), "{endpoint}: {error}");
     }

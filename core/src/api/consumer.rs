@@ -14,7 +14,7 @@ use core::{
 
 use super::{Command, Held, Shared};
 use crate::{
-    ConsumerConfig, Error, Records, ResetPolicy, StartAt,
+    ConsumerConfig, Error, IsolationLevel, Records, ResetPolicy, StartAt,
     config::millis,
     consumer::{ConsumerShared, Fetcher, Inflater, Subscription},
     sync::{Arc, Lock},
@@ -67,6 +67,12 @@ impl ConsumerBuilder {
     /// How long a broker may wait for new records before it answers a fetch.
     pub fn fetch_max_wait(mut self, wait: Duration) -> Self {
         self.config.fetch_max_wait_ms = millis(wait);
+        self
+    }
+
+    /// Which records of transactions are read; all by default.
+    pub fn isolation_level(mut self, level: IsolationLevel) -> Self {
+        self.config.isolation_level = level;
         self
     }
 

@@ -27,6 +27,17 @@ pub enum ResetPolicy {
     Latest,
 }
 
+/// Which records of transactions are read (KIP-98). Those of no transaction always are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
+pub enum IsolationLevel {
+    /// All, in the log's order: also of transactions that are open or were aborted.
+    #[default]
+    ReadUncommitted,
+    /// Those of committed transactions. Reading goes no further than where the oldest open transaction begins, so that the order
+    /// stays the log's; [`StartAt::Latest`] is that place then.
+    ReadCommitted,
+}
+
 /// A consumer's settings.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -36,6 +47,8 @@ pub struct ConsumerConfig {
     /// What to do when an offset is out of range. `None`: as `from` says if that is earliest or latest, else fail.
     /// Temporary errors never reset.
     pub reset: Option<ResetPolicy>,
+    /// Which records of transactions are read.
+    pub isolation_level: IsolationLevel,
     /// How long a broker may wait for new records before it answers a fetch, in milliseconds. At least 1.
     pub fetch_max_wait_ms: u32,
     /// How many bytes a broker waits for.
@@ -51,6 +64,7 @@ impl Default for ConsumerConfig {
         ConsumerConfig {
             from: StartAt::Latest,
             reset: None,
+            isolation_level: IsolationLevel::default(),
             fetch_max_wait_ms: 500,
             fetch_min_bytes: 1,
             fetch_max_bytes: 4 << 20,
@@ -60,6 +74,11 @@ impl Default for ConsumerConfig {
 }
 
 impl ConsumerConfig {
+    /// As requests say it.
+    pub(crate) fn isolation(&self) -> i8 {
+        i8::from(self.isolation_level == IsolationLevel::ReadCommitted)
+    }
+
     pub(crate) fn reset_policy(&self) -> ResetPolicy {
         self.reset.unwrap_or(match self.from {
             StartAt::Earliest => ResetPolicy::Earliest,

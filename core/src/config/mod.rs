@@ -15,7 +15,7 @@ mod tls;
 mod tls;
 
 pub(crate) use consumer::FETCH_LEAST;
-pub use consumer::{ConsumerConfig, ResetPolicy, StartAt};
+pub use consumer::{ConsumerConfig, IsolationLevel, ResetPolicy, StartAt};
 pub use producer::{Acks, ProducerConfig, UnknownTopic};
 
 use alloc::{format, string::String, vec::Vec};

@@ -3,12 +3,14 @@
 //! The driver's [`Fetcher`] keeps a fetch under way at each broker while there is room; what comes back waits in
 //! [`ConsumerShared`] until the application takes it, checked in the application's own thread.
 
+mod aborted;
 mod fetcher;
 mod fetches;
 mod inflate;
 mod records;
 mod shared;
 
+pub(crate) use aborted::Aborted;
 pub(crate) use fetcher::{FetchRoom, Fetcher, Fetching, ONE_PARTITION, OffsetsAsked, Refused, Whole, whole_batches};
 pub(crate) use fetches::Fetches;
 pub(crate) use inflate::{Inflater, Stuck};

@@ -72,8 +72,9 @@ impl Refusal {
     }
 }
 
-/// What a piece begins with: neighbouring batches that are not compressed, or one that is.
+/// What a piece begins with: neighbouring batches that are not compressed, or one that is, behind what is left out.
 struct Part {
+    left_out: usize,
     bytes: usize,
     next_offset: i64,
     /// Plain records.
@@ -90,19 +91,21 @@ impl Records {
         inflater: &mut Inflater,
     ) -> Result<(Records, Option<Fetched>), Refusal> {
         let mut part = plain_part(from).map_err(Refusal::Damaged)?;
-        let mut bytes = from.bytes.slice(..part.bytes);
+        let wanted = from.bytes.slice(part.left_out..);
+        let mut bytes = wanted.slice(..part.bytes);
         if part.bytes == 0
-            && let Some(packed) = Batches::new(&from.bytes).next()
+            && let Some(packed) = Batches::new(&wanted).next()
         {
             let packed = packed.map_err(Refusal::Damaged)?;
             packed.check_crc().map_err(Refusal::Damaged)?;
             bytes = inflate(&packed, inflater)?;
             let len = count(&bytes, from.start).map_err(Refusal::Unreadable)?;
-            part = Part { bytes: packed.bytes.len(), next_offset: packed.next_offset(), len };
+            part = Part { bytes: packed.bytes.len(), next_offset: packed.next_offset(), len, ..part };
         }
         let next_offset = part.next_offset.max(from.start);
-        let rest = from.bytes.slice(part.bytes..);
-        let rest = (part.bytes > 0 && !rest.is_empty()).then_some(Fetched { bytes: rest, start: next_offset, ..*from });
+        let (rest, aborted) = (wanted.slice(part.bytes..), from.aborted.clone());
+        let more = part.bytes > 0 && !rest.is_empty();
+        let rest = more.then_some(Fetched { bytes: rest, start: next_offset, aborted, ..*from });
         let records = Records {
             topic: Arc::clone(topic),
             partition,
@@ -222,12 +225,20 @@ fn is_packed(batch: &BatchView<'_>) -> bool {
     header.attributes.codec() != Ok(Codec::None) && !batch.is_control() && header.record_count > 0
 }
 
-/// Checks the plain batches at the front of a piece; none if a compressed one comes first.
+/// Checks the plain batches at the front of a piece, up to one that is left out; none if a compressed one comes first.
 fn plain_part(from: &Fetched) -> Result<Part, BatchError> {
-    let mut part = Part { bytes: 0, next_offset: from.start, len: 0 };
+    let mut part = Part { left_out: 0, bytes: 0, next_offset: from.start, len: 0 };
     for batch in Batches::new(&from.bytes) {
         let batch = batch?;
-        if is_packed(&batch) {
+        let leaves_out = from.aborted.as_ref().is_some_and(|aborted| aborted.leaves_out(&batch));
+        if leaves_out && part.bytes == 0 {
+            // Damaged it might be somebody else's.
+            batch.check_crc()?;
+            part.left_out += batch.bytes.len();
+            part.next_offset = batch.next_offset();
+            continue;
+        }
+        if leaves_out || is_packed(&batch) {
             break;
         }
         batch.check_crc()?;

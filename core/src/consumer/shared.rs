@@ -9,6 +9,7 @@ use core::{
 use bytes::Bytes;
 
 use super::{
+    aborted::Aborted,
     inflate::Inflater,
     records::{Records, Refusal},
 };
@@ -95,6 +96,8 @@ pub(crate) struct Fetched {
     pub(crate) start: i64,
     pub(crate) next_offset: i64,
     pub(crate) high_watermark: i64,
+    /// What is left out of it; `None`: nothing.
+    pub(crate) aborted: Option<Arc<Aborted>>,
 }
 
 /// Errors that wait to be told; more of them would say the same again.

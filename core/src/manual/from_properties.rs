@@ -9,7 +9,7 @@
 //! let properties = klamm_tokio::from_properties(Dialect::Librdkafka, pairs)?;
 //! let client = klamm_tokio::connect_with(properties.client()?).await?;
 //! let producer = client.producer().config(properties.producer.clone()).build()?;
-//! let consumer = client.consumer().config(properties.consumer()?).topics(["orders"]).build()?;
+//! let consumer = client.consumer().config(properties.consumer.clone()).topics(["orders"]).build()?;
 //! ```
 //!
 //! What is not said is as that client has it by default, the partitioner above all: a key goes where it went before. A name
@@ -32,8 +32,7 @@
 //!   is taken before it is needed; lower the two, and `fetch.max.bytes`, where memory is scarce.
 //! - **Consumers** read positions that the program gives: there are no groups yet, so that
 //!   [`GroupProperties`](crate::properties::GroupProperties) are parsed and kept for later.
-//! - **`isolation.level`**: librdkafka's consumers read committed records only. That cannot be done here yet, and so
-//!   [`Properties::consumer`](crate::properties::Properties::consumer) is an error until `isolation.level=read_uncommitted` is said.
+//! - **`isolation.level`**: librdkafka's consumers read committed records only, Java's all; so do these.
 //! - **Order**: without idempotence, librdkafka's default, one batch a partition is in flight, so that retries reorder nothing;
 //!   with `enable.idempotence=true` there are five, and it is faster.
 //!

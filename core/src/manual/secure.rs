@@ -49,6 +49,13 @@
 //! told at once, to the one record, consumer or operation that it is about, and not asked for again before the application does;
 //! what was granted in the meantime then counts.
 //!
+//! # Tokens
+//!
+//! [`Sasl::oauthbearer`](crate::sasl::Sasl::oauthbearer) takes them from any future of the program. `klamm-tokio` has two sources:
+//! `oidc::ClientCredentials` (feature `oidc`) asks an OAuth 2 server for them by the client's name and secret, as KIP-768 has it, and
+//! keeps each until shortly before it ends; `msk_iam::MskIam` (feature `msk-iam`) signs them for Amazon MSK. What a broker is told
+//! beside a token (KIP-342) is `extension` of the first, or of [`Token`](crate::sasl::Token).
+//!
 //! # Managed clusters
 //!
 //! All of them show certificates of public CAs, so `system_cas` is enough. What follows is what their documentation asks for; we
@@ -57,7 +64,7 @@
 //! | | address | [`Sasl`](crate::sasl::Sasl) | what differs |
 //! |---|---|---|---|
 //! | Confluent Cloud | port 9092 | `Sasl::plain(api_key, api_secret)` | topics are not made by writing to them |
-//! | Amazon MSK | port 9096 | `Sasl::scram(ScramHash::Sha512, user, password)`, as Secrets Manager has them | IAM (port 9098, the only way into MSK Serverless) is OAUTHBEARER with tokens that AWS's signer makes: `Sasl::oauthbearer` with a source that calls it; with certificates of clients (port 9094) no SASL |
+//! | Amazon MSK | port 9096 | `Sasl::scram(ScramHash::Sha512, user, password)`, as Secrets Manager has them | IAM (port 9098, the only way into MSK Serverless) is OAUTHBEARER with tokens that are signed here: `klamm_tokio::msk_iam`, feature `msk-iam`; with certificates of clients (port 9094) no SASL |
 //! | Azure Event Hubs | `NAMESPACE.servicebus.windows.net:9093` | `Sasl::plain("$ConnectionString", connection_string)` | silent connections are cut after 4 minutes, which `metadata_max_age_ms: 180_000` prevents on one of them; of the codecs only gzip; at most 1 MB a batch, which is our default |
 //! | Redpanda | port 9092 | `Sasl::scram(ScramHash::Sha256, user, password)` | on a cluster of one's own the CA is one's own, too: `ca_file` |
 //!

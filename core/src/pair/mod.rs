@@ -9,6 +9,7 @@ mod bearer;
 mod broker;
 mod closing;
 mod codec;
+mod committed;
 mod consuming;
 mod events;
 mod fetching;

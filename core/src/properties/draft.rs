@@ -12,14 +12,6 @@ pub(super) struct Protocol {
     pub(super) sasl: bool,
 }
 
-/// Whether `isolation.level` was said, and what.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Isolation {
-    Uncommitted,
-    /// The default of librdkafka, which nobody asked for by name.
-    CommittedByDefault,
-}
-
 /// A certificate or key, and by which name it was given.
 pub(super) type Named = (&'static str, Material);
 
@@ -53,7 +45,6 @@ pub(super) struct Draft {
     pub(super) producer: ProducerConfig,
     pub(super) consumer: ConsumerConfig,
     pub(super) group: GroupProperties,
-    pub(super) isolation: Isolation,
     pub(super) protocol: Protocol,
     pub(super) tls: DraftTls,
     pub(super) sasl: DraftSasl,
@@ -84,7 +75,6 @@ impl Draft {
                 max_poll_interval_ms: 0,
                 enable_auto_commit: false,
             },
-            isolation: Isolation::Uncommitted,
             protocol: Protocol::default(),
             tls: DraftTls::default(),
             sasl: DraftSasl::default(),

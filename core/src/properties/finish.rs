@@ -4,9 +4,9 @@ use alloc::{format, string::String};
 
 use super::{
     Dialect, Properties,
-    draft::{Draft, Isolation},
+    draft::Draft,
     jaas::{self, Module},
-    sasl, set,
+    sasl,
 };
 use crate::{Budget, Codec, Error, Memory};
 
@@ -27,13 +27,7 @@ impl Draft {
             self.tls.unused()?;
             None
         };
-        let consumer = match self.isolation {
-            Isolation::Uncommitted => Ok(self.consumer),
-            Isolation::CommittedByDefault => {
-                Err(Error::config("isolation.level", format!("librdkafka's is read_committed: {}", set::NO_COMMITTED)))
-            }
-        };
-        Ok(Properties { client: self.client, producer: self.producer, group: self.group, tls, consumer })
+        Ok(Properties { client: self.client, producer: self.producer, consumer: self.consumer, group: self.group, tls })
     }
 
     /// Both clients refuse what idempotence that was asked for does not go with. Java's default gives way.

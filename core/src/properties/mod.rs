@@ -84,13 +84,14 @@ pub struct GroupProperties {
 pub struct Properties {
     /// For [`ProducerBuilder::config`](crate::ProducerBuilder::config).
     pub producer: ProducerConfig,
+    /// For [`ConsumerBuilder::config`](crate::ConsumerBuilder::config).
+    pub consumer: ConsumerConfig,
     /// For consumer groups, when there are some.
     pub group: GroupProperties,
     /// What the encryption that was asked for needs; the transport reads what lies in files, and gives the result to
     /// [`encrypted`](Properties::encrypted). `None`: none was asked for, or it is in the client's settings already.
     pub tls: Option<TlsProperties>,
     client: Config,
-    consumer: Result<ConsumerConfig, Error>,
 }
 
 impl Properties {
@@ -106,15 +107,6 @@ impl Properties {
                 "asks for encryption, which is not set up: see `Properties::tls`",
             )),
         }
-    }
-
-    /// For [`ConsumerBuilder::config`](crate::ConsumerBuilder::config).
-    ///
-    /// # Errors
-    /// [`Error::Config`] for what is only asked of consumers and is not there yet: librdkafka's consumers read committed
-    /// records only, unless `isolation.level` says otherwise.
-    pub fn consumer(&self) -> Result<ConsumerConfig, Error> {
-        self.consumer.clone()
     }
 
     /// Encrypts connections, as [`Config::tls`] does; the memory for that comes on top of what the properties say.

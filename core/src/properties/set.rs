@@ -8,10 +8,10 @@ use alloc::{
 
 use super::{
     Dialect, Material,
-    draft::{Draft, Isolation, Protocol},
+    draft::{Draft, Protocol},
     value::Value,
 };
-use crate::{Acks, Codec, Error, Partitioner, ResetPolicy, StartAt};
+use crate::{Acks, Codec, Error, IsolationLevel, Partitioner, ResetPolicy, StartAt};
 
 type Done = Result<(), Error>;
 
@@ -303,18 +303,12 @@ pub(super) fn offset_reset(draft: &mut Draft, value: &Value<'_>) -> Done {
 }
 
 pub(super) fn isolation(draft: &mut Draft, value: &Value<'_>) -> Done {
-    let committed = value.choice(&[("read_uncommitted", false), ("read_committed", true)])?;
-    draft.isolation = match (committed, value.given) {
-        (true, true) => return Err(value.wrong(NO_COMMITTED)),
-        (true, false) => Isolation::CommittedByDefault,
-        (false, _) => Isolation::Uncommitted,
-    };
+    draft.consumer.isolation_level = value.choice(&[
+        ("read_uncommitted", IsolationLevel::ReadUncommitted),
+        ("read_committed", IsolationLevel::ReadCommitted),
+    ])?;
     Ok(())
 }
-
-/// Why `read_committed` is not taken.
-pub(super) const NO_COMMITTED: &str =
-    "records of transactions that were aborted cannot be left out yet; set read_uncommitted if there are none";
 
 pub(super) fn protocol(draft: &mut Draft, value: &Value<'_>) -> Done {
     draft.protocol = value.choice(&[

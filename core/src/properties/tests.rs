@@ -4,7 +4,7 @@ use super::{
     Dialect::{Java, Librdkafka},
     *,
 };
-use crate::{Acks, Codec, Partitioner, ResetPolicy, StartAt};
+use crate::{Acks, Codec, IsolationLevel, Partitioner, ResetPolicy, StartAt};
 
 fn read(dialect: Dialect, pairs: &[(&str, &str)]) -> Result<Properties, Error> {
     from_properties(dialect, [("bootstrap.servers", "a:1")].into_iter().chain(pairs.iter().copied()))
@@ -25,11 +25,6 @@ fn refused(dialect: Dialect, pairs: &[(&str, &str)]) -> (&'static str, String) {
 
 type Check = fn(&Properties) -> bool;
 
-/// The consumer's settings, whatever is said of isolation.
-fn consumer(properties: &Properties) -> ConsumerConfig {
-    properties.consumer().expect("isolation.level was said")
-}
-
 /// What each name of both dialects comes to.
 const BOTH: &[(&str, &str, Check)] = &[
     ("bootstrap.servers", "b:2,c:3", |p| p.client.bootstrap == "b:2,c:3"),
@@ -47,16 +42,15 @@ const BOTH: &[(&str, &str, Check)] = &[
     ("enable.idempotence", "false", |p| p.producer.idempotence == Some(false)),
     ("max.in.flight.requests.per.connection", "2", |p| p.producer.max_in_flight == 2),
     ("max.in.flight.requests.per.connection", "50", |p| p.producer.max_in_flight == 5),
-    ("fetch.min.bytes", "5", |p| consumer(p).fetch_min_bytes == 5),
+    ("fetch.min.bytes", "5", |p| p.consumer.fetch_min_bytes == 5),
     ("fetch.max.bytes", "9000000", |p| {
-        consumer(p).fetch_max_bytes == 9_000_000 && p.client.memory.fetch_bytes == 18_000_000
+        p.consumer.fetch_max_bytes == 9_000_000 && p.client.memory.fetch_bytes == 18_000_000
     }),
-    ("max.partition.fetch.bytes", "77", |p| consumer(p).partition_max_bytes == 77),
+    ("max.partition.fetch.bytes", "77", |p| p.consumer.partition_max_bytes == 77),
     ("auto.offset.reset", "earliest", |p| {
-        let c = consumer(p);
+        let c = &p.consumer;
         (c.from, c.reset) == (StartAt::Earliest, Some(ResetPolicy::Earliest))
     }),
-    ("isolation.level", "read_uncommitted", |p| p.consumer().is_ok()),
     ("metadata.max.age.ms", "60000", |p| p.client.metadata_max_age_ms == 60_000),
     ("socket.connection.setup.timeout.ms", "4000", |p| p.client.connect_timeout_ms == 4_000),
     ("security.protocol", "Plaintext", |p| p.tls.is_none()),
@@ -68,6 +62,7 @@ const BOTH: &[(&str, &str, Check)] = &[
 ];
 
 const OF_JAVA: &[(&str, &str, Check)] = &[
+    ("isolation.level", "read_committed", |p| p.consumer.isolation_level == IsolationLevel::ReadCommitted),
     ("request.timeout.ms", "1500", |p| p.client.request_timeout_ms == 1_500),
     ("send.buffer.bytes", "1000", |p| p.client.send_buffer_bytes == Some(1_000)),
     ("send.buffer.bytes", "-1", |p| p.client.send_buffer_bytes.is_none()),
@@ -77,11 +72,12 @@ const OF_JAVA: &[(&str, &str, Check)] = &[
     ("buffer.memory", "5000000", |p| p.client.memory.produce_bytes == 5_000_000),
     ("batch.size", "0", |p| p.producer.batch_full_bytes == 1),
     ("partitioner.ignore.keys", "true", |p| p.producer.partitioner == Partitioner::Random),
-    ("fetch.max.wait.ms", "0", |p| consumer(p).fetch_max_wait_ms == 1),
-    ("auto.offset.reset", "none", |p| consumer(p).reset == Some(ResetPolicy::Fail)),
+    ("fetch.max.wait.ms", "0", |p| p.consumer.fetch_max_wait_ms == 1),
+    ("auto.offset.reset", "none", |p| p.consumer.reset == Some(ResetPolicy::Fail)),
 ];
 
 const OF_LIBRDKAFKA: &[(&str, &str, Check)] = &[
+    ("isolation.level", "read_uncommitted", |p| p.consumer.isolation_level == IsolationLevel::ReadUncommitted),
     ("metadata.broker.list", "b, [::1]:7,[::2]", |p| p.client.bootstrap == "b:9092,[::1]:7,[::2]:9092"),
     ("socket.timeout.ms", "1500", |p| p.client.request_timeout_ms == 1_500),
     ("request.timeout.ms", "1500", |p| p.producer.ack_timeout_ms == Some(1_500)),
@@ -102,10 +98,10 @@ const OF_LIBRDKAFKA: &[(&str, &str, Check)] = &[
     ("partitioner", "fnv1a_random", |p| p.producer.partitioner == Partitioner::Fnv1aRandom),
     ("socket.send.buffer.bytes", "1000", |p| p.client.send_buffer_bytes == Some(1_000)),
     ("socket.receive.buffer.bytes", "2000", |p| p.client.receive_buffer_bytes == Some(2_000)),
-    ("fetch.message.max.bytes", "99", |p| consumer(p).partition_max_bytes == 99),
-    ("fetch.wait.max.ms", "30", |p| consumer(p).fetch_max_wait_ms == 30),
-    ("auto.offset.reset", "smallest", |p| consumer(p).from == StartAt::Earliest),
-    ("auto.offset.reset", "error", |p| consumer(p).reset == Some(ResetPolicy::Fail)),
+    ("fetch.message.max.bytes", "99", |p| p.consumer.partition_max_bytes == 99),
+    ("fetch.wait.max.ms", "30", |p| p.consumer.fetch_max_wait_ms == 30),
+    ("auto.offset.reset", "smallest", |p| p.consumer.from == StartAt::Earliest),
+    ("auto.offset.reset", "error", |p| p.consumer.reset == Some(ResetPolicy::Fail)),
     ("topic.metadata.refresh.interval.ms", "1000", |p| p.client.metadata_max_age_ms == 1_000),
     ("topic.metadata.refresh.interval.ms", "-1", |p| p.client.metadata_max_age_ms == 900_000),
     ("enable.ssl.certificate.verification", "true", |_| true),
@@ -123,7 +119,6 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("auto.offset.reset", "latest"),
     ("enable.idempotence", "false"),
     ("enable.ssl.certificate.verification", "true"),
-    ("isolation.level", "read_uncommitted"),
     ("max.in.flight.requests.per.connection", "50"),
     ("security.protocol", "Plaintext"),
     ("send.buffer.bytes", "-1"),
@@ -134,12 +129,11 @@ const DEFAULTS: &[(&str, &str)] = &[
 fn every_name_acts_in_its_dialect() {
     for dialect in [Java, Librdkafka] {
         for (name, value, acted) in of(dialect) {
-            let isolation = ("isolation.level", "read_uncommitted");
-            let properties = good(dialect, &[isolation, (name, value)]);
+            let properties = good(dialect, &[(name, value)]);
             assert!(acted(&properties), "{dialect} {name}={value}: {properties:?}");
             // A check that the defaults pass would see nothing; these values are the defaults by another name.
             let is_default = DEFAULTS.contains(&(name, value));
-            assert!(is_default || !acted(&good(dialect, &[isolation])), "{dialect} {name}={value} is the default");
+            assert!(is_default || !acted(&good(dialect, &[])), "{dialect} {name}={value} is the default");
         }
     }
 }
@@ -197,25 +191,19 @@ fn each_dialect_has_its_defaults() {
         ..ProducerConfig::default()
     };
     assert_eq!(librdkafka.producer, expected);
-    for properties in [java, good(Librdkafka, &[("isolation.level", "read_uncommitted")])] {
-        let expected =
-            ConsumerConfig { reset: Some(ResetPolicy::Latest), fetch_max_bytes: 50 << 20, ..ConsumerConfig::default() };
-        assert_eq!(consumer(&properties), expected);
+    for (properties, isolation_level) in
+        [(java, IsolationLevel::ReadUncommitted), (good(Librdkafka, &[]), IsolationLevel::ReadCommitted)]
+    {
+        let expected = ConsumerConfig {
+            isolation_level,
+            reset: Some(ResetPolicy::Latest),
+            fetch_max_bytes: 50 << 20,
+            ..ConsumerConfig::default()
+        };
+        assert_eq!(properties.consumer, expected);
         assert_eq!(properties.group.session_timeout_ms, 45_000);
         assert_eq!(properties.group.max_poll_interval_ms, 300_000);
         assert!(properties.group.enable_auto_commit && properties.group.group_id.is_none());
-    }
-}
-
-/// A default that has another meaning here is not taken in silence.
-#[test]
-fn committed_records_are_not_promised() {
-    let Err(Error::Config { knob: "isolation.level", why, .. }) = good(Librdkafka, &[]).consumer() else {
-        panic!("that is its default")
-    };
-    assert!(why.contains("aborted") && why.contains("read_uncommitted"), "{why}");
-    for dialect in [Java, Librdkafka] {
-        assert_eq!(refused(dialect, &[("isolation.level", "read_committed")]).0, "isolation.level");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use klamm_kafka_tests::java_alone;
+use klamm_kafka_tests::java_against;
 use klamm_tokio::properties::table;
 use rdkafka::{ClientConfig, error::KafkaError};
 
@@ -40,7 +40,7 @@ fn is_said(row: &Row, theirs: &str) -> bool {
 #[test]
 fn javas_defaults_are_javas() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("java/Defaults.java");
-    let said = java_alone(&file, &[]);
+    let said = java_against("none", &file, &[]);
     let theirs: BTreeMap<(&str, &str), &str> = said
         .lines()
         .map(|line| {

@@ -332,12 +332,13 @@ pub fn tool_against(bootstrap: &str, args: &[&str], input: &[u8]) -> String {
     done.unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Runs a Java program of one file with Kafka's classes, and without any broker; its standard output.
+/// Runs a Java program of one file with Kafka's classes, which gets the bootstrap list (`none`, where it needs no broker) as its
+/// first argument; its standard output.
 ///
 /// # Panics
 /// When the program fails: with what it printed.
-pub fn java_alone(file: &Path, args: &[&str]) -> String {
-    let done = run(script().args(["java", "--bootstrap", "none"]).arg(file).args(args), &[]);
+pub fn java_against(bootstrap: &str, file: &Path, args: &[&str]) -> String {
+    let done = run(script().args(["java", "--bootstrap", bootstrap]).arg(file).args(args), &[]);
     done.unwrap_or_else(|error| panic!("{error}"))
 }
 

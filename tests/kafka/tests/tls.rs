@@ -326,7 +326,7 @@ async fn with_settings(topic: &str, properties: &Properties) {
     for ticket in tickets {
         within("an acknowledgement", ticket).await.expect("acknowledged");
     }
-    let consumer = client.consumer().config(properties.consumer().expect("there")).topics([topic]);
+    let consumer = client.consumer().config(properties.consumer.clone()).topics([topic]);
     let mut consumer = consumer.build().expect("a consumer");
     let mut numbers = Vec::new();
     while numbers.len() < 1_000 {

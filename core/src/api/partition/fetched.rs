@@ -111,7 +111,8 @@ impl PartitionClient {
         let span = core::time::Duration::from_millis(u64::from(shared.config.request_timeout_ms));
         let until = shared.clock.now().after(span);
         let topic: Arc<str> = self.topic().into();
-        let mut piece = Fetched { part: 0, generation: 0, bytes, start: offset, next_offset, high_watermark };
+        let mut piece =
+            Fetched { part: 0, generation: 0, bytes, start: offset, next_offset, high_watermark, aborted: None };
         loop {
             let own = self.inner.inflater.lock().take();
             let make = || Inflater::new(shared.config.codecs_or_own(), Arc::clone(&shared.budget));

@@ -94,7 +94,9 @@ impl Fetcher {
             topics.push(ListOffsetsTopic { name: &group[0].0, partitions: &partitions[from..from + group.len()] });
             from += group.len();
         }
-        let body = ListOffsetsRequest { replica_id: -1, topics: &topics, ..ListOffsetsRequest::default() };
+        let isolation_level = self.shared.config.isolation();
+        let body =
+            ListOffsetsRequest { replica_id: -1, isolation_level, topics: &topics, ..ListOffsetsRequest::default() };
         let parts = at.iter().map(|p| (*p, self.parts[*p].generation)).collect();
         let context = Context::ListOffsets(Box::new(OffsetsAsked { slot: self.slot, parts }));
         let sending = cluster.plain(now, version, context);

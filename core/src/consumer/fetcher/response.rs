@@ -13,13 +13,14 @@ use crate::{
     budget::Class,
     cluster::{Cluster, TopicIndex, is_stale_metadata},
     code::ErrorCode,
-    config::{FETCH_LEAST, ResetPolicy, StartAt},
-    consumer::shared::Fetched,
+    config::{FETCH_LEAST, IsolationLevel, ResetPolicy, StartAt},
+    consumer::{Aborted, shared::Fetched},
     error::PeerFault,
     event::Event,
     link::LinkId,
     machine::Frame,
     record::{BatchError, Batches},
+    sync::Arc,
     wire::{
         Decode, Reader,
         api::FETCH,
@@ -211,6 +212,13 @@ impl Fetcher {
                 }
             },
         };
+        let aborted = match self.left_out(cluster, answer, records) {
+            Ok(aborted) => aborted,
+            Err(NoMemory) => {
+                self.rest(now, cluster, at);
+                return Brought::Nothing;
+            }
+        };
         let part = &mut self.parts[at];
         part.failures = 0;
         part.alone = None;
@@ -227,7 +235,20 @@ impl Fetcher {
             start: offset,
             next_offset,
             high_watermark: answer.high_watermark,
+            aborted,
         })
+    }
+
+    /// What nobody is to see of these batches, where only committed records are read.
+    fn left_out(
+        &self,
+        cluster: &Cluster,
+        answer: &PartitionData<'_>,
+        batches: &[u8],
+    ) -> Result<Option<Arc<Aborted>>, NoMemory> {
+        let committed = self.shared.config.isolation_level == IsolationLevel::ReadCommitted;
+        let list = answer.aborted_transactions.filter(|list| committed && !list.is_empty());
+        list.map(|list| Aborted::new(list, batches, &cluster.budget).ok_or(NoMemory)).transpose()
     }
 
     /// Small answers are read where connections read ahead; their records move to memory of their own.
@@ -345,6 +366,9 @@ impl Fetcher {
         }
     }
 }
+
+/// The Fetch class has no room for what must be known beside the records.
+struct NoMemory;
 
 /// What an answer has for a partition.
 enum Brought {

@@ -1,0 +1,77 @@
+//! Records of transactions that were aborted (KIP-98): what is left out for whoever reads committed records only.
+
+use alloc::vec::Vec;
+
+use crate::{
+    budget::{Budget, Class, Lease},
+    record::{BatchView, Batches, ControlType},
+    sync::Arc,
+    wire::{Array, fetch_response::AbortedTransaction},
+};
+
+/// The aborted transactions that a fetch tells of for a partition.
+pub(crate) struct Aborted {
+    /// By producer, and then in their order.
+    spans: Vec<Span>,
+    _memory: Lease,
+}
+
+/// What a producer wrote from its transaction's first offset to the marker that ends it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Span {
+    producer_id: i64,
+    first: i64,
+    /// Where the marker is; that may come with another fetch.
+    end: i64,
+}
+
+/// What the list is beside its elements.
+const LIST_BYTES: usize = 128;
+
+impl Aborted {
+    /// Those that a broker names, with the markers that are among these batches. Its list has all that any of the batches may
+    /// belong to, so that nothing must be known of earlier fetches.
+    ///
+    /// `None`: there is no memory for so many.
+    pub(crate) fn new(
+        list: Array<'_, AbortedTransaction>,
+        batches: &[u8],
+        budget: &Arc<Budget>,
+    ) -> Option<Arc<Aborted>> {
+        let memory = budget.lease(Class::Fetch, list.len() * size_of::<Span>() + LIST_BYTES)?;
+        let mut spans = Vec::new();
+        spans.try_reserve_exact(list.len()).ok()?;
+        let span = |a: AbortedTransaction| Span { producer_id: a.producer_id, first: a.first_offset, end: i64::MAX };
+        spans.extend(list.iter().map(span));
+        spans.sort_unstable();
+        let mut aborted = Aborted { spans, _memory: memory };
+        for batch in Batches::new(batches).map_while(Result::ok) {
+            if batch.is_control()
+                && let Ok(mut records) = batch.records()
+                && let Some(marker) = records.next()
+                && ControlType::of_key(marker.key()) == ControlType::Abort
+                && let Some(span) = aborted.last_before(batch.header.producer_id, marker.offset())
+                && span.end == i64::MAX
+            {
+                span.end = marker.offset();
+            }
+        }
+        Some(Arc::new(aborted))
+    }
+
+    /// Whether nobody is to see a batch.
+    pub(crate) fn leaves_out(&self, batch: &BatchView<'_>) -> bool {
+        let header = &batch.header;
+        let last = Span { producer_id: header.producer_id, first: batch.last_offset(), end: i64::MAX };
+        let at = self.spans.partition_point(|span| *span <= last);
+        let span = self.spans.get(at.wrapping_sub(1)).filter(|span| span.producer_id == header.producer_id);
+        header.attributes.is_transactional() && !batch.is_control() && span.is_some_and(|s| header.base_offset < s.end)
+    }
+
+    /// The producer's last transaction that begins at an offset or before.
+    fn last_before(&mut self, producer_id: i64, offset: i64) -> Option<&mut Span> {
+        let last = Span { producer_id, first: offset, end: i64::MAX };
+        let at = self.spans.partition_point(|span| *span <= last);
+        self.spans.get_mut(at.wrapping_sub(1)).filter(|span| span.producer_id == producer_id)
+    }
+}

@@ -1,0 +1,185 @@
+//! Reading committed records only (KIP-98): what a broker names as aborted is left out, whatever it is compressed with, and
+//! positions pass it.
+
+use alloc::{string::String, vec::Vec};
+use core::task::Poll;
+
+use super::{
+    Pair, Request,
+    broker::{batch_of, batch_with, packed},
+    codec::Rle,
+    fetching::{error, next, records, values},
+};
+use crate::{
+    Codec, Config, Consumer, Error, IsolationLevel, Memory, PeerFault, StartAt,
+    broker_role::{
+        fetch_request::FetchRequest,
+        fetch_response::{AbortedTransaction, PartitionData},
+        list_offsets_request::ListOffsetsRequest,
+    },
+    budget::Class,
+    record::{Attributes, BatchError, RecordParts, encode_record, seal_crc},
+    sync::Arc,
+    wire::api,
+};
+
+/// A batch as a producer writes it in a transaction.
+fn of(producer_id: i64, mut batch: Vec<u8>) -> Vec<u8> {
+    batch[22] |= Attributes::TRANSACTIONAL as u8;
+    batch[43..51].copy_from_slice(&producer_id.to_be_bytes());
+    let (header, records) = batch.split_first_chunk_mut().expect("a header");
+    seal_crc(header, core::iter::once(&*records));
+    batch
+}
+
+/// What ends a producer's transaction: `0` aborts, `1` commits.
+fn marker(producer_id: i64, offset: i64, kind: u8) -> Vec<u8> {
+    let mut record = Vec::new();
+    let key = [0, 0, 0, kind];
+    let parts =
+        RecordParts { timestamp_delta: 0, offset_delta: 0, key: Some(&key), value: Some(&[0; 6]), headers: &[] };
+    encode_record(&mut record, &parts);
+    of(producer_id, batch_with(offset, Attributes(Attributes::CONTROL), 1, record))
+}
+
+const fn aborted(producer_id: i64, first_offset: i64) -> AbortedTransaction {
+    AbortedTransaction { producer_id, first_offset }
+}
+
+fn reading(config: Config) -> (Pair, Consumer, Request) {
+    let mut pair = Pair::with(config);
+    let builder = pair.client().consumer().assign([("t", 0)]).from(StartAt::Offset(0));
+    let consumer = builder.isolation_level(IsolationLevel::ReadCommitted).build().expect("builds");
+    let request = pair.expect(api::FETCH);
+    (pair, consumer, request)
+}
+
+fn bring(pair: &mut Pair, request: &Request, aborted: &[AbortedTransaction], batches: &[Vec<u8>]) {
+    let data = PartitionData {
+        partition_index: 0,
+        high_watermark: 1_000,
+        last_stable_offset: 1_000,
+        aborted_transactions: Some(aborted),
+        ..Default::default()
+    };
+    pair.answer_fetch(request, 0, 0, &[("t", data, &batches.concat())]);
+    pair.turn();
+}
+
+/// All that can be read now, one text for each piece.
+fn read(pair: &Pair, consumer: &mut Consumer) -> Vec<String> {
+    let mut all = Vec::new();
+    loop {
+        match next(pair, consumer) {
+            Poll::Ready(Ok(Some(records))) => all.push(values(&records).join(" ")),
+            Poll::Pending => return all,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Two producers at once, one of whom comes back after it was aborted, and one who is in no transaction; plain and compressed.
+#[test]
+fn what_was_aborted_is_left_out() {
+    let codecs = Arc::new(Rle { memory: 1_000 });
+    let (mut pair, mut consumer, request) = reading(Config::new("one:9001").codecs(codecs));
+    assert_eq!(request.read::<FetchRequest<'_>>().isolation_level, 1);
+    bring(
+        &mut pair,
+        &request,
+        &[aborted(8, 2), aborted(7, 0), aborted(7, 12)],
+        &[
+            of(7, batch_of(0, &["a0", "a1"])),
+            of(8, packed(Codec::Lz4, 2, &["a2", "a3"])),
+            batch_of(4, &["c4"]),
+            of(9, batch_of(5, &["c5"])),
+            of(7, batch_of(6, &["a6"])),
+            marker(7, 7, 0),
+            of(7, packed(Codec::Lz4, 8, &["c8", "c9"])),
+            marker(7, 10, 1),
+            of(8, batch_of(11, &["a11"])),
+            of(7, batch_of(12, &["a12"])),
+            of(9, batch_of(13, &["c13"])),
+            marker(8, 14, 0),
+            of(8, batch_of(15, &["c15"])),
+            of(7, batch_of(16, &["a16"])),
+        ],
+    );
+    assert_eq!(read(&pair, &mut consumer), ["c4 c5", "c8 c9", "c13 c15"]);
+    assert_eq!(consumer.position("t", 0), Some(17), "behind what is left out, too");
+
+    // What is aborted goes on in the next fetch, whose answer names it again; and nothing at all may be left of one.
+    let request = pair.expect(api::FETCH);
+    bring(&mut pair, &request, &[aborted(7, 12)], &[of(7, batch_of(17, &["a17"])), marker(7, 18, 0)]);
+    assert_eq!(read(&pair, &mut consumer), [""; 0]);
+    assert_eq!(consumer.position("t", 0), Some(19));
+    let request = pair.expect(api::FETCH);
+    assert_eq!(pair.wanted(&request)[0].2, 19);
+    bring(&mut pair, &request, &[], &[of(7, batch_of(19, &["c19"])), marker(7, 20, 1)]);
+    assert_eq!(read(&pair, &mut consumer), ["c19"]);
+}
+
+/// Who reads everything is told of nothing that was aborted, and asks for no less.
+#[test]
+fn without_it_everything_is_read() {
+    let mut pair = Pair::new();
+    let builder = pair.client().consumer().assign([("t", 0)]).from(StartAt::Offset(0));
+    let mut consumer = builder.build().expect("builds");
+    let request = pair.expect(api::FETCH);
+    assert_eq!(request.read::<FetchRequest<'_>>().isolation_level, 0);
+    bring(&mut pair, &request, &[aborted(7, 0)], &[of(7, batch_of(0, &["a"])), marker(7, 1, 0)]);
+    assert_eq!(values(&records(&pair, &mut consumer)), ["a"]);
+}
+
+/// The end of the log is where the oldest open transaction begins.
+#[test]
+fn the_end_is_the_last_stable_offset() {
+    let mut pair = Pair::new();
+    pair.by_hand.insert(api::LIST_OFFSETS.key);
+    let builder = pair.client().consumer().assign([("t", 0)]).from(StartAt::Latest);
+    let _consumer = builder.isolation_level(IsolationLevel::ReadCommitted).build().expect("builds");
+    let request = pair.expect(api::LIST_OFFSETS);
+    assert_eq!(request.read::<ListOffsetsRequest<'_>>().isolation_level, 1);
+}
+
+/// A batch that is damaged may be of somebody else: it is not left out in silence, but fetched again.
+#[test]
+fn what_is_left_out_is_checked_as_well() {
+    let (mut pair, mut consumer, request) = reading(Config::new("one:9001"));
+    let mut damaged = of(7, batch_of(0, &["c0"]));
+    damaged[50] ^= 1;
+    bring(&mut pair, &request, &[aborted(6, 0)], &[damaged, batch_of(1, &["c1"])]);
+    let told = error(&pair, &mut consumer);
+    assert!(
+        matches!(told, Error::Peer { fault: PeerFault::Batch { error: BatchError::Crc { .. }, .. }, .. }),
+        "{told}"
+    );
+    // What was under way meanwhile is of no use any more.
+    let request = pair.expect(api::FETCH);
+    bring(&mut pair, &request, &[], &[batch_of(2, &["c2"])]);
+    let request = pair.await_request(api::FETCH, 2_000);
+    assert_eq!(pair.wanted(&request)[0].2, 0);
+}
+
+/// What a broker names takes memory of the class of what is fetched; one that names more than there is room for is asked again,
+/// later.
+#[test]
+fn a_list_has_its_memory() {
+    let fetch_bytes = 64 << 10;
+    let memory = Memory { fetch_bytes, ..Memory::default() };
+    let (mut pair, mut consumer, request) = reading(Config { memory, ..Config::new("one:9001") });
+    let few: Vec<_> = (0..100).map(|producer| aborted(producer, 0)).collect();
+    let before = pair.client().budget().used(Class::Fetch);
+    bring(&mut pair, &request, &few, &[of(7, batch_of(0, &["a"])), batch_of(1, &["c"])]);
+    assert!(pair.client().budget().used(Class::Fetch) >= before + 100 * 24);
+    assert_eq!(read(&pair, &mut consumer), ["c"]);
+    let request = pair.expect(api::FETCH);
+    let many: Vec<_> = (0..3_000).map(|producer| aborted(producer, 2)).collect();
+    bring(&mut pair, &request, &many, &[of(7, batch_of(2, &["a"])), batch_of(3, &["c"])]);
+    assert!(pair.client().budget().used(Class::Fetch) <= fetch_bytes);
+    assert_eq!(read(&pair, &mut consumer), [""; 0]);
+    let request = pair.await_request(api::FETCH, 2_000);
+    assert_eq!(pair.wanted(&request)[0].2, 2);
+    bring(&mut pair, &request, &few, &[batch_of(2, &["c2"])]);
+    assert_eq!(read(&pair, &mut consumer), ["c2"]);
+}
