@@ -2,7 +2,7 @@
 //!
 //! `examples/metal` in the project's checkout is a program for a Cortex-M3 with 256 KiB of flash and 64 KiB of RAM, over Ethernet
 //! and smoltcp. `examples/metal/run` builds it, runs it in QEMU against a real broker, and prints what it took. It was not tried
-//! on a board.
+//! on a board. `examples/metal/run mps2` does the same for a larger one, QEMU's mps2-an385, with LZ4 and headers.
 //!
 //! # What it takes
 //!

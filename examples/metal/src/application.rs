@@ -23,7 +23,7 @@ const TICKETS: usize = 60;
 pub fn config(bootstrap: &str, scenario: &str) -> Config {
     let mut config = Config::new(bootstrap).client_id("metal");
     config.single_connection = true;
-    let mut config = config.memory_total(32 << 10);
+    let mut config = config.memory_total(if cfg!(feature = "mps2") { 256 } else { 32 } << 10);
     // A leader that is silent is given up sooner than a server would: there is room for few records meanwhile.
     config.request_timeout_ms = 5_000;
     if scenario == "steady" {
@@ -65,6 +65,8 @@ impl Application {
             "readings" => self.readings().await,
             "steady" => self.steady().await,
             "two" => self.two().await,
+            #[cfg(feature = "mps2")]
+            "packed" => self.packed().await,
             "too-much" => self.too_much().await,
             "idle" | "idle-apart" => self.idle().await,
             _ => panic!("no such scenario"),
@@ -142,6 +144,35 @@ impl Application {
                 number += 1;
             }
         }
+        Ok(())
+    }
+
+    /// Readings with headers, in batches that are compressed, and back.
+    #[cfg(feature = "mps2")]
+    async fn packed(&self) -> Result<(), Error> {
+        let producer = self.client.producer().batch_bytes(8 << 10).compression(klamm::Codec::Lz4);
+        let producer = producer.linger(Duration::from_millis(5)).build()?;
+        let mut value = String::with_capacity(READING_BYTES);
+        for number in 0..READINGS {
+            reading(number, &mut value);
+            let record = Record::to(&self.topic).value(value.as_str()).header("unit", "C");
+            // What becomes of each is not asked for: all of them are read back.
+            drop(producer.enqueue(record).await?);
+        }
+        producer.close().await?;
+        let mut consumer = self.client.consumer().assign([(&self.topic, 0)]).from(StartAt::Earliest).build()?;
+        let mut number = 0;
+        while number < READINGS {
+            let Some(records) = consumer.next().await? else { break };
+            for record in &records {
+                reading(number, &mut value);
+                let header = record.headers().next();
+                assert!(record.value() == Some(value.as_bytes()));
+                assert!(header.is_some_and(|h| (h.key_bytes, h.value) == (b"unit", Some(&b"C"[..]))));
+                number += 1;
+            }
+        }
+        hprintln!("figure read {}", number);
         Ok(())
     }
 

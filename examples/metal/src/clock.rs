@@ -9,7 +9,8 @@ use core::time::Duration;
 use cortex_m::peripheral::{SYST, syst::SystClkSource};
 use critical_section::Mutex;
 
-const HZ: u32 = 12_500_000;
+/// The processor's.
+const HZ: u32 = if cfg!(feature = "mps2") { 25_000_000 } else { 12_500_000 };
 const CYCLES: u32 = HZ / 1_000;
 const NANOS_A_CYCLE: u64 = 1_000_000_000 / HZ as u64;
 
