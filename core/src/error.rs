@@ -115,7 +115,7 @@ pub enum Error {
         fate: Fate,
     },
     /// The operation's own time ran out.
-    #[error("{what} did not finish within {after:?} ({knob}){}", Because(because))]
+    #[error("{what} did not finish within {} ({knob}){}", Span(after), Because(because))]
     #[non_exhaustive]
     TimedOut {
         /// What did not finish.
@@ -332,6 +332,18 @@ impl fmt::Display for Fated<'_> {
     }
 }
 
+/// A setting's time. `Debug` has more digits, and 3 KB of code that a microcontroller has for nothing else.
+pub(crate) struct Span<'a>(pub(crate) &'a Duration);
+
+impl fmt::Display for Span<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0.as_secs(), self.0.subsec_millis()) {
+            (seconds, 0) => write!(f, "{seconds}s"),
+            (seconds, millis) => write!(f, "{}ms", seconds.saturating_mul(1_000).saturating_add(u64::from(millis))),
+        }
+    }
+}
+
 /// Where reading goes on after a batch that cannot be read.
 struct Passed<'a>(&'a Option<i64>);
 
@@ -354,5 +366,17 @@ impl fmt::Display for Because<'_> {
             Some(error) => write!(f, ": {error}"),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn times_are_told_as_they_are_set() {
+        let said = |ms| Span(&Duration::from_millis(ms)).to_string();
+        assert_eq!([said(0), said(20), said(1_500), said(120_000)], ["0s", "20ms", "1500ms", "120s"]);
     }
 }

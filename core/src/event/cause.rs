@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::{Error, ErrorCode, TransportError};
+use crate::{Error, ErrorCode, TransportError, error::Span};
 
 /// Why something failed, as far as a log may have it.
 ///
@@ -49,7 +49,7 @@ impl fmt::Display for Cause<'_> {
                 write!(f, "{what} is too large: {}", Cause::from(&**because))
             }
             Why::Error(Error::TimedOut { what, after, knob, because: Some(because), .. }) => {
-                write!(f, "{what} did not finish within {after:?} ({knob}): {}", Cause::from(&**because))
+                write!(f, "{what} did not finish within {} ({knob}): {}", Span(after), Cause::from(&**because))
             }
             #[cfg(feature = "sasl")]
             Why::Error(Error::Authentication { address, mechanism, fault }) => {

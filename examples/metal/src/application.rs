@@ -2,13 +2,14 @@
 
 use alloc::collections::VecDeque;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt::Write;
 use core::time::Duration;
 
 use cortex_m_semihosting::hprintln;
-use klamm::{Client, Config, Error, Record, StartAt, Ticket};
+use klamm::{Budget, Client, Config, Error, Record, StartAt, Ticket};
 
-use crate::{clock, memory, semihosting};
+use crate::{clock, executor, memory, semihosting};
 
 /// How many readings are written and read.
 const READINGS: u32 = 1_000;
@@ -22,7 +23,7 @@ const TICKETS: usize = 60;
 pub fn config(bootstrap: &str, scenario: &str) -> Config {
     let mut config = Config::new(bootstrap).client_id("metal");
     config.single_connection = true;
-    let mut config = config.memory_total(32 << 10);
+    let mut config = config.memory_total(if cfg!(feature = "mps2") { 256 } else { 32 } << 10);
     // A leader that is silent is given up sooner than a server would: there is room for few records meanwhile.
     config.request_timeout_ms = 5_000;
     if scenario == "steady" {
@@ -30,19 +31,32 @@ pub fn config(bootstrap: &str, scenario: &str) -> Config {
         (config.max_topics, config.max_partitions) = (2, 2);
         config.memory.control_bytes += 2 << 10;
     }
+    if scenario == "two" {
+        // What both hold is what one alone might hold.
+        config.budget = Some(Budget::new(config.memory));
+    }
+    if scenario == "idle-apart" {
+        // A connection for fetches, on which a broker may keep them waiting as long as they say.
+        config.single_connection = false;
+        config.max_brokers = 1;
+    }
     config
 }
 
 /// The device's application.
 pub struct Application {
     client: Client,
+    /// Of the scenario `two`.
+    second: Option<Client>,
     topic: String,
 }
 
 impl Application {
-    /// One that works with this client, and writes to this topic.
-    pub fn new(client: Client, topic: &str) -> Self {
-        Application { client, topic: topic.into() }
+    /// One that works with these clients, one or two, and writes to this topic.
+    pub fn new(clients: Vec<Client>, topic: &str) -> Self {
+        let mut clients = clients.into_iter();
+        let Some(client) = clients.next() else { panic!("no client") };
+        Application { client, second: clients.next(), topic: topic.into() }
     }
 
     /// Does what it is told, then ends the program.
@@ -50,7 +64,11 @@ impl Application {
         let result = match scenario.as_str() {
             "readings" => self.readings().await,
             "steady" => self.steady().await,
+            "two" => self.two().await,
+            #[cfg(feature = "mps2")]
+            "packed" => self.packed().await,
             "too-much" => self.too_much().await,
+            "idle" | "idle-apart" => self.idle().await,
             _ => panic!("no such scenario"),
         };
         if let Err(error) = &result {
@@ -63,17 +81,19 @@ impl Application {
     async fn readings(&self) -> Result<(), Error> {
         self.client.connected().await?;
         hprintln!("connected after {} ms", clock::millis());
-        self.produce().await?;
+        let began = clock::nanos();
+        self.write(&self.client, 0).await?;
+        let micros = (clock::nanos() - began) / 1_000;
+        hprintln!("figure acknowledged-a-second {}", u64::from(READINGS) * 1_000_000 / micros);
         self.round_trips().await?;
         self.consume().await
     }
 
     /// Writes all readings, acknowledged by all replicas and without duplicates.
-    async fn produce(&self) -> Result<(), Error> {
-        let producer = self.client.producer().batch_bytes(1_024).build()?;
+    async fn write(&self, client: &Client, partition: i32) -> Result<(), Error> {
+        let producer = client.producer().batch_bytes(1_024).build()?;
         let mut tickets: VecDeque<Ticket> = VecDeque::with_capacity(TICKETS);
         let mut value = String::with_capacity(READING_BYTES);
-        let began = clock::nanos();
         for number in 0..READINGS {
             if tickets.len() == TICKETS
                 && let Some(oldest) = tickets.pop_front()
@@ -81,13 +101,12 @@ impl Application {
                 oldest.await?;
             }
             reading(number, &mut value);
-            tickets.push_back(producer.enqueue(Record::to(&self.topic).value(value.as_str())).await?);
+            let record = Record::to(&self.topic).partition(partition).value(value.as_str());
+            tickets.push_back(producer.enqueue(record).await?);
         }
         for ticket in tickets {
             ticket.await?;
         }
-        let micros = (clock::nanos() - began) / 1_000;
-        hprintln!("figure acknowledged-a-second {}", u64::from(READINGS) * 1_000_000 / micros);
         producer.close().await
     }
 
@@ -115,7 +134,7 @@ impl Application {
     /// Reads so many readings from the topic's beginning; each must be what was written, with no time of a device that has
     /// no clock.
     async fn read(&self, count: u32) -> Result<(), Error> {
-        let mut consumer = self.client.consumer().topics([&self.topic]).from(StartAt::Earliest).build()?;
+        let mut consumer = self.client.consumer().assign([(&self.topic, 0)]).from(StartAt::Earliest).build()?;
         let (mut number, mut expected) = (0, String::with_capacity(READING_BYTES));
         while number < count {
             let Some(records) = consumer.next().await? else { break };
@@ -128,13 +147,57 @@ impl Application {
         Ok(())
     }
 
+    /// Readings with headers, in batches that are compressed, and back.
+    #[cfg(feature = "mps2")]
+    async fn packed(&self) -> Result<(), Error> {
+        let producer = self.client.producer().batch_bytes(8 << 10).compression(klamm::Codec::Lz4);
+        let producer = producer.linger(Duration::from_millis(5)).build()?;
+        let mut value = String::with_capacity(READING_BYTES);
+        for number in 0..READINGS {
+            reading(number, &mut value);
+            let record = Record::to(&self.topic).value(value.as_str()).header("unit", "C");
+            // What becomes of each is not asked for: all of them are read back.
+            drop(producer.enqueue(record).await?);
+        }
+        producer.close().await?;
+        let mut consumer = self.client.consumer().assign([(&self.topic, 0)]).from(StartAt::Earliest).build()?;
+        let mut number = 0;
+        while number < READINGS {
+            let Some(records) = consumer.next().await? else { break };
+            for record in &records {
+                reading(number, &mut value);
+                let header = record.headers().next();
+                assert!(record.value() == Some(value.as_bytes()));
+                assert!(header.is_some_and(|h| (h.key_bytes, h.value) == (b"unit", Some(&b"C"[..]))));
+                number += 1;
+            }
+        }
+        hprintln!("figure read {}", number);
+        Ok(())
+    }
+
+    /// Two clients of one budget write all readings at the same time, to a partition each.
+    async fn two(&self) -> Result<(), Error> {
+        let Some(second) = &self.second else { panic!("one client") };
+        let (first, second) = clock::both(self.write(&self.client, 0), self.write(second, 1)).await;
+        first.and(second)?;
+        let budget = self.client.budget();
+        assert!(budget.peak_total() <= config("", "").memory.total());
+        self.read(READINGS).await
+    }
+
     /// Writes a reading every 20 ms, whatever becomes of the brokers, until the topic of commands says `stop`; then reads all of
     /// them back: none that was acknowledged is missing, none is there twice, and their order is theirs.
     async fn steady(&self) -> Result<(), Error> {
         self.client.connected().await?;
         hprintln!("connected after {} ms", clock::millis());
         let producer = self.client.producer().batch_bytes(1_024).build()?;
-        let mut commands = self.client.consumer().topics([alloc::format!("{}-commands", self.topic)]).from(StartAt::Earliest).build()?;
+        let mut commands = self
+            .client
+            .consumer()
+            .topics([alloc::format!("{}-commands", self.topic)])
+            .from(StartAt::Earliest)
+            .build()?;
         let mut open: VecDeque<Ticket> = VecDeque::with_capacity(TICKETS);
         let mut value = String::with_capacity(READING_BYTES);
         let (mut number, mut heard) = (0, clock::millis());
@@ -166,6 +229,25 @@ impl Application {
         producer.close().await?;
         hprintln!("figure written {}", number);
         self.read(number).await
+    }
+
+    /// Does nothing, with a producer and then with a consumer too, and tells how often a task was woken.
+    async fn idle(&self) -> Result<(), Error> {
+        let producer = self.client.producer().batch_bytes(1_024).build()?;
+        producer.send(Record::to(&self.topic).value("the first")).await?;
+        Self::rest("wakes-an-hour-producing").await;
+        let consumer = self.client.consumer().topics([&self.topic]).fetch_max_wait(Duration::from_secs(30));
+        let _consumer = consumer.build()?;
+        Self::rest("wakes-an-hour-consuming").await;
+        producer.close().await
+    }
+
+    /// Half a minute, half of which the figure is of.
+    async fn rest(figure: &str) {
+        clock::within(Duration::from_secs(15), core::future::pending::<()>()).await;
+        let before = executor::polls();
+        clock::within(Duration::from_secs(15), core::future::pending::<()>()).await;
+        hprintln!("figure {} {}", figure, (executor::polls() - before) * 240);
     }
 
     /// Reads a topic whose first batch is larger than all of this device's memory: that is told, and passed by a seek.

@@ -9,7 +9,8 @@ use core::time::Duration;
 use cortex_m::peripheral::{SYST, syst::SystClkSource};
 use critical_section::Mutex;
 
-const HZ: u32 = 12_500_000;
+/// The processor's.
+const HZ: u32 = if cfg!(feature = "mps2") { 25_000_000 } else { 12_500_000 };
 const CYCLES: u32 = HZ / 1_000;
 const NANOS_A_CYCLE: u64 = 1_000_000_000 / HZ as u64;
 
@@ -18,15 +19,16 @@ const NANOS_A_CYCLE: u64 = 1_000_000_000 / HZ as u64;
 pub enum Timer {
     Network,
     Driver,
+    SecondDriver,
     Application,
 }
 
 struct State {
     millis: u64,
-    timers: [Option<(u64, Waker)>; 3],
+    timers: [Option<(u64, Waker)>; 4],
 }
 
-static STATE: Mutex<RefCell<State>> = Mutex::new(RefCell::new(State { millis: 0, timers: [const { None }; 3] }));
+static STATE: Mutex<RefCell<State>> = Mutex::new(RefCell::new(State { millis: 0, timers: [const { None }; 4] }));
 
 /// Starts the clock.
 pub fn start(mut timer: SYST) {
@@ -84,6 +86,32 @@ pub async fn within<T>(span: Duration, future: impl Future<Output = T>) -> Optio
     poll_fn(|cx| match future.as_mut().poll(cx) {
         Poll::Ready(value) => Poll::Ready(Some(value)),
         Poll::Pending => poll(Timer::Application, until, cx).map(|()| None),
+    })
+    .await
+}
+
+/// What both come to.
+pub async fn both<A, B>(a: impl Future<Output = A>, b: impl Future<Output = B>) -> (A, B) {
+    let (mut a, mut b) = (pin!(a), pin!(b));
+    let (mut of_a, mut of_b) = (None, None);
+    poll_fn(|cx| {
+        if of_a.is_none()
+            && let Poll::Ready(value) = a.as_mut().poll(cx)
+        {
+            of_a = Some(value);
+        }
+        if of_b.is_none()
+            && let Poll::Ready(value) = b.as_mut().poll(cx)
+        {
+            of_b = Some(value);
+        }
+        match (of_a.take(), of_b.take()) {
+            (Some(a), Some(b)) => Poll::Ready((a, b)),
+            (a, b) => {
+                (of_a, of_b) = (a, b);
+                Poll::Pending
+            }
+        }
     })
     .await
 }

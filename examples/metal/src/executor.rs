@@ -1,6 +1,7 @@
-//! Three tasks, of which each is polled when it was woken, and the processor sleeps when none was.
+//! Tasks, of which each is polled when it was woken, and the processor sleeps when none was.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::future::Future;
 use core::pin::Pin;
 use core::ptr;
@@ -21,14 +22,23 @@ fn wake(task: usize) {
     WOKEN.fetch_or(1 << task, Ordering::Release);
 }
 
-/// Runs these tasks for ever; one of them ends the program.
-pub fn run(mut tasks: [Task; 3]) -> ! {
+/// How often tasks were polled.
+static POLLS: AtomicU32 = AtomicU32::new(0);
+
+/// How often tasks were polled so far.
+pub fn polls() -> u32 {
+    POLLS.load(Ordering::Relaxed)
+}
+
+/// Runs these tasks, 32 at most, for ever; one of them ends the program.
+pub fn run(mut tasks: Vec<Task>) -> ! {
     (0..tasks.len()).for_each(wake);
     loop {
         let woken = WOKEN.swap(0, Ordering::Acquire);
         for (number, task) in tasks.iter_mut().enumerate().filter(|(number, _)| woken >> number & 1 == 1) {
             // SAFETY: the table treats the pointer as a number only, and its functions may be called from anywhere.
             let waker = unsafe { Waker::from_raw(RawWaker::new(ptr::without_provenance(number), &TABLE)) };
+            POLLS.fetch_add(1, Ordering::Relaxed);
             let _ = task.as_mut().poll(&mut Context::from_waker(&waker));
         }
         // With interrupts off `wfi` still ends when one is pending, so none is lost between the look and the sleep.

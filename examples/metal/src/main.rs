@@ -17,12 +17,15 @@ mod semihosting;
 mod transport;
 
 use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
 
 use cortex_m_rt::{entry, exception};
 use cortex_m_semihosting::hprintln;
 use smoltcp::wire::Ipv4Address;
 
 use crate::application::Application;
+use crate::clock::Timer;
 use crate::executor::Task;
 use crate::net::Net;
 use crate::transport::Board;
@@ -61,13 +64,12 @@ fn main() -> ! {
     if let Some(board) = cortex_m::Peripherals::take() {
         clock::start(board.SYST);
     }
-    let [network, driver, application] = tasks();
-    executor::run([network, driver, application])
+    executor::run(tasks())
 }
 
 /// All that the device does. The tasks are in the heap, and made here, so that `main`, which never ends, has little on its stack.
 #[inline(never)]
-fn tasks() -> [Task; 3] {
+fn tasks() -> Vec<Task> {
     let mut buf = [0; 128];
     let mut words = semihosting::arguments(&mut buf).split(' ');
     let (Some(bootstrap), Some(scenario), Some(topic)) = (words.next(), words.next(), words.next()) else {
@@ -77,12 +79,22 @@ fn tasks() -> [Task; 3] {
     semihosting::random(&mut seed);
     let (here, host) = (Ipv4Address::new(10, 0, 2, 15), Ipv4Address::new(10, 0, 2, 2));
     let net = Net::new([2, 0, 0, 0, 0, 1], here, host, u64::from_le_bytes(seed));
-    let (client, driver) = match klamm::new(application::config(bootstrap, scenario), Board { net, host }) {
-        Ok(made) => made,
-        Err(error) => {
-            hprintln!("{}", error);
-            semihosting::exit(false)
+    let config = application::config(bootstrap, scenario);
+    let mut tasks: Vec<Task> = vec![Box::pin(net.run())];
+    let mut clients = Vec::new();
+    let timers = [Timer::Driver, Timer::SecondDriver];
+    for timer in timers.into_iter().take(if scenario == "two" { 2 } else { 1 }) {
+        match klamm::new(config.clone(), Board { net, host, timer }) {
+            Ok((client, driver)) => {
+                tasks.push(Box::pin(driver));
+                clients.push(client);
+            }
+            Err(error) => {
+                hprintln!("{}", error);
+                semihosting::exit(false)
+            }
         }
-    };
-    [Box::pin(net.run()), Box::pin(driver), Box::pin(Application::new(client, topic).run(scenario.into()))]
+    }
+    tasks.push(Box::pin(Application::new(clients, topic).run(scenario.into())));
+    tasks
 }

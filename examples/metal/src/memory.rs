@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use embedded_alloc::LlffHeap;
 
 /// All that is ever allocated.
-pub const HEAP_BYTES: usize = 52 * 1024;
+pub const HEAP_BYTES: usize = if cfg!(feature = "mps2") { 1_024 } else { 52 } * 1024;
 
 static HEAP: LlffHeap = LlffHeap::empty();
 static PEAK: AtomicUsize = AtomicUsize::new(0);

@@ -19,6 +19,8 @@ pub struct Board {
     pub net: Net,
     /// Who answers for the host's own address: QEMU's network has it at 10.0.2.2, and the broker calls itself 127.0.0.1.
     pub host: Ipv4Address,
+    /// The timer of the driver that this is for.
+    pub timer: Timer,
 }
 
 /// A clock that counts from the start of the device and knows no date, so that records carry the timestamp −1.
@@ -69,7 +71,7 @@ impl Transport for Board {
     }
 
     fn poll_sleep(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<()> {
-        clock::poll(Timer::Driver, until.as_nanos(), cx)
+        clock::poll(self.timer, until.as_nanos(), cx)
     }
 
     fn clock(&self) -> Arc<dyn Clock> {
