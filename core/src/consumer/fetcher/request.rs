@@ -191,13 +191,7 @@ impl Fetcher {
         } else {
             self.session_diff(cluster, node, by_id, &now_wanted)
         };
-        let wait_ms = match (alone, cluster.config.single_connection) {
-            // It holds more room than its share: not for longer than it must. (0 is never answered by some, trap 78.)
-            (Some(_), _) => 1,
-            (None, _) if now < self.scarce_until => self.shared.config.fetch_max_wait_ms.min(SCARCE_WAIT_MS),
-            (None, single) if single || self.shares_links => self.shared.config.fetch_max_wait_ms.min(SHARED_WAIT_MS),
-            (None, _) => self.shared.config.fetch_max_wait_ms,
-        };
+        let wait_ms = self.wait_ms(now, cluster, alone.is_some());
         let wait = Duration::from_millis(u64::from(wait_ms));
         let under_way = Fetching {
             slot: self.slot,
@@ -241,6 +235,18 @@ impl Fetcher {
         cluster.send(link, &body, Sending { deadline, response_max: usize::MAX, ..plain })?;
         self.sessions.entry(node).or_default().in_flight = true;
         Ok(())
+    }
+
+    /// How long the broker may wait for something to answer.
+    fn wait_ms(&self, now: Instant, cluster: &Cluster, alone: bool) -> u32 {
+        let most = self.shared.config.fetch_max_wait_ms;
+        match (alone, cluster.config.single_connection) {
+            // It holds more room than its share: not for longer than it must. (0 is never answered by some, trap 78.)
+            (true, _) => 1,
+            (false, _) if now < self.scarce_until => most.min(SCARCE_WAIT_MS),
+            (false, single) if single || self.shares_links => most.min(SHARED_WAIT_MS),
+            (false, _) => most,
+        }
     }
 
     fn asked(&self, cluster: &Cluster, at: usize, max_bytes: usize, alone: bool) -> Asked {
