@@ -30,8 +30,9 @@ def load(component):
 
 def run(component, *arguments, fails=False, cpu_max=None):
     """What the component printed; it must succeed, or fail if that is wanted, within so many seconds of CPU."""
+    loaded = load(component)
     before = time.process_time()
-    outcome, printed = call(*load(component), *arguments)
+    outcome, printed = call(*loaded, *arguments)
     cpu = time.process_time() - before
     print(f"  {' '.join(map(str, arguments))}: {printed.strip()}", flush=True)
     assert outcome.tag == ("err" if fails else "ok"), f"it ended with {outcome}"
@@ -238,8 +239,8 @@ def hostile_part(loaded, part):
         judge.stdin.write((printed if outcome.tag == "ok" else f"fails trap\n{printed}").rstrip("\n") + "\n.\n")
         judge.stdin.flush()
         verdict = judge.stdout.readline().strip()
-        played += 1
-        if verdict != "ok":
+        played += verdict != "again"
+        if verdict not in ("ok", "again"):
             wrong.append(f"{name}: {verdict}")
     assert judge.wait() == 0
     return played, wrong

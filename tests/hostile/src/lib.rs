@@ -11,6 +11,7 @@ mod line;
 mod script;
 pub mod scripts;
 mod speaker;
+pub mod stall;
 mod turn;
 pub mod work;
 

@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use klamm_hostile::{Outcome, Script, front, scripts};
+use klamm_hostile::{Outcome, Script, front, scripts, stall};
 
 const USAGE: &str = "\
 Usage: klamm-hostile list
@@ -20,7 +20,7 @@ A broker that lies, for tests.
            advertised address, where they reach it by another one
   judge    plays this part of the scripts that are not encrypted, one after the other. For each it prints a line
            `NAME BOOTSTRAP DOES WHO BESIDE VERDICT`, reads lines as klamm_hostile::Outcome has them up to one that is a dot, and
-           prints `ok` or what is wrong";
+           prints `ok`, what is wrong, or `again` where this machine stood still meanwhile";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -69,9 +69,17 @@ fn judge(part: &str, parts: &str) -> Result<(), String> {
     let number = |text: &str| text.parse::<usize>().map_err(|_| format!("{text} is no number"));
     let plain = scripts::all().filter(|script| !script.encrypted);
     for script in plain.skip(number(part)?).step_by(number(parts)?.max(1)) {
-        match judged(script) {
-            Ok(()) => println!("ok"),
-            Err(why) => println!("{why}"),
+        loop {
+            stall::begin();
+            match judged(script) {
+                Ok(()) => println!("ok"),
+                Err(_) if stall::happened() => {
+                    println!("again");
+                    continue;
+                }
+                Err(why) => println!("{why}"),
+            }
+            break;
         }
     }
     Ok(())

@@ -187,13 +187,7 @@ impl Fetcher {
         } else {
             self.session_diff(cluster, node, by_id, &now_wanted)
         };
-        let wait_ms = match (alone, cluster.config.single_connection) {
-            // It holds more room than its share: not for longer than it must. (0 is never answered by some, trap 78.)
-            (Some(_), _) => 1,
-            (None, _) if now < self.scarce_until => self.shared.config.fetch_max_wait_ms.min(SCARCE_WAIT_MS),
-            (None, single) if single || self.shares_links => self.shared.config.fetch_max_wait_ms.min(SHARED_WAIT_MS),
-            (None, _) => self.shared.config.fetch_max_wait_ms,
-        };
+        let wait_ms = self.wait_ms(now, cluster, alone.is_some());
         let wait = Duration::from_millis(u64::from(wait_ms));
         let under_way = Fetching {
             slot: self.slot,
@@ -212,14 +206,7 @@ impl Fetcher {
             .zip(&groups)
             .map(|((name, id), (_, parts))| FetchTopic { topic: name, topic_id: *id, partitions: parts })
             .collect();
-        let gone: Vec<(Arc<str>, Uuid, [i32; 1])> = forgotten
-            .iter()
-            .filter_map(|at| {
-                let part = &self.parts[*at];
-                let topic = cluster.topic(part.topic)?;
-                Some((Arc::clone(&topic.name), topic.id, [part.partition as i32]))
-            })
-            .collect();
+        let gone = self.named(cluster, &forgotten);
         let forgotten: Vec<ForgottenTopic<'_>> =
             gone.iter().map(|(name, id, p)| ForgottenTopic { topic: name, topic_id: *id, partitions: p }).collect();
         let body = FetchRequest {
@@ -238,6 +225,28 @@ impl Fetcher {
         cluster.send(link, &body, Sending { deadline, response_max: usize::MAX, ..plain })?;
         self.sessions.or_default(node).in_flight = true;
         Ok(())
+    }
+
+    /// Partitions, each with its topic's name and id.
+    fn named(&self, cluster: &Cluster, parts: &[usize]) -> Vec<(Arc<str>, Uuid, [i32; 1])> {
+        let named = |at: &usize| {
+            let part = &self.parts[*at];
+            let topic = cluster.topic(part.topic)?;
+            Some((Arc::clone(&topic.name), topic.id, [part.partition as i32]))
+        };
+        parts.iter().filter_map(named).collect()
+    }
+
+    /// How long the broker may wait for something to answer.
+    fn wait_ms(&self, now: Instant, cluster: &Cluster, alone: bool) -> u32 {
+        let most = self.shared.config.fetch_max_wait_ms;
+        match (alone, cluster.config.single_connection) {
+            // It holds more room than its share: not for longer than it must. (0 is never answered by some, trap 78.)
+            (true, _) => 1,
+            (false, _) if now < self.scarce_until => most.min(SCARCE_WAIT_MS),
+            (false, single) if single || self.shares_links => most.min(SHARED_WAIT_MS),
+            (false, _) => most,
+        }
     }
 
     fn asked(&self, cluster: &Cluster, at: usize, max_bytes: usize, alone: bool) -> Asked {

@@ -67,9 +67,7 @@ impl Fetcher {
         if let Some(part) = fetching.alone.and_then(|at| self.parts.get_mut(at)) {
             part.alone = None;
         }
-        let mut agrees = true;
-        let mut pieces: Vec<Fetched> = Vec::new();
-        let mut cut: Vec<(usize, i64, TooLong)> = Vec::new();
+        let (mut agrees, mut pieces, mut cut) = (true, Vec::new(), Vec::new());
         for topic in response.responses.iter() {
             let index = topic_of(cluster, &topic);
             agrees &= index.is_some();
@@ -88,8 +86,7 @@ impl Fetcher {
                 }
             }
         }
-        let has_nothing = pieces.is_empty() && cut.is_empty() && response.throttle_time_ms <= 0;
-        self.slow_down(now, &fetching, has_nothing && now < fetching.waits_until);
+        self.slow_down(now, &fetching, pieces.is_empty() && cut.is_empty() && response.throttle_time_ms <= 0);
         if pieces.is_empty() {
             self.ask_again(cluster, &fetching, cut);
         } else {
@@ -108,8 +105,9 @@ impl Fetcher {
 
     /// A broker that again and again has nothing and does not wait for it to come would be asked as fast as the network is:
     /// its partitions wait instead.
-    fn slow_down(&mut self, now: Instant, fetching: &Fetching, is_hasty: bool) {
+    fn slow_down(&mut self, now: Instant, fetching: &Fetching, has_nothing: bool) {
         let Some(session) = self.sessions.get_mut(&fetching.node) else { return };
+        let is_hasty = has_nothing && now < fetching.waits_until;
         session.hasty = if is_hasty { session.hasty.saturating_add(1) } else { 0 };
         if session.hasty <= HASTY_MAX || fetching.alone.is_some() {
             return;
