@@ -6,6 +6,8 @@ use std::fmt::Debug;
 use klamm_kafka_tests::{Certificates, Secrets};
 use klamm_tokio::{
     Config, Error, Socks5,
+    msk_iam::{AwsCredentials, MskIam},
+    oidc::ClientCredentials,
     properties::{Dialect, Material},
     sasl::{Sasl, ScramHash, Secret, Token, TokenError},
     tls::{self, Tls},
@@ -59,6 +61,10 @@ fn settings_show_no_secret() {
     shows_nothing(&secrets, &Secret::new(PASSWORD));
     shows_nothing(&secrets, &Token::new(TOKEN).extension("pool", "x"));
     shows_nothing(&secrets, &Socks5::new("proxy", 1080).password("alice", PASSWORD));
+    shows_nothing(&secrets, &ClientCredentials::new("https://a.b/token", "alice", PASSWORD).scope("kafka"));
+    let aws = AwsCredentials::new("AKIDEXAMPLE", PASSWORD).session_token(TOKEN);
+    shows_nothing(&secrets, &aws);
+    shows_nothing(&secrets, &MskIam::new("eu-central-1", aws));
     shows_nothing(&secrets, &Material::Pem(certificates.client_key.clone()));
 }
 
