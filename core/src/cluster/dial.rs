@@ -171,24 +171,21 @@ impl Cluster {
             }
             self.drop_links_of(now, node);
             self.brokers.insert(node, Broker { host: host.into(), port, dial: Dial::default(), versions: None });
-            if self.config.single_connection {
-                self.adopt(node);
-            }
         }
         self.share_versions();
     }
 
     /// With one connection to each broker, the one to an entry of the bootstrap list is that of the node which it turns out to
-    /// be: a second one would go to the same place.
-    fn adopt(&mut self, node: i32) {
+    /// be: a second one would go to the same place. Whether there was one.
+    pub(super) fn adopt(&mut self, node: i32) -> bool {
         let place = |at: i32| self.brokers.get(&at).map(|b| (&b.host, b.port));
         let same = |link: &Link<_>| link.node < 0 && place(link.node) == place(node);
-        let Some(id) = self.links.find(same) else { return };
-        if let Some(link) = self.links.get_mut(&id) {
-            self.by_use.remove(&(link.node, link.usage));
-            link.node = node;
-            self.by_use.insert((node, link.usage), id);
-        }
+        let Some(id) = self.links.find(same) else { return false };
+        let Some(link) = self.links.get_mut(&id) else { return false };
+        self.by_use.remove(&(link.node, link.usage));
+        link.node = node;
+        self.by_use.insert((node, link.usage), id);
+        true
     }
 
     fn drop_links_of(&mut self, now: Instant, node: i32) {

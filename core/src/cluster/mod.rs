@@ -195,11 +195,12 @@ impl Cluster {
     /// one is opened, as soon as the back-off allows.
     pub(crate) fn ready_link(&mut self, now: Instant, node: i32, usage: Use, open_max: usize) -> Option<LinkId> {
         let usage = self.use_of(usage);
-        match self.by_use.get(&(node, usage)) {
+        match self.by_use.get(&(node, usage)).copied() {
             Some(id) => {
-                let link = self.links.get(id)?;
-                (link.is_ready(now) && link.open_requests() < open_max.min(IN_FLIGHT_MAX)).then_some(*id)
+                let link = self.links.get(&id)?;
+                (link.is_ready(now) && link.open_requests() < open_max.min(IN_FLIGHT_MAX)).then_some(id)
             }
+            None if self.config.single_connection && self.adopt(node) => self.ready_link(now, node, usage, open_max),
             None => {
                 self.dial(now, node, usage);
                 None

@@ -9,25 +9,26 @@ extern crate alloc;
 
 mod application;
 mod clock;
+#[cfg(not(feature = "uart"))]
 mod ethernet;
 mod executor;
 mod memory;
+#[cfg(not(feature = "uart"))]
 mod net;
 mod semihosting;
 mod transport;
+#[cfg(feature = "uart")]
+mod uart;
 
 use alloc::boxed::Box;
-use alloc::vec;
 use alloc::vec::Vec;
 
 use cortex_m_rt::{entry, exception};
 use cortex_m_semihosting::hprintln;
-use smoltcp::wire::Ipv4Address;
 
 use crate::application::Application;
 use crate::clock::Timer;
 use crate::executor::Task;
-use crate::net::Net;
 use crate::transport::Board;
 
 /// Says nothing of what went wrong: a handler that looks at it keeps the words and places of all panics, 20 KB of flash.
@@ -53,7 +54,10 @@ fn SysTick() {
 #[exception]
 unsafe fn DefaultHandler(number: i16) {
     match number {
+        #[cfg(not(feature = "uart"))]
         ethernet::INTERRUPT => ethernet::interrupt(),
+        #[cfg(feature = "uart")]
+        uart::INTERRUPT => uart::interrupt(),
         other => panic!("interrupt {other}"),
     }
 }
@@ -67,6 +71,13 @@ fn main() -> ! {
     executor::run(tasks())
 }
 
+#[cfg(not(feature = "uart"))]
+fn seed() -> u64 {
+    let mut seed = [0; 8];
+    semihosting::random(&mut seed);
+    u64::from_le_bytes(seed)
+}
+
 /// All that the device does. The tasks are in the heap, and made here, so that `main`, which never ends, has little on its stack.
 #[inline(never)]
 fn tasks() -> Vec<Task> {
@@ -75,16 +86,18 @@ fn tasks() -> Vec<Task> {
     let (Some(bootstrap), Some(scenario), Some(topic)) = (words.next(), words.next(), words.next()) else {
         panic!("BOOTSTRAP SCENARIO TOPIC")
     };
-    let mut seed = [0; 8];
-    semihosting::random(&mut seed);
-    let (here, host) = (Ipv4Address::new(10, 0, 2, 15), Ipv4Address::new(10, 0, 2, 2));
-    let net = Net::new([2, 0, 0, 0, 0, 1], here, host, u64::from_le_bytes(seed));
     let config = application::config(bootstrap, scenario);
-    let mut tasks: Vec<Task> = vec![Box::pin(net.run())];
+    let mut tasks: Vec<Task> = Vec::new();
+    #[cfg(feature = "uart")]
+    let link = uart::Line::new();
+    #[cfg(not(feature = "uart"))]
+    let link = net::Net::new(seed());
+    #[cfg(not(feature = "uart"))]
+    tasks.push(Box::pin(link.run()));
     let mut clients = Vec::new();
     let timers = [Timer::Driver, Timer::SecondDriver];
     for timer in timers.into_iter().take(if scenario == "two" { 2 } else { 1 }) {
-        match klamm::new(config.clone(), Board { net, host, timer }) {
+        match klamm::new(config.clone(), Board { link: link.clone(), timer }) {
             Ok((client, driver)) => {
                 tasks.push(Box::pin(driver));
                 clients.push(client);

@@ -5,6 +5,7 @@ use alloc::rc::Rc;
 use alloc::vec;
 use core::cell::RefCell;
 use core::future::{Future, poll_fn};
+use core::mem;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
@@ -15,8 +16,15 @@ use smoltcp::socket::tcp::{RecvError, Socket, SocketBuffer, State};
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr, IpEndpoint, Ipv4Address};
 
+use klamm::{EmbeddedIo, Endpoint, Phase, TransportError};
+
 use crate::clock::{self, Timer};
 use crate::ethernet::Ethernet;
+use crate::transport::Link;
+
+/// Where QEMU's network has this board, and the host, which is the gateway too.
+const HERE: Ipv4Address = Ipv4Address::new(10, 0, 2, 15);
+const HOST: Ipv4Address = Ipv4Address::new(10, 0, 2, 2);
 
 /// What a connection holds of what it sends, and as much of what it receives, in bytes.
 const SOCKET_BYTES: usize = 2_048;
@@ -36,16 +44,17 @@ struct Stack {
 pub struct Net(&'static RefCell<Stack>);
 
 impl Net {
-    /// A network with this address here, and this gateway.
-    pub fn new(ethernet: [u8; 6], address: Ipv4Address, gateway: Ipv4Address, seed: u64) -> Net {
+    /// A network with a port of its own for each connection, of which the first one is by chance.
+    pub fn new(seed: u64) -> Net {
+        let ethernet = [2, 0, 0, 0, 0, 1];
         let mut device = Ethernet::new(ethernet);
         let mut config = Config::new(EthernetAddress(ethernet).into());
         config.random_seed = seed;
         let mut interface = Interface::new(config, &mut device, Instant::ZERO);
         interface.update_ip_addrs(|list| {
-            let _ = list.push(IpCidr::new(IpAddress::Ipv4(address), 24));
+            let _ = list.push(IpCidr::new(IpAddress::Ipv4(HERE), 24));
         });
-        let _ = interface.routes_mut().add_default_ipv4_route(gateway);
+        let _ = interface.routes_mut().add_default_ipv4_route(HOST);
         let port = 49_152 + (seed & 0x3fff) as u16;
         let stack = Stack { ethernet: device, interface, sockets: SocketSet::new(vec![]), port, task: None };
         Net(Box::leak(Box::new(RefCell::new(stack))))
@@ -56,8 +65,7 @@ impl Net {
         poll_fn(|cx| self.0.borrow_mut().turn(cx)).await
     }
 
-    /// Begins to connect.
-    pub fn dial(self, to: (Ipv4Address, u16)) -> Dial {
+    fn dial(self, to: (Ipv4Address, u16)) -> Dial {
         let stack = &mut *self.0.borrow_mut();
         let buffer = || SocketBuffer::new(vec![0; SOCKET_BYTES]);
         let mut socket = Socket::new(buffer(), buffer());
@@ -67,7 +75,18 @@ impl Net {
         let _ = socket.connect(stack.interface.context(), IpEndpoint::new(IpAddress::Ipv4(to.0), to.1), stack.port);
         let handle = stack.sockets.add(socket);
         stack.wake();
-        Dial(Some(Connection { net: self, handle }))
+        Dial::Begun(Connection { net: self, handle })
+    }
+}
+
+impl Link for Net {
+    type Stream = EmbeddedIo<Reader, Writer>;
+    type Connecting = Dial;
+
+    fn connect(&mut self, to: &Endpoint) -> Dial {
+        let Ok(address) = to.host.parse::<Ipv4Address>() else { return Dial::Nameless };
+        // QEMU's network has the host itself at 10.0.2.2, and the broker says that it is at 127.0.0.1.
+        self.dial((if address.is_loopback() { HOST } else { address }, to.port))
     }
 }
 
@@ -99,7 +118,7 @@ impl Stack {
 }
 
 /// A socket, which is closed when this is dropped.
-struct Connection {
+pub struct Connection {
     net: Net,
     handle: SocketHandle,
 }
@@ -123,27 +142,37 @@ impl Drop for Connection {
 }
 
 /// A connection that is being opened.
-pub struct Dial(Option<Connection>);
+pub enum Dial {
+    /// It was begun.
+    Begun(Connection),
+    /// It is open, or failed.
+    Done,
+    /// Its host is a name, and this board looks no names up.
+    Nameless,
+}
 
 impl Future for Dial {
-    type Output = Result<(Reader, Writer), ErrorKind>;
+    type Output = Result<EmbeddedIo<Reader, Writer>, TransportError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(connection) = &self.0 else { return Poll::Ready(Err(ErrorKind::Other)) };
+        let failed = |phase, kind, words| Poll::Ready(Err(TransportError::new(phase, kind, words)));
+        let Dial::Begun(connection) = &*self else {
+            return failed(Phase::Resolve, ErrorKind::InvalidInput, "not an IPv4 address");
+        };
         let state = connection.with(|socket| {
             socket.register_send_waker(cx.waker());
             socket.state()
         });
-        match (state, self.0.take()) {
-            (State::Established, Some(connection)) => {
+        if !matches!(state, State::Established | State::Closed) {
+            return Poll::Pending;
+        }
+        match mem::replace(&mut *self, Dial::Done) {
+            Dial::Begun(connection) if state == State::Established => {
                 let shared = Rc::new(connection);
-                Poll::Ready(Ok((Reader(Rc::clone(&shared)), Writer(shared))))
+                let reader = Reader(Rc::clone(&shared));
+                Poll::Ready(Ok(EmbeddedIo::assert_cancel_safe(reader, Writer(shared))))
             }
-            (State::Closed, _) => Poll::Ready(Err(ErrorKind::ConnectionRefused)),
-            (_, connection) => {
-                self.0 = connection;
-                Poll::Pending
-            }
+            _ => failed(Phase::Connect, ErrorKind::ConnectionRefused, "nobody listens there"),
         }
     }
 }

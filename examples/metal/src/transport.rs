@@ -2,23 +2,28 @@
 
 use alloc::sync::Arc;
 use core::future::Future;
-use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use embedded_io::ErrorKind;
-use klamm::{Clock, EmbeddedIo, Endpoint, Instant, Phase, Transport, TransportError};
-use smoltcp::wire::Ipv4Address;
+use klamm::{ByteStream, Clock, Endpoint, Instant, Transport, TransportError};
 
 use crate::clock::{self, Timer};
-use crate::net::{Dial, Net, Reader, Writer};
 use crate::semihosting;
 
-/// The board.
-pub struct Board {
-    /// Its network.
-    pub net: Net,
-    /// Who answers for the host's own address: QEMU's network has it at 10.0.2.2, and the broker calls itself 127.0.0.1.
-    pub host: Ipv4Address,
+/// What connections go over.
+pub trait Link {
+    /// An open connection.
+    type Stream: ByteStream;
+    /// One that is being opened.
+    type Connecting: Future<Output = Result<Self::Stream, TransportError>> + Unpin;
+
+    /// Starts to connect.
+    fn connect(&mut self, to: &Endpoint) -> Self::Connecting;
+}
+
+/// The board, with what connections go over.
+pub struct Board<L> {
+    /// That.
+    pub link: L,
     /// The timer of the driver that this is for.
     pub timer: Timer,
 }
@@ -36,38 +41,12 @@ impl Clock for Uptime {
     }
 }
 
-/// A connection that is being opened.
-pub enum Connecting {
-    /// It was begun.
-    Dial(Dial),
-    /// Its host is a name, and this board looks no names up.
-    Nameless,
-}
+impl<L: Link> Transport for Board<L> {
+    type Stream = L::Stream;
+    type Connecting = L::Connecting;
 
-impl Future for Connecting {
-    type Output = Result<EmbeddedIo<Reader, Writer>, TransportError>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let failed = |phase, kind, words| Poll::Ready(Err(TransportError::new(phase, kind, words)));
-        match &mut *self {
-            Connecting::Nameless => failed(Phase::Resolve, ErrorKind::InvalidInput, "not an IPv4 address"),
-            Connecting::Dial(dial) => match Pin::new(dial).poll(cx) {
-                Poll::Pending => Poll::Pending,
-                Poll::Ready(Ok((reader, writer))) => Poll::Ready(Ok(EmbeddedIo::assert_cancel_safe(reader, writer))),
-                Poll::Ready(Err(kind)) => failed(Phase::Connect, kind, "nobody listens there"),
-            },
-        }
-    }
-}
-
-impl Transport for Board {
-    type Stream = EmbeddedIo<Reader, Writer>;
-    type Connecting = Connecting;
-
-    fn connect(&mut self, to: &Endpoint) -> Connecting {
-        let Ok(address) = to.host.parse::<Ipv4Address>() else { return Connecting::Nameless };
-        let address = if address.is_loopback() { self.host } else { address };
-        Connecting::Dial(self.net.dial((address, to.port)))
+    fn connect(&mut self, to: &Endpoint) -> L::Connecting {
+        self.link.connect(to)
     }
 
     fn poll_sleep(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<()> {
