@@ -32,7 +32,8 @@ fn as_far_as_records(r: &mut Reader<'_>, version: i16) -> Result<i32, WireError>
     let flexible = version >= 12;
     r.i32()?; // throttled
     if version >= 7 {
-        (r.i16()?, r.i32()?); // error, session
+        r.i16()?; // error
+        r.i32()?; // session
     }
     length(r, flexible)?;
     if version >= 13 {
@@ -42,7 +43,9 @@ fn as_far_as_records(r: &mut Reader<'_>, version: i16) -> Result<i32, WireError>
     }
     length(r, flexible)?;
     let partition = r.i32()?;
-    (r.i16()?, r.i64()?, r.i64()?); // error, high watermark, last stable offset
+    r.i16()?; // error
+    r.i64()?; // high watermark
+    r.i64()?; // last stable offset
     if version >= 5 {
         r.i64()?; // where the log begins
     }
