@@ -59,7 +59,7 @@ stage_nostd() {
 stage_metal-qemu() {
   local features
   # Debian's compiler has no clippy that knows this target.
-  [ "$(bare_way thumbv7m-none-eabi)" != installed ] || for features in '' mps2; do
+  [ "$(bare_way thumbv7m-none-eabi)" != installed ] || for features in "" mps2 uart; do
     cargo clippy --release --target thumbv7m-none-eabi --manifest-path examples/metal/Cargo.toml --features "$features" -- -D warnings
   done
   examples/metal/run

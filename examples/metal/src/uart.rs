@@ -122,7 +122,7 @@ impl Link for Line {
     fn connect(&mut self, _: &Endpoint) -> HangUp {
         let free = !self.taken.replace(true);
         let left = if core::mem::replace(&mut self.used, true) { 4 } else { 0 };
-        HangUp { half: free.then(|| Half { _held: Rc::new(Held(Rc::clone(&self.taken))) }), left, quiet: None }
+        HangUp { half: free.then(|| Half { _line: Rc::new(Held(Rc::clone(&self.taken))) }), left, quiet: None }
     }
 }
 
@@ -173,8 +173,8 @@ impl Future for HangUp {
 /// A direction of the line. A read or a write that is dropped has moved nothing.
 #[derive(Clone)]
 pub struct Half {
-    /// Its drop gives the line back.
-    _held: Rc<Held>,
+    /// Both directions dropped, the line is free.
+    _line: Rc<Held>,
 }
 
 impl ErrorType for Half {
