@@ -106,7 +106,6 @@ const LATE: &str = "TimedOut::delivery_timeout_ms: TimedOut::request_timeout_ms"
 const LATE_BY_ID: &str = "TimedOut::delivery_timeout_ms: Peer::Correlation";
 const LATE_BY_END: &str = "TimedOut::delivery_timeout_ms: Transport::Io::ConnectionReset";
 const LATE_AS_FRAME: &str = "TimedOut::delivery_timeout_ms: Peer::FrameLength";
-const NO_METADATA: &str = "Transport::Io::ConnectionReset";
 const NEVER: &str = "TimedOut::request_timeout_ms";
 
 fn other_id(t: &mut Turn<'_>, id: i32) -> io::Result<()> {
