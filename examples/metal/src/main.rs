@@ -97,7 +97,8 @@ fn tasks() -> Vec<Task> {
     let mut clients = Vec::new();
     let timers = [Timer::Driver, Timer::SecondDriver];
     for timer in timers.into_iter().take(if scenario == "two" { 2 } else { 1 }) {
-        match klamm::new(config.clone(), Board { link: link.clone(), timer }) {
+        // A line is no `Copy`, the other is.
+        match klamm::new(config.clone(), Board { link: Clone::clone(&link), timer }) {
             Ok((client, driver)) => {
                 tasks.push(Box::pin(driver));
                 clients.push(client);
