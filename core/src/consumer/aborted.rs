@@ -50,7 +50,8 @@ impl Aborted {
                 && let Ok(mut records) = batch.records()
                 && let Some(marker) = records.next()
                 && ControlType::of_key(marker.key()) == ControlType::Abort
-                && let Some(span) = aborted.last_before(batch.header.producer_id, marker.offset())
+                && let Some(at) = aborted.last_before(batch.header.producer_id, marker.offset())
+                && let Some(span) = aborted.spans.get_mut(at)
                 && span.end == i64::MAX
             {
                 span.end = marker.offset();
@@ -62,16 +63,14 @@ impl Aborted {
     /// Whether nobody is to see a batch.
     pub(crate) fn leaves_out(&self, batch: &BatchView<'_>) -> bool {
         let header = &batch.header;
-        let last = Span { producer_id: header.producer_id, first: batch.last_offset(), end: i64::MAX };
-        let at = self.spans.partition_point(|span| *span <= last);
-        let span = self.spans.get(at.wrapping_sub(1)).filter(|span| span.producer_id == header.producer_id);
+        let span = self.last_before(header.producer_id, batch.last_offset()).and_then(|at| self.spans.get(at));
         header.attributes.is_transactional() && !batch.is_control() && span.is_some_and(|s| header.base_offset < s.end)
     }
 
-    /// The producer's last transaction that begins at an offset or before.
-    fn last_before(&mut self, producer_id: i64, offset: i64) -> Option<&mut Span> {
+    /// Where the producer's last transaction is that begins at an offset or before.
+    fn last_before(&self, producer_id: i64, offset: i64) -> Option<usize> {
         let last = Span { producer_id, first: offset, end: i64::MAX };
-        let at = self.spans.partition_point(|span| *span <= last);
-        self.spans.get_mut(at.wrapping_sub(1)).filter(|span| span.producer_id == producer_id)
+        let at = self.spans.partition_point(|span| *span <= last).checked_sub(1)?;
+        self.spans.get(at).filter(|span| span.producer_id == producer_id).map(|_| at)
     }
 }

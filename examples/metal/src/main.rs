@@ -8,6 +8,7 @@
 extern crate alloc;
 
 mod application;
+mod board;
 mod clock;
 #[cfg(not(feature = "uart"))]
 mod ethernet;

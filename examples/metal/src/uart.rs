@@ -11,11 +11,11 @@ use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 
-use critical_section::Mutex;
 use embedded_io::ErrorKind;
 use embedded_io_async::{ErrorType, Read, Write};
 use klamm::{EmbeddedIo, Endpoint, Phase, TransportError};
 
+use crate::board::{self, Waiting, read, write};
 use crate::clock::{self, Timer};
 use crate::transport::Link;
 
@@ -46,27 +46,17 @@ pub const INTERRUPT: i16 = 6;
 /// How long nothing must come before a line counts as hung up. QEMU connects its end again after a second.
 const QUIET: Duration = Duration::from_millis(1_500);
 
-static WAITING: Mutex<Cell<Option<Waker>>> = Mutex::new(Cell::new(None));
-
-fn read(register: usize) -> u32 {
-    // SAFETY: one of the registers above, which are words.
-    unsafe { (register as *const u32).read_volatile() }
-}
-
-fn write(register: usize, value: u32) {
-    // SAFETY: as in `read`; this file alone writes to them.
-    unsafe { (register as *mut u32).write_volatile(value) }
-}
+static WAITING: Waiting = Waiting::new();
 
 /// The UART's interrupt. Reader and writer belong to one task, so one waker is enough.
 pub fn interrupt() {
     write(INTERRUPTS, read(INTERRUPTS) & !read(RAISED));
-    critical_section::with(|cs| WAITING.borrow(cs).take().map(Waker::wake));
+    WAITING.wake();
 }
 
 fn wait_for(what: u32, waker: &Waker) {
     critical_section::with(|cs| {
-        WAITING.borrow(cs).set(Some(waker.clone()));
+        WAITING.set(cs, waker);
         write(INTERRUPTS, read(INTERRUPTS) | what);
     });
 }
@@ -81,16 +71,6 @@ fn put_byte(byte: u8) -> bool {
         write(DATA, u32::from(byte));
     }
     room
-}
-
-#[derive(Clone, Copy)]
-struct Number;
-
-// SAFETY: it is that of a device that exists, and does not change.
-unsafe impl cortex_m::interrupt::InterruptNumber for Number {
-    fn number(self) -> u16 {
-        INTERRUPT as u16
-    }
 }
 
 /// The line, which one connection has at a time.
@@ -109,8 +89,7 @@ impl Line {
         write(FORM, 0x70); // 8 bits, with queues
         write(CLEAR, 0x7ff);
         write(CONTROL, 0x301);
-        // SAFETY: nothing relies on this interrupt being off.
-        unsafe { cortex_m::peripheral::NVIC::unmask(Number) };
+        board::unmask(INTERRUPT);
         Line { taken: Rc::default(), used: false }
     }
 }

@@ -2,7 +2,8 @@
 
 use core::ops::Range;
 
-use super::{BEFORE, read, read_words, write, write_words};
+use super::{BEFORE, read_words, write_words};
+use crate::board::{read, write};
 
 const BASE: usize = 0x4020_0000;
 /// Its registers: data and status of both directions; what interrupts, on which condition, and its acknowledgement; control of

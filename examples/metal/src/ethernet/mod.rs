@@ -5,13 +5,12 @@
 mod controller;
 
 use alloc::vec;
-use core::cell::Cell;
 use core::task::Waker;
 
-use critical_section::Mutex;
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::time::Instant;
 
+use crate::board::{self, Waiting, read, write};
 pub use controller::INTERRUPT;
 
 /// A frame with its header, and without its checksum.
@@ -19,32 +18,12 @@ const FRAME_BYTES: usize = 1_514;
 /// Before each frame there is room for what a controller has there.
 const BEFORE: usize = 2;
 
-static WAITING: Mutex<Cell<Option<Waker>>> = Mutex::new(Cell::new(None));
-
-fn read(register: usize) -> u32 {
-    // SAFETY: one of a controller's registers, which are words.
-    unsafe { (register as *const u32).read_volatile() }
-}
-
-fn write(register: usize, value: u32) {
-    // SAFETY: as in `read`; the controllers' files alone write to them.
-    unsafe { (register as *mut u32).write_volatile(value) }
-}
+static WAITING: Waiting = Waiting::new();
 
 /// The controller's interrupt: a frame is there.
 pub fn interrupt() {
     controller::mask();
-    critical_section::with(|cs| WAITING.borrow(cs).take().map(Waker::wake));
-}
-
-#[derive(Clone, Copy)]
-struct Number;
-
-// SAFETY: it is that of a device that exists, and does not change.
-unsafe impl cortex_m::interrupt::InterruptNumber for Number {
-    fn number(self) -> u16 {
-        INTERRUPT as u16
-    }
+    WAITING.wake();
 }
 
 /// The controller, with a frame of each direction.
@@ -57,15 +36,14 @@ impl Ethernet {
     /// Turns it on.
     pub fn new(address: [u8; 6]) -> Self {
         controller::start(address);
-        // SAFETY: nothing relies on this interrupt being off.
-        unsafe { cortex_m::peripheral::NVIC::unmask(Number) };
+        board::unmask(INTERRUPT);
         let frame = || vec![0; (BEFORE + FRAME_BYTES + 4).next_multiple_of(4)].leak();
         Ethernet { incoming: frame(), outgoing: frame() }
     }
 
     /// Wakes when a frame is there.
     pub fn listen(&self, waker: &Waker) {
-        critical_section::with(|cs| WAITING.borrow(cs).set(Some(waker.clone())));
+        critical_section::with(|cs| WAITING.set(cs, waker));
         controller::unmask();
         if controller::has_frame() {
             interrupt();

@@ -2,7 +2,8 @@
 
 use core::ops::Range;
 
-use super::{BEFORE, read, read_words, write, write_words};
+use super::{BEFORE, read_words, write_words};
+use crate::board::{read, write};
 
 const BASE: usize = 0x4004_8000;
 /// Its registers: what has happened, and its acknowledgement; what interrupts; control of receiving and sending; the data of
