@@ -36,6 +36,13 @@ impl Dial {
     }
 }
 
+/// Whether a connection to an entry of the bootstrap list has become a node's.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Adopted {
+    Now,
+    NotYet,
+}
+
 /// A dial that has not come through by then is left running, and somebody else is asked besides.
 const NEXT_CANDIDATE: Duration = Duration::from_millis(1_000);
 
@@ -176,16 +183,20 @@ impl Cluster {
     }
 
     /// With one connection to each broker, the one to an entry of the bootstrap list is that of the node which it turns out to
-    /// be: a second one would go to the same place. Whether there was one.
-    pub(super) fn adopt(&mut self, node: i32) -> bool {
+    /// be: a second one would go to the same place. `None`: there is none. It is the node's only once it works: before, a failure
+    /// is the entry's, which would not rest otherwise.
+    pub(super) fn adopt(&mut self, node: i32) -> Option<Adopted> {
         let place = |at: i32| self.brokers.get(&at).map(|b| (&b.host, b.port));
         let same = |link: &Link<_>| link.node < 0 && place(link.node) == place(node);
-        let Some(id) = self.links.find(same) else { return false };
-        let Some(link) = self.links.get_mut(&id) else { return false };
+        let id = self.links.find(same)?;
+        let link = self.links.get_mut(&id)?;
+        if link.state != State::Ready {
+            return Some(Adopted::NotYet);
+        }
         self.by_use.remove(&(link.node, link.usage));
         link.node = node;
         self.by_use.insert((node, link.usage), id);
-        true
+        Some(Adopted::Now)
     }
 
     fn drop_links_of(&mut self, now: Instant, node: i32) {

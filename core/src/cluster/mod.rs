@@ -51,7 +51,7 @@ use crate::{
 };
 
 use authenticate::Sessions;
-use dial::Dial;
+use dial::{Adopted, Dial};
 use metadata::Metadata;
 
 /// What the driver must do.
@@ -200,9 +200,12 @@ impl Cluster {
                 let link = self.links.get(&id)?;
                 (link.is_ready(now) && link.open_requests() < open_max.min(IN_FLIGHT_MAX)).then_some(id)
             }
-            None if self.config.single_connection && self.adopt(node) => self.ready_link(now, node, usage, open_max),
             None => {
-                self.dial(now, node, usage);
+                match self.config.single_connection.then(|| self.adopt(node)).flatten() {
+                    Some(Adopted::Now) => return self.ready_link(now, node, usage, open_max),
+                    Some(Adopted::NotYet) => {}
+                    None => self.dial(now, node, usage),
+                }
                 None
             }
         }

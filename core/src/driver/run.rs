@@ -192,7 +192,9 @@ impl<T: Transport> Driver<T> {
         let socket = Socket::Connecting(opening);
         let mut wire = Wire { link, ready, waker, socket, blocked: false, broken: None, unflushed: false };
         wire.advance(now, &mut self.machine);
-        self.wires.push(wire);
+        if !matches!(wire.socket, Socket::Gone) {
+            self.wires.push(wire);
+        }
     }
 
     /// When the first of the streams that are closing has had its time.

@@ -409,3 +409,27 @@ fn a_single_connection_is_the_bootstraps_too() {
     pair.turn();
     assert_eq!((offset(&ticket), pair.links().len(), pair.dialled.len()), (7, 1, 2));
 }
+
+/// Trap 102: with one connection for everything, a dial that fails counts against whoever was dialled: while both the node and its
+/// entry of the bootstrap list are wanted and refused, each rests.
+#[test]
+fn a_single_connection_that_is_refused_rests() {
+    let mut config = Config::new("one:9001");
+    config.single_connection = true;
+    let mut pair = Pair::with(config);
+    pair.nodes.truncate(1);
+    pair.topic("t").leaders.truncate(1);
+    let producer = pair.client().producer().build().expect("builds");
+    let ticket = pair.enqueue(&producer, Record::to("t").value("a"));
+    let request = pair.expect(api::PRODUCE);
+    pair.down.insert(1);
+    pair.hang_up(request.link);
+    pair.advance_ms(10_000);
+    // Waits double from 100 ms to a second, for each of the two.
+    assert!((10..=40).contains(&pair.dialled.len()), "{} dials in ten seconds", pair.dialled.len());
+    pair.down.clear();
+    let request = pair.await_request(api::PRODUCE, 2_000);
+    pair.acknowledge(&request, 7);
+    pair.turn();
+    assert_eq!((offset(&ticket), pair.links().len()), (7, 1));
+}

@@ -1,4 +1,6 @@
-use alloc::{format, string::String, vec, vec::Vec};
+use alloc::{format, string::String};
+#[cfg(feature = "tls")]
+use alloc::{vec, vec::Vec};
 
 use super::{
     Dialect::{Java, Librdkafka},
