@@ -148,8 +148,12 @@ async fn tokens_of_a_server_are_taken_shared_and_renewed() {
 
     // Who is refused by either: with a wrong secret there is no token, and a stranger's token is no token to the broker.
     let short = |tokens| config(tokens).connect_timeout(Duration::from_millis(1_500));
-    let error = refused(short(server().credentials("another secret"))).await;
+    let (start, asked) = (Instant::now(), server().asked.load(Ordering::Relaxed));
+    let error = refused(config(server().credentials("another secret"))).await;
+    assert!(matches!(&error, Error::Authentication { fault: SaslFault::TokenRefused { .. }, .. }), "{error:?}");
     assert!(error.to_string().contains("refused with status 401: invalid_client"), "{error}");
+    assert!(start.elapsed() < Duration::from_secs(5), "at once: {:?}", start.elapsed());
+    assert_eq!(server().asked.load(Ordering::Relaxed), asked + 1, "and not in a loop");
     let stranger = Server::start(Issuer::new());
     match refused(config(stranger.credentials(SECRET))).await {
         Error::Authentication {
