@@ -185,6 +185,11 @@ impl ClientCredentials {
         self.settings.provider = Some(Arc::new(provider));
         self
     }
+
+    /// Whether the settings are such that a server could be asked.
+    pub(crate) fn check(&self) -> Result<(), OidcError> {
+        self.settings.agent().map(drop)
+    }
 }
 
 impl TokenSource for ClientCredentials {

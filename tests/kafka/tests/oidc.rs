@@ -14,8 +14,9 @@ use klamm_kafka_tests::{
     Certificates, Cluster, Issuer, assert_tells_nothing, connect_spied, create, read_all, watch_log, within,
 };
 use klamm_tokio::{
-    Config, Error, ErrorCode, Record,
+    Config, Error, ErrorCode, Record, from_properties,
     oidc::ClientCredentials,
+    properties::Dialect,
     sasl::{Sasl, SaslFault},
     tls::rustls::{
         ServerConfig, ServerConnection, StreamOwned,
@@ -144,6 +145,23 @@ async fn tokens_of_a_server_are_taken_shared_and_renewed() {
     println!("{asked} tokens");
     assert!((4..=10).contains(&asked), "{asked} tokens");
     assert_eq!(wire.ended(), 0);
+    read_all(&client, "oidc", sent).await;
+
+    // By the names that librdkafka has for all of that.
+    let properties = [
+        ("bootstrap.servers", &*cluster().sasl().bootstrap),
+        ("security.protocol", "sasl_plaintext"),
+        ("sasl.mechanisms", "OAUTHBEARER"),
+        ("sasl.oauthbearer.method", "oidc"),
+        ("sasl.oauthbearer.token.endpoint.url", server().endpoint.get().expect("known from the start")),
+        ("sasl.oauthbearer.client.id", "klamm"),
+        ("sasl.oauthbearer.client.secret", SECRET),
+        ("sasl.oauthbearer.scope", "kafka"),
+        ("https.ca.pem", &*server().certificates.ca),
+    ];
+    let properties = from_properties(Dialect::Librdkafka, properties).expect("settings");
+    assert!(!format!("{properties:?}").contains(SECRET));
+    let client = klamm_tokio::connect_with(properties.client().expect("complete")).await.expect("a cluster");
     read_all(&client, "oidc", sent).await;
 
     // Who is refused by either: with a wrong secret there is no token, and a stranger's token is no token to the broker.
