@@ -580,7 +580,8 @@ mod tokens {
     fn what_is_missing_or_does_nothing_is_told() {
         let oidc = ("sasl.oauthbearer.method", "oidc");
         let plain = format!("PlainLoginModule required username=u password=\"{SECRET}\";");
-        let cases: &[(Dialect, &[(&str, &str)], &str, &str)] = &[
+        type Case<'a> = (Dialect, &'a [(&'a str, &'a str)], &'a str, &'a str);
+        let cases: &[Case<'_>] = &[
             (Java, &[], "sasl.mechanism", "from the program"),
             (Librdkafka, &[], "sasl.mechanism", "from the program"),
             (Librdkafka, &[URL], URL.0, "sasl.oauthbearer.method"),
