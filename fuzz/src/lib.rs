@@ -7,3 +7,4 @@ pub mod codecs;
 pub mod machine;
 mod net;
 pub mod tls;
+mod toy;

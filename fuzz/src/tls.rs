@@ -3,7 +3,7 @@
 //!
 //! An input is a version, then what happens, each with its numbers: see `Run::step`.
 
-use crate::choices::Choices;
+use crate::{choices::Choices, toy};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{Read, Write};
@@ -15,8 +15,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use embedded_io::ErrorKind;
 use klamm::tls::{Tls, TlsStream};
 use klamm::{ByteStream, Clock, Instant, Phase, TransportError};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ServerConfig, ServerConnection, SupportedProtocolVersion};
 
 const HOST: &str = "broker.example";
@@ -25,10 +25,14 @@ const VERSIONS: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS13, &rust
 const TURNS_MAX: usize = 1_000;
 /// Keys that a server changes in one run: clients of rustls count what servers may ask of them.
 const KEYS_MAX: usize = 20;
+/// After so many bytes the pattern begins again: no power of two, as records' sizes are.
+const PERIOD: usize = 251;
+/// The most bytes that are said or read at once: what a number of the input can be, and what the server has read of it.
+const AT_ONCE: usize = 1 << 17;
 /// Operations of one run.
 const OPERATIONS_MAX: usize = 300;
 
-/// Both sides' settings; making keys takes longer than a handshake.
+/// Both sides' settings, with certificates that only a [`toy`] takes for signed.
 struct Settings {
     client: Tls,
     servers: [Arc<ServerConfig>; 2],
@@ -39,20 +43,18 @@ fn settings() -> &'static Settings {
     SETTINGS.get_or_init(|| {
         let mut ca = CertificateParams::new([]).expect("no names");
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let ca_key = KeyPair::generate().expect("a key");
-        let ca_pem = ca.self_signed(&ca_key).expect("signed").pem();
-        let key = KeyPair::generate().expect("a key");
+        let (ca_key, key) = (toy::Key::new(1), toy::Key::new(2));
+        let ca_der = ca.self_signed(&ca_key).expect("signed").der().to_vec();
         let broker = CertificateParams::new([HOST.to_owned()]).expect("a name");
-        let broker = broker.signed_by(&key, &Issuer::new(ca, ca_key)).expect("signed").pem();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let broker = broker.signed_by(&key, &Issuer::new(ca, ca_key)).expect("signed").der().clone();
+        let provider = Arc::new(toy::provider());
         let servers = VERSIONS.map(|version| {
-            let chain = CertificateDer::from_pem_slice(broker.as_bytes()).expect("PEM");
-            let key = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).expect("PEM");
+            let certified = CertifiedKey::new(vec![broker.clone()], Arc::new(key.clone()));
             let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
             let builder = builder.with_protocol_versions(&[version]).expect("a version").with_no_client_auth();
-            Arc::new(builder.with_single_cert(vec![chain], key).expect("a certificate"))
+            Arc::new(builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(certified))))
         });
-        let client = Tls::builder(provider).ca_pem(ca_pem).build().expect("settings");
+        let client = Tls::builder(provider).ca_der(ca_der).build().expect("settings");
         Settings { client, servers }
     })
 }
@@ -72,7 +74,7 @@ impl Clock for Noon {
 /// What is on its way.
 #[derive(Default)]
 struct Between {
-    up: VecDeque<u8>,
+    up: Vec<u8>,
     down: VecDeque<u8>,
     /// So many bytes of those on the way down may be read now.
     may_read: usize,
@@ -97,9 +99,7 @@ impl ByteStream for Wire {
             return if between.ended && between.down.is_empty() { Poll::Ready(Ok(0)) } else { Poll::Pending };
         }
         between.may_read -= count;
-        for (to, from) in buf.iter_mut().zip(between.down.drain(..count)) {
-            *to = from;
-        }
+        between.down.read_exact(&mut buf[..count]).expect("they are here");
         Poll::Ready(Ok(count))
     }
 
@@ -115,7 +115,7 @@ impl ByteStream for Wire {
             return Poll::Pending;
         }
         between.may_write -= count;
-        between.up.extend(&all[..count]);
+        between.up.extend_from_slice(&all[..count]);
         Poll::Ready(Ok(count))
     }
 
@@ -137,9 +137,11 @@ impl Wake for Woken {
     }
 }
 
-/// Bytes that tell their place.
-fn pattern(from: usize, count: usize) -> Vec<u8> {
-    (from..from + count).map(|n| (n % 251) as u8).collect()
+/// Bytes that tell their place. Made once: instrumented, a loop over each byte takes longer than what is looked for.
+fn pattern(from: usize, count: usize) -> &'static [u8] {
+    static BYTES: OnceLock<Vec<u8>> = OnceLock::new();
+    let bytes = BYTES.get_or_init(|| (0..PERIOD + AT_ONCE).map(|n| (n % PERIOD) as u8).collect());
+    &bytes[from % PERIOD..][..count]
 }
 
 struct Run {
@@ -187,7 +189,10 @@ impl Run {
 
     /// The server reads and answers.
     fn turn(&mut self) {
-        let up: Vec<u8> = self.wire.0.borrow_mut().up.drain(..).collect();
+        // rustls asserts that a server that has said goodbye hears nothing false any more; its client does, from one whose keys
+        // are others because of what was harmed.
+        self.server_failed |= self.closed && self.harmed;
+        let up = std::mem::take(&mut self.wire.0.borrow_mut().up);
         let mut up = &up[..];
         while !up.is_empty() && !self.server_failed {
             self.server_failed = self.server.read_tls(&mut up).is_err();
@@ -204,9 +209,7 @@ impl Run {
         }
         let mut between = self.wire.0.borrow_mut();
         while self.server.wants_write() && !between.ended {
-            let mut out = Vec::new();
-            self.server.write_tls(&mut out).expect("memory");
-            between.down.extend(out);
+            self.server.write_tls(&mut between.down).expect("memory");
         }
     }
 
@@ -240,7 +243,7 @@ impl Run {
     fn read(&mut self, room: usize) {
         let mut buf = vec![0; room];
         let Some(count) = self.poll(|client, cx| client.poll_read(cx, &mut buf)) else { return };
-        assert!(buf[..count] == pattern(self.heard[CLIENT], count), "the client reads what was said");
+        assert!(buf[..count] == *pattern(self.heard[CLIENT], count), "the client reads what was said");
         self.heard[CLIENT] += count;
         assert!(count > 0 || self.closed || !self.established, "an end that nobody told");
         assert!(self.heard[CLIENT] <= self.said[SERVER]);
@@ -268,7 +271,7 @@ impl Run {
         if self.server_failed {
             return;
         }
-        let taken = self.server.writer().write(&pattern(self.said[SERVER], count));
+        let taken = self.server.writer().write(pattern(self.said[SERVER], count));
         self.said[SERVER] += taken.expect("memory");
     }
 
@@ -348,6 +351,7 @@ impl Run {
 
 /// What comes out is what was said, whatever happens on the way; and all of it does, where nothing happens.
 pub fn run(data: &[u8]) {
+    toy::begin();
     let mut choices = Choices(data);
     let mut run = Run::new(choices.byte());
     for _ in 0..OPERATIONS_MAX {

@@ -25,7 +25,7 @@ use std::{
 
 use base64ct::{Base64UrlUnpadded, Encoding as _};
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use klamm::sasl::{Secret, Token, TokenError, TokenFuture, TokenSource};
+use klamm::sasl::{Secret, Token, TokenError, TokenFuture, TokenRefused, TokenSource};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
@@ -110,7 +110,7 @@ impl TokenSource for MskIam {
             let credentials = credentials.await?;
             let is_region = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
             if region.is_empty() || !region.chars().all(is_region) {
-                return Err(format!("{region:?} is no region of AWS").into());
+                return Err(TokenRefused::new(format!("{region:?} is no region of AWS")).into());
             }
             let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
             let host = format!("kafka.{region}.amazonaws.com");

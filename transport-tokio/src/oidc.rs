@@ -23,7 +23,7 @@ use std::{
 };
 
 use base64ct::{Base64, Encoding as _};
-use klamm::sasl::{Secret, Token, TokenError, TokenFuture, TokenSource};
+use klamm::sasl::{Secret, Token, TokenError, TokenFuture, TokenRefused, TokenSource};
 use rustls::{
     crypto::CryptoProvider,
     pki_types::{CertificateDer, pem::PemObject as _},
@@ -74,7 +74,9 @@ struct Kept {
 }
 
 /// Why there is no token. It is in the text of a [`SaslFault::NoToken`](klamm::sasl::SaslFault::NoToken), and it is asked for again
-/// as long as a connection may take.
+/// as long as a connection may take. What [is for good](OidcError::is_for_good) is in that of a
+/// [`SaslFault::TokenRefused`](klamm::sasl::SaslFault::TokenRefused), at once, and [`ClientCredentials::token`] has it in a
+/// [`TokenRefused`].
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OidcError {
@@ -97,6 +99,26 @@ pub enum OidcError {
     /// What the server answered is no token.
     #[error("the token endpoint's answer {0}")]
     Malformed(&'static str),
+}
+
+impl OidcError {
+    /// Whether asking again cannot help before something is changed: a setting is wrong, or the server says that the client, its
+    /// secret or what it asks for is (status 4xx; RFC 6749, section 5.2), and not that it is late or asked too often.
+    pub fn is_for_good(&self) -> bool {
+        match self {
+            OidcError::Settings(_) => true,
+            // Some servers have this status for what is no fault of the client's, and say so by a word that the RFC has elsewhere.
+            OidcError::Refused { status: 400, error } => {
+                !["temporarily_unavailable", "server_error", "slow_down"].iter().any(|word| error.starts_with(word))
+            }
+            OidcError::Refused { status, .. } => (400..500).contains(status) && ![408, 425, 429].contains(status),
+            OidcError::Unreachable(_) | OidcError::Malformed(_) => false,
+        }
+    }
+
+    fn into_token_error(self) -> TokenError {
+        if self.is_for_good() { TokenRefused::new(self).into() } else { self.into() }
+    }
 }
 
 impl ClientCredentials {
@@ -163,6 +185,11 @@ impl ClientCredentials {
         self.settings.provider = Some(Arc::new(provider));
         self
     }
+
+    /// Whether the settings are such that a server could be asked.
+    pub(crate) fn check(&self) -> Result<(), OidcError> {
+        self.settings.agent().map(drop)
+    }
 }
 
 impl TokenSource for ClientCredentials {
@@ -178,7 +205,8 @@ impl TokenSource for ClientCredentials {
             let (tell, told) = oneshot::channel();
             let fetching = move || drop(tell.send(settings.fetch()));
             thread::Builder::new().name("klamm-oidc".into()).spawn(fetching)?;
-            let (token, life) = told.await.map_err(|_| "the thread that asked for a token is gone")??;
+            let fetched = told.await.map_err(|_| "the thread that asked for a token is gone")?;
+            let (token, life) = fetched.map_err(OidcError::into_token_error)?;
             let until = Instant::now() + kept_for(life);
             *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(Kept { token: token.clone(), until });
             Ok::<_, TokenError>(token)

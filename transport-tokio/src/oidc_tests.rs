@@ -42,7 +42,11 @@ fn block_on<F: Future>(future: F) -> F::Output {
 fn refusal(source: &ClientCredentials) -> OidcError {
     let error = block_on(source.token()).map(drop).expect_err("there is no token");
     assert!(!format!("{error} {error:?} {source:?}").contains("its-secret"), "{error}");
-    error.downcast_ref::<OidcError>().unwrap_or_else(|| panic!("{error}")).clone()
+    let refused = error.downcast_ref::<TokenRefused>();
+    let why = refused.map_or(&error, TokenRefused::why).downcast_ref::<OidcError>();
+    let why = why.unwrap_or_else(|| panic!("{error}")).clone();
+    assert_eq!(why.is_for_good(), refused.is_some(), "{why}");
+    why
 }
 
 /// RFC 6749, section 4.4.2, in the words of KIP-768; and a token is asked for once as long as it is good.
@@ -117,4 +121,32 @@ fn a_secret_goes_to_nobody_who_might_not_be_the_server() {
     }
     let nobody = refusal(&ClientCredentials::new("http://127.0.0.1:1/token", "id", "its-secret"));
     assert!(matches!(nobody, OidcError::Unreachable(_)), "{nobody}");
+}
+
+#[test]
+fn what_cannot_change_by_itself_is_told_from_what_passes() {
+    let refused = |status, error: &str| OidcError::Refused { status, error: error.into() };
+    for error in [
+        refused(400, "invalid_scope (no such)"),
+        refused(400, ""),
+        refused(401, "invalid_client"),
+        refused(403, ""),
+        refused(404, ""),
+        OidcError::Settings("wrong"),
+    ] {
+        assert!(error.is_for_good(), "{error}");
+    }
+    for error in [
+        refused(302, ""),
+        refused(400, "temporarily_unavailable"),
+        refused(408, ""),
+        refused(425, ""),
+        refused(429, "slow_down"),
+        refused(500, ""),
+        refused(503, ""),
+        OidcError::Unreachable("away".into()),
+        OidcError::Malformed("is no JSON"),
+    ] {
+        assert!(!error.is_for_good(), "{error}");
+    }
 }

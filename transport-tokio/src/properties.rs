@@ -19,8 +19,17 @@ mod encrypted;
 #[path = "properties_plain.rs"]
 mod encrypted;
 
+#[cfg(feature = "oidc")]
+#[path = "properties_oidc.rs"]
+mod authenticated;
+#[cfg(not(feature = "oidc"))]
+#[path = "properties_no_oidc.rs"]
+mod authenticated;
+
 pub use klamm::properties::*;
 
+#[cfg(feature = "oidc")]
+pub use authenticated::oidc;
 #[cfg(feature = "tls")]
 pub use encrypted::tls;
 
@@ -30,6 +39,8 @@ use klamm::Error;
 
 /// Reads pairs of names and values, as [`klamm::properties::from_properties`] does, and the files that they name, at once: what
 /// comes of it is ready for [`connect_with`](crate::connect_with).
+///
+/// Tokens of a server (`sasl.oauthbearer.token.endpoint.url`) need the feature `oidc`.
 ///
 /// `security.protocol` SSL and SASL_SSL take the cryptography of the feature `ring` or `aws-lc-rs`; for any other see `tls`, which
 /// there is with the feature `tls`.
@@ -42,7 +53,7 @@ where
     K: AsRef<str>,
     V: AsRef<str>,
 {
-    encrypted::finished(klamm::properties::from_properties(dialect, pairs)?)
+    authenticated::finished(encrypted::finished(klamm::properties::from_properties(dialect, pairs)?)?)
 }
 
 /// The pairs that this process's environment has, `KAFKA_BOOTSTRAP_SERVERS` for `bootstrap.servers`: for

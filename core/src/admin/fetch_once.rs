@@ -10,10 +10,10 @@ use super::{
     call::{Answer, Ask, To},
 };
 use crate::{
-    Error, Instant,
+    Error, Instant, IsolationLevel,
     budget::{Budget, Class},
     code::ErrorCode,
-    consumer::{ONE_PARTITION, Whole, whole_batches},
+    consumer::{Aborted, NoMemory, ONE_PARTITION, Whole, whole_batches},
     error::PeerFault,
     record::BatchError,
     sync::Arc,
@@ -51,6 +51,8 @@ pub(crate) struct FetchWish {
     pub(crate) needed: usize,
     /// What the Fetch class holds.
     pub(crate) limit: usize,
+    /// Which records of transactions (KIP-98).
+    pub(crate) isolation_level: IsolationLevel,
 }
 
 impl FetchWish {
@@ -74,11 +76,13 @@ impl FetchWish {
 /// What one answer has of the partition.
 pub(crate) enum FetchedOnce {
     /// Whole batches, or nothing.
-    Batches { bytes: Bytes, next_offset: i64, high_watermark: i64 },
+    Batches { bytes: Bytes, next_offset: i64, high_watermark: i64, aborted: Option<Arc<Aborted>> },
     /// Not even one whole batch, of which so many bytes are needed.
     Cut { needed: usize },
     /// The Fetch class has no room for a copy.
     NoRoom,
+    /// The Fetch class has no room for what must be known of aborted transactions; behind what came that offset is.
+    Lacks(NoMemory, i64),
     /// What came cannot be read.
     Bad(BatchError),
 }
@@ -120,6 +124,7 @@ impl Work for FetchOnce {
             max_wait_ms: int(wait.as_millis() as usize),
             min_bytes: int(wish.min_bytes),
             max_bytes,
+            isolation_level: wish.isolation_level.as_wire(),
             session_id: 0,
             session_epoch: -1,
             topics: &topics,
@@ -160,7 +165,10 @@ impl Work for FetchOnce {
                 Err(damaged(BatchError::Truncated { needed: *needed, have: wanted.needed }))
             }
             FetchedOnce::Cut { needed } => wanted.need(needed.saturating_add(ONE_PARTITION)).map(|()| Next::More),
-            FetchedOnce::NoRoom => Ok(Next::Later),
+            FetchedOnce::Lacks(lacks, next_offset) if lacks.is_for_good() => {
+                Err(lacks.error(topic, partition, wanted.offset, Some(*next_offset)))
+            }
+            FetchedOnce::NoRoom | FetchedOnce::Lacks(..) => Ok(Next::Later),
             FetchedOnce::Bad(error) => Err(damaged(error.clone())),
         }
     }
@@ -179,7 +187,7 @@ impl Work for FetchOnce {
 fn batches(part: &PartitionData<'_>, leased: Option<&Bytes>, budget: &Arc<Budget>) -> FetchedOnce {
     let (records, high_watermark) = (part.records.unwrap_or_default(), part.high_watermark);
     if records.is_empty() {
-        return FetchedOnce::Batches { bytes: Bytes::new(), next_offset: -1, high_watermark };
+        return FetchedOnce::Batches { bytes: Bytes::new(), next_offset: -1, high_watermark, aborted: None };
     }
     let (len, next_offset) = match whole_batches(records, -1) {
         Ok(Whole::Batches { len, next_offset }) => (len, next_offset),
@@ -187,16 +195,18 @@ fn batches(part: &PartitionData<'_>, leased: Option<&Bytes>, budget: &Arc<Budget
         Err(error) => return FetchedOnce::Bad(error),
     };
     let records = records.get(..len).unwrap_or_default();
-    let bytes = match leased {
-        Some(leased) => leased.slice_ref(records),
+    let kept = match leased {
+        Some(leased) => Some(leased.slice_ref(records)),
         // Small answers are read where connections read ahead.
-        None => match budget.fetch_buf(Class::Fetch, records.len()) {
-            Some(mut buffer) => {
-                buffer.bytes_mut().copy_from_slice(records);
-                Bytes::from_owner(buffer)
-            }
-            None => return FetchedOnce::NoRoom,
-        },
+        None => budget.copied(Class::Fetch, records),
     };
-    FetchedOnce::Batches { bytes, next_offset, high_watermark }
+    let Some(bytes) = kept else { return FetchedOnce::NoRoom };
+    // Only who asked for committed records is told of these.
+    let list = part.aborted_transactions.filter(|list| !list.is_empty());
+    let held = leased.map_or(records.len(), Bytes::len);
+    let aborted = match list.map(|list| Aborted::new(list, records, held, budget)).transpose() {
+        Ok(aborted) => aborted,
+        Err(lacks) => return FetchedOnce::Lacks(lacks, next_offset),
+    };
+    FetchedOnce::Batches { bytes, next_offset, high_watermark, aborted }
 }

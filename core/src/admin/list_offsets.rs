@@ -7,7 +7,7 @@ use super::{
     call::{Answer, Ask},
 };
 use crate::{
-    Error, ListedOffset, OffsetSpec, PeerFault,
+    Error, IsolationLevel, ListedOffset, OffsetSpec, PeerFault,
     budget::Budget,
     code::ErrorCode,
     sync::Arc,
@@ -21,6 +21,14 @@ use crate::{
 
 /// Looks offsets up.
 pub(crate) struct ListOffsets;
+
+/// What is to be looked up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OffsetWish {
+    pub(crate) at: OffsetSpec,
+    /// Where the log ends: behind its last record, or where the oldest open transaction begins (KIP-98).
+    pub(crate) isolation_level: IsolationLevel,
+}
 
 /// The special times of ListOffsets, and the version that each came with (trap 80).
 fn timestamp(spec: OffsetSpec) -> (i64, i16) {
@@ -36,15 +44,17 @@ fn timestamp(spec: OffsetSpec) -> (i64, i16) {
 }
 
 impl Work for ListOffsets {
-    type Wanted = OffsetSpec;
+    type Wanted = OffsetWish;
     type Done = ListedOffset;
 
     const WHAT: &'static str = "looking up an offset of";
 
-    fn ask(topics: &[OfTopic<'_, OffsetSpec>], ask: Ask<'_>) -> Result<(), Error> {
+    fn ask(topics: &[OfTopic<'_, OffsetWish>], ask: Ask<'_>) -> Result<(), Error> {
         let version = ask.version(LIST_OFFSETS)?;
         let wanted = topics.iter().flat_map(|(_, parts)| parts.iter());
-        let since = wanted.map(|(_, spec)| timestamp(*spec).1).max().unwrap_or(LIST_OFFSETS.min);
+        // Who asks for several asks for all in one way.
+        let isolation_level = wanted.clone().next().map_or(0, |(_, wish)| wish.isolation_level.as_wire());
+        let since = wanted.map(|(_, wish)| timestamp(wish.at).1).max().unwrap_or(LIST_OFFSETS.min);
         if version < since {
             let fault = PeerFault::NoCommonVersion {
                 api: LIST_OFFSETS.name,
@@ -55,10 +65,10 @@ impl Work for ListOffsets {
             };
             return Err(Error::Peer { address: ask.address(), fault });
         }
-        let partition = |(index, spec): &(i32, OffsetSpec)| ListOffsetsPartition {
+        let partition = |(index, wish): &(i32, OffsetWish)| ListOffsetsPartition {
             partition_index: *index,
             current_leader_epoch: -1,
-            timestamp: timestamp(*spec).0,
+            timestamp: timestamp(wish.at).0,
         };
         let partitions: Vec<Vec<ListOffsetsPartition>> =
             topics.iter().map(|(_, parts)| parts.iter().map(partition).collect()).collect();
@@ -67,7 +77,9 @@ impl Work for ListOffsets {
             .zip(&partitions)
             .map(|((name, _), partitions)| ListOffsetsTopic { name, partitions })
             .collect();
-        ask.send(version, &ListOffsetsRequest { replica_id: -1, topics: &topics, ..ListOffsetsRequest::default() })
+        let body =
+            ListOffsetsRequest { replica_id: -1, isolation_level, topics: &topics, ..ListOffsetsRequest::default() };
+        ask.send(version, &body)
     }
 
     fn read(answer: &mut Answer<'_>, _: &Arc<Budget>, each: &mut Each<'_, ListedOffset>) -> Result<i32, WireError> {

@@ -24,7 +24,7 @@ pub(crate) use delete_records::DeleteRecords;
 pub(crate) use delete_topics::DeleteTopics;
 pub(crate) use describe_cluster::DescribeCluster;
 pub(crate) use fetch_once::{FetchOnce, FetchWish, FetchedOnce};
-pub(crate) use list_offsets::ListOffsets;
+pub(crate) use list_offsets::{ListOffsets, OffsetWish};
 pub(crate) use list_topics::ListTopics;
 pub(crate) use reply::Reply;
 

@@ -3,6 +3,8 @@
 use alloc::vec::Vec;
 use core::{mem, sync::atomic::Ordering};
 
+use bytes::Bytes;
+
 use super::{Budget, Class};
 use crate::sync::Arc;
 
@@ -214,12 +216,30 @@ impl Budget {
 
     /// A buffer of `len` bytes for a frame, from the free ones where one fits.
     pub(crate) fn fetch_buf(self: &Arc<Self>, class: Class, len: usize) -> Option<FetchBuf> {
-        let wanted = rounded(len).min(self.limit(class)).max(len);
+        let wanted = self.fetch_buf_bytes(class, len);
         let mut bytes = self.free_fetched(class, len).or_else(|| self.new_fetched(class, wanted))?;
         if bytes.len() < len {
             bytes.resize(len, 0);
         }
         Some(FetchBuf { bytes, len, class, budget: Arc::clone(self) })
+    }
+
+    /// What a buffer that is made for `len` bytes takes of its class.
+    pub(crate) fn fetch_buf_bytes(&self, class: Class, len: usize) -> usize {
+        rounded(len).min(self.limit(class)).max(len)
+    }
+
+    /// A copy in such a buffer.
+    pub(crate) fn copied(self: &Arc<Self>, class: Class, bytes: &[u8]) -> Option<Bytes> {
+        let mut buffer = self.fetch_buf(class, bytes.len())?;
+        buffer.bytes_mut().copy_from_slice(bytes);
+        Some(Bytes::from_owner(buffer))
+    }
+
+    /// The next buffer of a frame that comes back is not kept for another: it may be larger than need be, and what it is larger
+    /// is wanted.
+    pub(crate) fn keep_no_buffer(&self) {
+        self.keeps_none.store(true, Ordering::SeqCst);
     }
 
     fn free_fetched(&self, class: Class, len: usize) -> Option<Vec<u8>> {
@@ -254,6 +274,7 @@ impl Budget {
         let capacity = bytes.capacity();
         if class == Class::Fetch
             && capacity >= 4096
+            && !self.keeps_none.swap(false, Ordering::SeqCst)
             && let Some(mut free) = self.fetched.try_lock()
             && free.len() < FETCHED_KEPT
         {

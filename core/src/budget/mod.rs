@@ -163,6 +163,8 @@ pub struct Budget {
     chunks: LeafLock<Vec<Vec<u8>>>,
     fetched: LeafLock<Vec<Vec<u8>>>,
     inflated: LeafLock<Vec<Vec<u8>>>,
+    /// The next of the fetched is not kept.
+    keeps_none: AtomicBool,
     /// Bytes of the Fetch class that answers on their way may take.
     promised: AtomicUsize,
     /// Whom to wake when a class that somebody waits for has room again.
@@ -184,6 +186,7 @@ impl Budget {
             chunks: LeafLock::new(Vec::new()),
             fetched: LeafLock::new(Vec::new()),
             inflated: LeafLock::new(Vec::new()),
+            keeps_none: AtomicBool::new(false),
             promised: AtomicUsize::new(0),
             kicks: LeafLock::new(Vec::new()),
             line: Line::default(),

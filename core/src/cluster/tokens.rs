@@ -1,6 +1,5 @@
 //! OAUTHBEARER's tokens, got by the driver while others are served.
 
-use alloc::string::ToString;
 use core::task::{Context, Poll};
 
 use super::{
@@ -12,7 +11,7 @@ use crate::{
     chores::ChoreWaker,
     kick::Kick,
     link::LinkId,
-    sasl::{SaslFault, Token, TokenFuture},
+    sasl::{SaslFault, Token, TokenFuture, fault_of},
     sync::{Arc, Lock},
 };
 
@@ -44,7 +43,7 @@ impl Tokens {
         let mut cx = Context::from_waker(self.waker.waker());
         let Poll::Ready(got) = getting.as_mut()?.as_mut().poll(&mut cx) else { return None };
         *getting = None;
-        Some(got.map_err(|error| SaslFault::NoToken { why: error.to_string() }))
+        Some(got.map_err(|error| fault_of(&error)))
     }
 }
 

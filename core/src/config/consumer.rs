@@ -38,6 +38,13 @@ pub enum IsolationLevel {
     ReadCommitted,
 }
 
+impl IsolationLevel {
+    /// As requests say it.
+    pub(crate) fn as_wire(self) -> i8 {
+        i8::from(self == IsolationLevel::ReadCommitted)
+    }
+}
+
 /// A consumer's settings.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -74,11 +81,6 @@ impl Default for ConsumerConfig {
 }
 
 impl ConsumerConfig {
-    /// As requests say it.
-    pub(crate) fn isolation(&self) -> i8 {
-        i8::from(self.isolation_level == IsolationLevel::ReadCommitted)
-    }
-
     pub(crate) fn reset_policy(&self) -> ResetPolicy {
         self.reset.unwrap_or(match self.from {
             StartAt::Earliest => ResetPolicy::Earliest,

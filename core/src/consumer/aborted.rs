@@ -1,8 +1,9 @@
 //! Records of transactions that were aborted (KIP-98): what is left out for whoever reads committed records only.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, format, vec::Vec};
 
 use crate::{
+    Error,
     budget::{Budget, Class, Lease},
     record::{BatchView, Batches, ControlType},
     sync::Arc,
@@ -25,6 +26,29 @@ struct Span {
     end: i64,
 }
 
+/// The Fetch class has no room for what must be known beside the records.
+#[derive(Clone, Copy)]
+pub(crate) struct NoMemory {
+    /// So much it would take, with the answer itself.
+    needed: usize,
+    limit: usize,
+}
+
+impl NoMemory {
+    /// Whether there never will be, though nobody else had any.
+    pub(crate) fn is_for_good(self) -> bool {
+        self.needed > self.limit
+    }
+
+    /// That there never will be; what a seek must pass, if that is known.
+    pub(crate) fn error(self, topic: &str, partition: i32, offset: i64, next_offset: Option<i64>) -> Error {
+        let NoMemory { needed, limit } = self;
+        let because = Error::Budget { class: Class::Fetch, needed, limit, knob: Class::Fetch.knob() };
+        let what = format!("the list of aborted transactions of {topic}-{partition} at offset {offset}");
+        Error::TooLarge { what, because: Box::new(because), next_offset }
+    }
+}
+
 /// What the list is beside its elements.
 const LIST_BYTES: usize = 128;
 
@@ -32,15 +56,26 @@ impl Aborted {
     /// Those that a broker names, with the markers that are among these batches. Its list has all that any of the batches may
     /// belong to, so that nothing must be known of earlier fetches.
     ///
-    /// `None`: there is no memory for so many.
+    /// The answer itself has so many bytes of the class, and keeps them as long as this.
+    ///
+    /// # Errors
+    /// There is no memory for so many.
     pub(crate) fn new(
         list: Array<'_, AbortedTransaction>,
         batches: &[u8],
+        answer: usize,
         budget: &Arc<Budget>,
-    ) -> Option<Arc<Aborted>> {
-        let memory = budget.lease(Class::Fetch, list.len() * size_of::<Span>() + LIST_BYTES)?;
+    ) -> Result<Arc<Aborted>, NoMemory> {
+        let bytes = list.len().saturating_mul(size_of::<Span>()).saturating_add(LIST_BYTES);
+        let needed = bytes.saturating_add(budget.fetch_buf_bytes(Class::Fetch, answer));
+        let lacks = NoMemory { needed, limit: budget.limit(Class::Fetch) };
+        let Some(memory) = budget.lease(Class::Fetch, bytes) else {
+            // The answer may lie in a buffer of twice its size, which is used again and again.
+            budget.keep_no_buffer();
+            return Err(lacks);
+        };
         let mut spans = Vec::new();
-        spans.try_reserve_exact(list.len()).ok()?;
+        spans.try_reserve_exact(list.len()).map_err(|_| lacks)?;
         let span = |a: AbortedTransaction| Span { producer_id: a.producer_id, first: a.first_offset, end: i64::MAX };
         spans.extend(list.iter().map(span));
         spans.sort_unstable();
@@ -57,7 +92,7 @@ impl Aborted {
                 span.end = marker.offset();
             }
         }
-        Some(Arc::new(aborted))
+        Ok(Arc::new(aborted))
     }
 
     /// Whether nobody is to see a batch.

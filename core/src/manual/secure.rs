@@ -53,7 +53,9 @@
 //!
 //! [`Sasl::oauthbearer`](crate::sasl::Sasl::oauthbearer) takes them from any future of the program. `klamm-tokio` has two sources:
 //! `oidc::ClientCredentials` (feature `oidc`) asks an OAuth 2 server for them by the client's name and secret, as KIP-768 has it, and
-//! keeps each until shortly before it ends; `msk_iam::MskIam` (feature `msk-iam`) signs them for Amazon MSK. What a broker is told
+//! keeps each until shortly before it ends; `msk_iam::MskIam` (feature `msk-iam`) signs them for Amazon MSK. A source that has none is
+//! asked again as long as a connection may take, unless it says by a [`TokenRefused`](crate::sasl::TokenRefused) that this is of no
+//! use: a server that does not know the client's secret is told to the program at once. What a broker is told
 //! beside a token (KIP-342) is `extension` of the first, or of [`Token`](crate::sasl::Token).
 //!
 //! # Managed clusters

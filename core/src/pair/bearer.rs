@@ -9,8 +9,8 @@ use core::{
 
 use super::{Pair, events::MARK};
 use crate::{
-    Config, Record,
-    sasl::{Sasl, SaslFault, Token, TokenError, TokenFuture, TokenSource},
+    Config, Error, Record,
+    sasl::{Sasl, SaslFault, Token, TokenError, TokenFuture, TokenRefused, TokenSource},
     sync::{Arc, LeafLock},
     wire::api,
 };
@@ -22,13 +22,13 @@ struct Source(Arc<State>);
 #[derive(Default)]
 struct State {
     asked: AtomicUsize,
-    given: LeafLock<Option<Result<Token, &'static str>>>,
+    given: LeafLock<Option<Result<Token, TokenError>>>,
     waker: LeafLock<Option<Waker>>,
 }
 
 impl Source {
-    fn give(&self, told: Result<Token, &'static str>) {
-        *self.0.given.lock() = Some(told);
+    fn give<E: Into<TokenError>>(&self, told: Result<Token, E>) {
+        *self.0.given.lock() = Some(told.map_err(E::into));
         let waker = self.0.waker.lock().take();
         waker.expect("somebody waits").wake();
     }
@@ -46,7 +46,7 @@ impl TokenSource for Source {
             *state.waker.lock() = Some(cx.waker().clone());
             match state.given.lock().take() {
                 None => Poll::Pending,
-                Some(told) => Poll::Ready(told.map_err(TokenError::from)),
+                Some(told) => Poll::Ready(told),
             }
         }))
     }
@@ -67,7 +67,7 @@ fn a_token_is_got_once_for_all_that_wait() {
     assert_eq!((source.asked(), pair.take(api::SASL_AUTHENTICATE).is_some()), (1, false));
     pair.advance_ms(500);
     assert_eq!(source.asked(), 1);
-    source.give(Ok(Token::new("a.b.c").extension("pool", "x")));
+    source.give::<TokenError>(Ok(Token::new("a.b.c").extension("pool", "x")));
     pair.turn();
     let (request, bytes) = pair.token();
     assert_eq!(bytes, b"n,,\x01auth=Bearer a.b.c\x01pool=x\x01\x01");
@@ -81,7 +81,7 @@ fn a_token_is_got_once_for_all_that_wait() {
     pair.agree();
     pair.turn();
     assert_eq!(source.asked(), 2);
-    source.give(Ok(Token::new("d.e.f")));
+    source.give::<TokenError>(Ok(Token::new("d.e.f")));
     pair.turn();
     let (request, bytes) = pair.token();
     assert!(bytes.ends_with(b"Bearer d.e.f\x01\x01"));
@@ -98,7 +98,7 @@ fn a_refusal_is_heard_out() {
         let mut pair = pair_with(&source);
         pair.agree();
         pair.turn();
-        source.give(Ok(Token::new(MARK)));
+        source.give::<TokenError>(Ok(Token::new(MARK)));
         pair.turn();
         let (request, _) = pair.token();
         pair.reply(&request, words.as_bytes(), 0);
@@ -120,12 +120,13 @@ fn no_token_is_told_and_tried_again() {
     let client = pair.client().clone();
     let mut connected = core::pin::pin!(client.connected());
     assert!(pair.poll(connected.as_mut()).is_pending());
-    let mut told = [Err("the server is away"), Ok(Token::new("not a token"))].into_iter().cycle();
+    let mut told = [true, false].into_iter().cycle();
     let error = loop {
         if pair.requests.iter().any(|r| r.key == api::SASL_HANDSHAKE.key) {
             pair.agree();
             pair.turn();
-            source.give(told.next().expect("for ever"));
+            let is_away = told.next().expect("for ever");
+            source.give(if is_away { Err("the server is away") } else { Ok(Token::new("not a token")) });
             pair.turn();
             assert!(pair.take(api::SASL_AUTHENTICATE).is_none());
         }
@@ -138,6 +139,27 @@ fn no_token_is_told_and_tried_again() {
     assert!(error.contains("there is no token: the "), "{error}");
 }
 
+/// Who will have none is told at once, and its server is not asked again before anything can have changed.
+#[test]
+fn a_token_that_is_refused_is_not_asked_for_again() {
+    let source = Source::default();
+    let mut pair = pair_with(&source);
+    let client = pair.client().clone();
+    let mut connected = core::pin::pin!(client.connected());
+    assert!(pair.poll(connected.as_mut()).is_pending());
+    pair.agree();
+    pair.turn();
+    source.give(Err(TokenRefused::new("invalid_client")));
+    pair.turn();
+    let Poll::Ready(Err(error)) = pair.poll(connected.as_mut()) else { panic!("not told at once") };
+    assert!(
+        matches!(&error, Error::Authentication { fault: SaslFault::TokenRefused { why }, .. } if why == "invalid_client")
+    );
+    assert!(error.to_string().contains("the token was refused: invalid_client") && !error.is_retriable(), "{error}");
+    pair.advance_ms(9_000);
+    assert_eq!((source.asked(), pair.take(api::SASL_AUTHENTICATE).is_some()), (1, false));
+}
+
 /// KIP-368: a renewal asks for another token, because the one before is about to expire.
 #[test]
 fn a_renewal_says_another_token() {
@@ -147,7 +169,7 @@ fn a_renewal_says_another_token() {
     for (token, lifetime_ms) in [("first", 10_000), ("second", 0)] {
         pair.agree();
         pair.turn();
-        source.give(Ok(Token::new(token)));
+        source.give::<TokenError>(Ok(Token::new(token)));
         pair.turn();
         let (request, bytes) = pair.token();
         said.push((request.link, bytes));

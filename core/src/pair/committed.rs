@@ -1,13 +1,14 @@
 //! Reading committed records only (KIP-98): what a broker names as aborted is left out, whatever it is compressed with, and
 //! positions pass it.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{format, string::String, vec, vec::Vec};
 use core::task::Poll;
 
 use super::{
     Pair, Request,
     broker::{batch_of, batch_with, packed},
     codec::Rle,
+    events::Seen,
     fetching::{error, next, records, values},
 };
 use crate::{
@@ -24,7 +25,7 @@ use crate::{
 };
 
 /// A batch as a producer writes it in a transaction.
-fn of(producer_id: i64, mut batch: Vec<u8>) -> Vec<u8> {
+pub(crate) fn of(producer_id: i64, mut batch: Vec<u8>) -> Vec<u8> {
     batch[22] |= Attributes::TRANSACTIONAL as u8;
     batch[43..51].copy_from_slice(&producer_id.to_be_bytes());
     let (header, records) = batch.split_first_chunk_mut().expect("a header");
@@ -33,7 +34,7 @@ fn of(producer_id: i64, mut batch: Vec<u8>) -> Vec<u8> {
 }
 
 /// What ends a producer's transaction: `0` aborts, `1` commits.
-fn marker(producer_id: i64, offset: i64, kind: u8) -> Vec<u8> {
+pub(crate) fn marker(producer_id: i64, offset: i64, kind: u8) -> Vec<u8> {
     let mut record = Vec::new();
     let key = [0, 0, 0, kind];
     let parts =
@@ -42,7 +43,7 @@ fn marker(producer_id: i64, offset: i64, kind: u8) -> Vec<u8> {
     of(producer_id, batch_with(offset, Attributes(Attributes::CONTROL), 1, record))
 }
 
-const fn aborted(producer_id: i64, first_offset: i64) -> AbortedTransaction {
+pub(crate) const fn aborted(producer_id: i64, first_offset: i64) -> AbortedTransaction {
     AbortedTransaction { producer_id, first_offset }
 }
 
@@ -54,7 +55,8 @@ fn reading(config: Config) -> (Pair, Consumer, Request) {
     (pair, consumer, request)
 }
 
-fn bring(pair: &mut Pair, request: &Request, aborted: &[AbortedTransaction], batches: &[Vec<u8>]) {
+/// Answers a fetch of `t-0`.
+pub(crate) fn with_aborted(pair: &mut Pair, request: &Request, aborted: &[AbortedTransaction], batches: &[u8]) {
     let data = PartitionData {
         partition_index: 0,
         high_watermark: 1_000,
@@ -62,8 +64,12 @@ fn bring(pair: &mut Pair, request: &Request, aborted: &[AbortedTransaction], bat
         aborted_transactions: Some(aborted),
         ..Default::default()
     };
-    pair.answer_fetch(request, 0, 0, &[("t", data, &batches.concat())]);
+    pair.answer_fetch(request, 0, 0, &[("t", data, batches)]);
     pair.turn();
+}
+
+fn bring(pair: &mut Pair, request: &Request, aborted: &[AbortedTransaction], batches: &[Vec<u8>]) {
+    with_aborted(pair, request, aborted, &batches.concat());
 }
 
 /// All that can be read now, one text for each piece.
@@ -161,8 +167,7 @@ fn what_is_left_out_is_checked_as_well() {
     assert_eq!(pair.wanted(&request)[0].2, 0);
 }
 
-/// What a broker names takes memory of the class of what is fetched; one that names more than there is room for is asked again,
-/// later.
+/// What a broker names takes memory of the class of what is fetched, and where others have that now it is asked again, later.
 #[test]
 fn a_list_has_its_memory() {
     let fetch_bytes = 64 << 10;
@@ -174,12 +179,70 @@ fn a_list_has_its_memory() {
     assert!(pair.client().budget().used(Class::Fetch) >= before + 100 * 24);
     assert_eq!(read(&pair, &mut consumer), ["c"]);
     let request = pair.expect(api::FETCH);
-    let many: Vec<_> = (0..3_000).map(|producer| aborted(producer, 2)).collect();
-    bring(&mut pair, &request, &many, &[of(7, batch_of(2, &["a"])), batch_of(3, &["c"])]);
+    let held = fetch_bytes - pair.client().budget().used(Class::Fetch);
+    let held =
+        crate::Budget::lease(&Arc::clone(&pair.machine.shared().budget), Class::Fetch, held).expect("it is free");
+    bring(&mut pair, &request, &few, &[batch_of(2, &["c2"])]);
     assert!(pair.client().budget().used(Class::Fetch) <= fetch_bytes);
     assert_eq!(read(&pair, &mut consumer), [""; 0]);
+    drop(held);
     let request = pair.await_request(api::FETCH, 2_000);
     assert_eq!(pair.wanted(&request)[0].2, 2);
     bring(&mut pair, &request, &few, &[batch_of(2, &["c2"])]);
     assert_eq!(read(&pair, &mut consumer), ["c2"]);
+}
+
+/// A list that can never fit is told, with the knob and what a seek must pass, and not asked for again.
+#[test]
+fn a_list_that_can_never_fit_is_told() {
+    let fetch_bytes = 64 << 10;
+    let seen = Arc::<Seen>::default();
+    let memory = Memory { fetch_bytes, ..Memory::default() };
+    let config = Config { memory, ..Config::new("one:9001") }.observer(seen.clone());
+    let (mut pair, mut consumer, request) = reading(config);
+    let many: Vec<_> = (0..3_000).map(|producer| aborted(producer, 2)).collect();
+    bring(&mut pair, &request, &many, &[of(7, batch_of(0, &["a"])), batch_of(1, &["c"])]);
+    let told = error(&pair, &mut consumer);
+    assert!(matches!(told, Error::TooLarge { next_offset: Some(2), .. }), "{told}");
+    let said = format!("{told}");
+    assert!(
+        ["aborted transactions of t-0", "offset 0", "memory.fetch_bytes"].iter().all(|part| said.contains(part)),
+        "{said}"
+    );
+    assert!(seen.one("partition_stopped").contains("memory.fetch_bytes"));
+    pair.advance_ms(3_000);
+    assert!(pair.take(api::FETCH).is_none(), "never again");
+    consumer.seek("t", 0, StartAt::Offset(2)).expect("read by this consumer");
+    let request = pair.await_request(api::FETCH, 1_000);
+    bring(&mut pair, &request, &[], &[batch_of(2, &["c2"])]);
+    assert_eq!(read(&pair, &mut consumer), ["c2"]);
+}
+
+/// One that does not fit beside what else its answer brought is asked for without that.
+#[test]
+fn a_list_that_does_not_fit_beside_others_comes_alone() {
+    let memory = Memory { fetch_bytes: 256 << 10, ..Memory::default() };
+    let mut pair = Pair::with(Config { memory, ..Config::new("one:9001") });
+    pair.topic("t").leaders = vec![(1, 5), (1, 5)];
+    let builder = pair.client().consumer().assign([("t", 0), ("t", 1)]).from(StartAt::Offset(0));
+    let mut consumer = builder.isolation_level(IsolationLevel::ReadCommitted).build().expect("builds");
+    let request = pair.expect(api::FETCH);
+    assert_eq!(pair.wanted(&request).len(), 2, "both are of one broker");
+    let part = |partition_index, list| PartitionData {
+        partition_index,
+        high_watermark: 1_000,
+        last_stable_offset: 1_000,
+        aborted_transactions: Some(list),
+        ..Default::default()
+    };
+    let many: Vec<_> = (0..5_000).map(|producer| aborted(producer, 2)).collect();
+    let (own, other) = (batch_of(0, &["c"]), batch_of(0, &[&"x".repeat(60_000)]));
+    pair.answer_fetch(&request, 0, 0, &[("t", part(0, &many), &own), ("t", part(1, &[]), &other)]);
+    pair.turn();
+    assert_eq!(records(&pair, &mut consumer).partition(), 1);
+    let request = pair.await_request(api::FETCH, 1_000);
+    let wanted: Vec<_> = pair.wanted(&request).iter().map(|wanted| (wanted.1, wanted.2)).collect();
+    assert_eq!(wanted, [(0, 0)], "alone");
+    bring(&mut pair, &request, &many, &[own]);
+    assert_eq!(values(&records(&pair, &mut consumer)), ["c"]);
 }

@@ -474,3 +474,48 @@ fn many_fetches_at_once() {
     }
     assert!(tasks.is_empty(), "{} were not answered", tasks.len());
 }
+
+/// Of transactions only committed records are fetched, as rskafka's partition client asks for them, unless it is said otherwise.
+#[test]
+fn committed_records_are_fetched() {
+    use super::committed::{aborted, marker, of, with_aborted};
+    use crate::{IsolationLevel, broker_role::list_offsets_request::ListOffsetsRequest};
+
+    let memory = Memory { fetch_bytes: 64 << 10, ..Memory::default() };
+    let batches = [of(7, batch_of(10, &["a"])), batch_of(11, &["c"]), marker(7, 12, 0)].concat();
+    for (level, asked) in [(None, 1), (Some(IsolationLevel::ReadUncommitted), 0)] {
+        let mut pair = Pair::with(Config { memory, ..Config::new("one:9001") });
+        let builder = pair.client().partition("t", 0);
+        let builder = level.into_iter().fold(builder, |builder, level| builder.isolation_level(level));
+        let mut opening: Task<_> = Box::pin(builder.build());
+        pending(&mut pair, &mut opening);
+        let request = pair.await_request(api::LIST_OFFSETS, 100);
+        assert_eq!(request.read::<ListOffsetsRequest<'_>>().isolation_level, asked);
+        pair.answer_offsets(&request, 0, 7);
+        let client = ready(&mut pair, &mut opening).expect("opened");
+
+        let mut task = fetching(&client, 10, 1..10_000, 100);
+        pending(&mut pair, &mut task);
+        let request = pair.await_request(api::FETCH, 100);
+        assert_eq!(request.read::<FetchRequest<'_>>().isolation_level, asked);
+        let list = [aborted(7, 10)];
+        with_aborted(&mut pair, &request, if asked == 1 { &list } else { &[] }, &batches);
+        let (records, _) = ready(&mut pair, &mut task).expect("fetched");
+        let expected: &[(i64, &str)] = if asked == 1 { &[(11, "c")] } else { &[(10, "a"), (11, "c")] };
+        let read = values(&records);
+        assert_eq!(read.iter().map(|(at, text)| (*at, &**text)).collect::<Vec<_>>(), expected);
+        assert_eq!(records.next_offset(), 13, "behind the marker");
+        drop(records);
+
+        if asked == 1 {
+            let mut task = fetching(&client, 10, 1..10_000, 100);
+            pending(&mut pair, &mut task);
+            let request = pair.await_request(api::FETCH, 100);
+            let many: Vec<_> = (0..3_000).map(|producer| aborted(producer, 2)).collect();
+            with_aborted(&mut pair, &request, &many, &batches);
+            let error = ready(&mut pair, &mut task).expect_err("the list can never fit");
+            assert!(matches!(error, Error::TooLarge { next_offset: Some(13), .. }), "{error}");
+            assert!(format!("{error}").contains("memory.fetch_bytes"), "{error}");
+        }
+    }
+}

@@ -2,7 +2,7 @@
 
 use alloc::{string::String, vec::Vec};
 
-use super::{Dialect, GroupProperties, Material};
+use super::{Dialect, GroupProperties, Material, OidcProperties};
 use crate::{Config, ConsumerConfig, ProducerConfig};
 
 /// What `security.protocol` asks for.
@@ -35,6 +35,23 @@ pub(super) struct DraftSasl {
     pub(super) user: Option<String>,
     pub(super) password: Option<String>,
     pub(super) jaas: Option<String>,
+    pub(super) tokens: DraftTokens,
+    /// The first of its names that was given.
+    pub(super) first: Option<&'static str>,
+}
+
+/// Where OAUTHBEARER's tokens come from.
+#[derive(Default)]
+pub(super) struct DraftTokens {
+    /// What librdkafka has to be told.
+    pub(super) is_oidc: bool,
+    pub(super) endpoint: Option<String>,
+    pub(super) client_id: Option<String>,
+    pub(super) client_secret: Option<String>,
+    pub(super) scope: Option<String>,
+    pub(super) extensions: Vec<(String, String)>,
+    pub(super) urlencode: bool,
+    pub(super) cas: Vec<Material>,
     /// The first of its names that was given.
     pub(super) first: Option<&'static str>,
 }
@@ -48,6 +65,7 @@ pub(super) struct Draft {
     pub(super) protocol: Protocol,
     pub(super) tls: DraftTls,
     pub(super) sasl: DraftSasl,
+    pub(super) oidc: Option<OidcProperties>,
     /// Bytes of records that may wait.
     pub(super) buffer_bytes: usize,
     /// `delivery.timeout.ms` was given, and is not to be raised.
@@ -78,6 +96,7 @@ impl Draft {
             protocol: Protocol::default(),
             tls: DraftTls::default(),
             sasl: DraftSasl::default(),
+            oidc: None,
             delivery_given: false,
             wants_idempotence: false,
             too_many_in_flight: false,

@@ -4,8 +4,8 @@ use alloc::{format, string::String};
 
 use super::{
     Dialect, Properties,
-    draft::Draft,
-    jaas::{self, Module},
+    draft::{Draft, DraftSasl},
+    jaas::{self, Login, Module},
     sasl,
 };
 use crate::{Budget, Codec, Error, Memory};
@@ -27,7 +27,8 @@ impl Draft {
             self.tls.unused()?;
             None
         };
-        Ok(Properties { client: self.client, producer: self.producer, consumer: self.consumer, group: self.group, tls })
+        let Draft { client, producer, consumer, group, oidc, .. } = self;
+        Ok(Properties { client, producer, consumer, group, tls, oidc })
     }
 
     /// Both clients refuse what idempotence that was asked for does not go with. Java's default gives way.
@@ -103,36 +104,77 @@ impl Draft {
             let why = "does nothing unless security.protocol is SASL_SSL or SASL_PLAINTEXT";
             return given.first.map_or(Ok(()), |name| Err(Error::config(name, why)));
         }
+        if given.mechanism == "OAUTHBEARER" {
+            return self.settle_tokens(given);
+        }
         if !sasl::is_there(&given.mechanism) {
-            let why = match &*given.mechanism {
-                "OAUTHBEARER" => {
-                    "OAUTHBEARER has its tokens from the program: leave it out, and set `Config::sasl`".into()
-                }
-                other => {
-                    let shown: String = other.chars().take(40).collect();
-                    format!("{shown:?} is not there: PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512 are")
-                }
-            };
+            let shown: String = given.mechanism.chars().take(40).collect();
+            let why = format!("{shown:?} is not there: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 and OAUTHBEARER are");
             return Err(Error::config("sasl.mechanism", why));
         }
-        let (user, password) = match (given.jaas, given.user, given.password) {
-            (Some(text), ..) => login(&text, &given.mechanism)?,
-            (None, Some(user), Some(password)) => (user, password),
-            (None, Some(_), None) => return Err(Error::config("sasl.password", "must be given")),
+        if let Some(name) = given.tokens.first {
+            return Err(Error::config(name, "does nothing unless sasl.mechanism is OAUTHBEARER"));
+        }
+        let (user, password) = match given.jaas {
+            Some(text) => {
+                let login = login(&text, &given.mechanism)?;
+                (login.user, login.password)
+            }
+            None => (given.user, given.password),
+        };
+        let (user, password) = match (user, password) {
+            (Some(user), Some(password)) => (user, password),
+            (Some(_), None) => return Err(Error::config("sasl.password", "must be given")),
             _ if self.dialect == Dialect::Java => return Err(Error::config("sasl.jaas.config", "must be given")),
             _ => return Err(Error::config("sasl.username", "must be given")),
         };
         sasl::apply(&mut self.client, &given.mechanism, (user, password), self.protocol.tls)
     }
+
+    /// An OAuth 2 server's tokens (KIP-768). `SASL_PLAINTEXT` says by name that whoever listens has them.
+    fn settle_tokens(&mut self, given: DraftSasl) -> Result<(), Error> {
+        let mut tokens = given.tokens;
+        let is_oidc = match self.dialect {
+            Dialect::Java => tokens.endpoint.is_some(),
+            Dialect::Librdkafka => tokens.is_oidc,
+        };
+        if !is_oidc {
+            let (knob, why) = match (tokens.first, self.dialect) {
+                (Some(name), Dialect::Java) => (name, "needs sasl.oauthbearer.token.endpoint.url as well"),
+                (Some(name), Dialect::Librdkafka) => (name, "does nothing unless sasl.oauthbearer.method is oidc"),
+                (None, _) => (
+                    "sasl.mechanism",
+                    "OAUTHBEARER has its tokens from a server (sasl.oauthbearer.token.endpoint.url) or from the program: then leave it \
+                     out, and set `Config::sasl`",
+                ),
+            };
+            return Err(Error::config(knob, why));
+        }
+        if let Some(text) = given.jaas {
+            let login = login(&text, &given.mechanism)?;
+            // As Java has it: the names of their own count before what stands in the text.
+            tokens.client_id = tokens.client_id.or(login.user);
+            tokens.client_secret = tokens.client_secret.or(login.password);
+            tokens.scope = tokens.scope.or(login.scope);
+            tokens.extensions.extend(login.extensions);
+        }
+        self.client.allow_plain_without_tls = !self.protocol.tls;
+        self.oidc = Some(sasl::oidc(tokens)?);
+        Ok(())
+    }
 }
 
-/// User and password of a JAAS text, which must be for this mechanism.
-fn login(text: &str, mechanism: &str) -> Result<(String, String), Error> {
+/// A JAAS text, which must be for this mechanism.
+fn login(text: &str, mechanism: &str) -> Result<Login, Error> {
     const NAME: &str = "sasl.jaas.config";
     let login = jaas::login(text).map_err(|why| Error::config(NAME, why))?;
-    let module = if mechanism == "PLAIN" { Module::Plain } else { Module::Scram };
+    let module = match mechanism {
+        "PLAIN" => Module::Plain,
+        "OAUTHBEARER" => Module::Bearer,
+        _ => Module::Scram,
+    };
     if login.module != module {
         return Err(Error::config(NAME, format!("its login module is not one of {mechanism}")));
     }
-    Ok((login.user, login.password))
+    Ok(login)
 }

@@ -1,6 +1,6 @@
 //! `sasl.jaas.config`: `org.apache.kafka.common.security.plain.PlainLoginModule required username="…" password="…";`.
 
-use alloc::string::String;
+use alloc::{string::String, vec::Vec};
 use core::{iter::Peekable, str::Chars};
 
 /// Why a text is not taken. Nothing of the text is in it, because there is no telling where its password begins.
@@ -9,14 +9,17 @@ pub(super) type Why = &'static str;
 /// Who the text says that the client is.
 pub(super) struct Login {
     pub(super) module: Module,
-    pub(super) user: String,
-    pub(super) password: String,
+    pub(super) user: Option<String>,
+    pub(super) password: Option<String>,
+    pub(super) scope: Option<String>,
+    pub(super) extensions: Vec<(String, String)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Module {
     Plain,
     Scram,
+    Bearer,
 }
 
 #[derive(PartialEq, Eq)]
@@ -78,17 +81,15 @@ pub(super) fn login(text: &str) -> Result<Login, Why> {
     let module = match class.rsplit('.').next().unwrap_or_default() {
         "PlainLoginModule" => Module::Plain,
         "ScramLoginModule" => Module::Scram,
-        "OAuthBearerLoginModule" => {
-            return Err("OAUTHBEARER has its tokens from the program: leave it out, and set `Config::sasl`");
-        }
-        "Krb5LoginModule" => return Err("GSSAPI is not there: PLAIN and SCRAM are"),
-        _ => return Err("must begin with PlainLoginModule or ScramLoginModule"),
+        "OAuthBearerLoginModule" => Module::Bearer,
+        "Krb5LoginModule" => return Err("GSSAPI is not there: PLAIN, SCRAM and OAUTHBEARER are"),
+        _ => return Err("must begin with PlainLoginModule, ScramLoginModule or OAuthBearerLoginModule"),
     };
     match tokens.next()? {
         Some(Token::Word(flag)) if ["required", "requisite", "sufficient", "optional"].contains(&&*flag) => {}
         _ => return Err("the login module must be followed by `required`"),
     }
-    let (mut user, mut password) = (None, None);
+    let mut login = Login { module, user: None, password: None, scope: None, extensions: Vec::new() };
     loop {
         let name = match tokens.next()? {
             Some(Token::Word(name)) => name,
@@ -99,21 +100,35 @@ pub(super) fn login(text: &str) -> Result<Login, Why> {
         else {
             return Err("must be names with values, and a semicolon behind the last");
         };
-        match &*name {
-            "username" => user = Some(value),
-            "password" => password = Some(value),
-            "tokenauth" if value == "false" => {}
-            "tokenauth" => return Err("delegation tokens are not there yet"),
-            "serviceName" => {}
-            _ => return Err("has an option beside username and password"),
-        }
+        login.take(&name, value)?;
     }
     if tokens.next()?.is_some() {
         return Err("must be one login module");
     }
-    match (user, password) {
-        (Some(user), Some(password)) => Ok(Login { module, user, password }),
-        _ => Err("must have username and password"),
+    let is_whole = login.user.is_some() && login.password.is_some();
+    // Tokens' may stand elsewhere.
+    if is_whole || module == Module::Bearer { Ok(login) } else { Err("must have username and password") }
+}
+
+impl Login {
+    fn take(&mut self, name: &str, value: String) -> Result<(), Why> {
+        match (self.module, name) {
+            (Module::Plain | Module::Scram, "username") | (Module::Bearer, "clientId") => self.user = Some(value),
+            (Module::Plain | Module::Scram, "password") | (Module::Bearer, "clientSecret") => {
+                self.password = Some(value);
+            }
+            (Module::Bearer, "scope") => self.scope = Some(value),
+            (Module::Bearer, _) => match name.strip_prefix("extension_") {
+                Some(extension) => self.extensions.push((extension.into(), value)),
+                None if name.starts_with("unsecured") => return Err("unsecured tokens are not there"),
+                None => return Err("has an option beside clientId, clientSecret, scope and extensions"),
+            },
+            (_, "tokenauth") if value == "false" => {}
+            (_, "tokenauth") => return Err("delegation tokens are not there yet"),
+            (_, "serviceName") => {}
+            _ => return Err("has an option beside username and password"),
+        }
+        Ok(())
     }
 }
 
@@ -124,7 +139,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<(Module, String, String), Why> {
-        login(text).map(|login| (login.module, login.user, login.password))
+        login(text).map(|login| (login.module, login.user.unwrap_or_default(), login.password.unwrap_or_default()))
     }
 
     #[test]
@@ -145,14 +160,22 @@ mod tests {
     }
 
     #[test]
+    fn who_asks_for_tokens_is_read() {
+        let text = "x.oauthbearer.OAuthBearerLoginModule required clientId=\"me\" clientSecret='a b' scope=kafka extension_pool=\"x\";";
+        let login = login(text).expect("a login");
+        assert_eq!((login.module, login.scope.as_deref()), (Module::Bearer, Some("kafka")));
+        assert_eq!((login.user.as_deref(), login.password.as_deref()), (Some("me"), Some("a b")));
+        assert_eq!(login.extensions, [("pool".into(), "x".into())]);
+        assert_eq!(read("OAuthBearerLoginModule required ;"), Ok((Module::Bearer, "".into(), "".into())));
+    }
+
+    #[test]
     fn what_is_not_of_that_form_is_told_without_any_of_it() {
         for (text, why) in [
             ("", "begin with a login module"),
-            ("x.Other required username=u password=p;", "PlainLoginModule or ScramLoginModule"),
-            (
-                "x.OAuthBearerLoginModule required;",
-                "OAUTHBEARER has its tokens from the program: leave it out, and set `Config::sasl`",
-            ),
+            ("x.Other required username=u password=p;", "PlainLoginModule, ScramLoginModule or"),
+            ("x.OAuthBearerLoginModule required username=u;", "clientId"),
+            ("x.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub=\"alice\";", "unsecured"),
             ("com.sun.security.auth.module.Krb5LoginModule required;", "GSSAPI"),
             ("PlainLoginModule username=u password=p;", "`required`"),
             ("PlainLoginModule required username=u password=p", "semicolon"),

@@ -32,6 +32,7 @@ mod tls;
 mod value;
 
 pub use environment::pair_of_variable;
+pub use sasl::OidcProperties;
 pub use table::table;
 pub use text::pairs_of_text;
 pub use tls::{Material, TlsProperties};
@@ -91,6 +92,9 @@ pub struct Properties {
     /// What the encryption that was asked for needs; the transport reads what lies in files, and gives the result to
     /// [`encrypted`](Properties::encrypted). `None`: none was asked for, or it is in the client's settings already.
     pub tls: Option<TlsProperties>,
+    /// Where OAUTHBEARER's tokens are to come from; the transport makes a source of it, and gives that to
+    /// [`authenticated`](Properties::authenticated). `None`: nowhere, or it is in the client's settings already.
+    pub oidc: Option<OidcProperties>,
     client: Config,
 }
 
@@ -98,15 +102,27 @@ impl Properties {
     /// For [`new`](crate::new), or what a transport has in its place.
     ///
     /// # Errors
-    /// [`Error::Config`] where encryption was asked for and nobody has called [`encrypted`](Properties::encrypted) yet.
+    /// [`Error::Config`] where encryption was asked for and nobody has called [`encrypted`](Properties::encrypted) yet, or tokens
+    /// of a server and nobody [`authenticated`](Properties::authenticated).
     pub fn client(&self) -> Result<Config, Error> {
-        match self.tls {
-            None => Ok(self.client.clone()),
-            Some(_) => Err(Error::config(
-                "security.protocol",
-                "asks for encryption, which is not set up: see `Properties::tls`",
-            )),
-        }
+        let (knob, why) = match (&self.tls, &self.oidc) {
+            (None, None) => return Ok(self.client.clone()),
+            (Some(_), _) => ("security.protocol", "asks for encryption, which is not set up: see `Properties::tls`"),
+            (None, Some(_)) => {
+                ("sasl.oauthbearer.token.endpoint.url", "asks for tokens, which are not set up: see `Properties::oidc`")
+            }
+        };
+        Err(Error::config(knob, why))
+    }
+
+    /// Says who the client is, as [`Config::sasl`] does: by the source of tokens that was made of
+    /// [`oidc`](Properties::oidc).
+    #[cfg(feature = "sasl")]
+    #[must_use]
+    pub fn authenticated(mut self, sasl: crate::sasl::Sasl) -> Self {
+        self.client.sasl = Some(sasl);
+        self.oidc = None;
+        self
     }
 
     /// Encrypts connections, as [`Config::tls`] does; the memory for that comes on top of what the properties say.
@@ -124,13 +140,14 @@ impl Properties {
 
 impl fmt::Debug for Properties {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Properties { client, producer, group, tls, consumer } = self;
+        let Properties { client, producer, group, tls, oidc, consumer } = self;
         f.debug_struct("Properties")
             .field("client", client)
             .field("producer", producer)
             .field("consumer", consumer)
             .field("group", group)
             .field("tls", tls)
+            .field("oidc", oidc)
             .finish_non_exhaustive()
     }
 }

@@ -441,6 +441,89 @@ pub(super) fn jaas(draft: &mut Draft, value: &Value<'_>) -> Done {
     Ok(())
 }
 
+/// Where tokens come from; the value is one of theirs.
+fn token(draft: &mut Draft, value: &Value<'_>) -> Option<String> {
+    draft.sasl.tokens.first.get_or_insert(value.name);
+    secret(draft, value)
+}
+
+pub(super) fn token_method(draft: &mut Draft, value: &Value<'_>) -> Done {
+    draft.sasl.tokens.is_oidc = value.choice(&[("default", false), ("oidc", true)])?;
+    if draft.sasl.tokens.is_oidc {
+        token(draft, value);
+    }
+    Ok(())
+}
+
+pub(super) fn token_endpoint(draft: &mut Draft, value: &Value<'_>) -> Done {
+    draft.sasl.tokens.endpoint = token(draft, value);
+    Ok(())
+}
+
+pub(super) fn token_client(draft: &mut Draft, value: &Value<'_>) -> Done {
+    draft.sasl.tokens.client_id = token(draft, value);
+    Ok(())
+}
+
+pub(super) fn token_secret(draft: &mut Draft, value: &Value<'_>) -> Done {
+    draft.sasl.tokens.client_secret = token(draft, value);
+    Ok(())
+}
+
+pub(super) fn token_scope(draft: &mut Draft, value: &Value<'_>) -> Done {
+    draft.sasl.tokens.scope = token(draft, value);
+    Ok(())
+}
+
+pub(super) fn token_extensions(draft: &mut Draft, value: &Value<'_>) -> Done {
+    token(draft, value);
+    for pair in value.text.split(',').filter(|pair| !pair.trim().is_empty()) {
+        let Some((name, told)) = pair.split_once('=') else {
+            return Err(value.wrong("must be names with values (a=b), and commas between them"));
+        };
+        draft.sasl.tokens.extensions.push((name.trim().into(), told.trim().into()));
+    }
+    Ok(())
+}
+
+pub(super) fn token_urlencode(draft: &mut Draft, value: &Value<'_>) -> Done {
+    draft.sasl.tokens.urlencode = value.boolean(draft.dialect)?;
+    if draft.sasl.tokens.urlencode {
+        token(draft, value);
+    }
+    Ok(())
+}
+
+pub(super) fn token_ca_file(draft: &mut Draft, value: &Value<'_>) -> Done {
+    let file = token(draft, value).filter(|file| file != "probe");
+    draft.sasl.tokens.cas.extend(file.map(Material::File));
+    Ok(())
+}
+
+pub(super) fn token_ca_pem(draft: &mut Draft, value: &Value<'_>) -> Done {
+    let pem = token(draft, value);
+    draft.sasl.tokens.cas.extend(pem.map(Material::Pem));
+    Ok(())
+}
+
+/// Java's class for what is done here, in whatever package it is: it has moved.
+fn class(draft: &mut Draft, value: &Value<'_>, known: &[&str]) -> Done {
+    token(draft, value);
+    let class = value.text.rsplit('.').next().unwrap_or_default();
+    if known.contains(&class) {
+        return Ok(());
+    }
+    Err(value.wrong(format!("a class of Java's cannot run here; what {} does is there", known[0])))
+}
+
+pub(super) fn login_handler(draft: &mut Draft, value: &Value<'_>) -> Done {
+    class(draft, value, &["OAuthBearerLoginCallbackHandler"])
+}
+
+pub(super) fn jwt_retriever(draft: &mut Draft, value: &Value<'_>) -> Done {
+    class(draft, value, &["ClientCredentialsJwtRetriever", "DefaultJwtRetriever"])
+}
+
 pub(super) fn group_id(draft: &mut Draft, value: &Value<'_>) -> Done {
     draft.group.group_id = Some(value.text.into()).filter(|id: &String| !id.is_empty());
     Ok(())

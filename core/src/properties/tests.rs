@@ -141,7 +141,7 @@ fn every_name_acts_in_its_dialect() {
 }
 
 /// Names that the tests below have, because they do nothing alone.
-const ELSEWHERE: &[&str] = &["ssl.", "sasl.", "compression.", "transactional.id", "partitioner.class"];
+const ELSEWHERE: &[&str] = &["ssl.", "sasl.", "https.", "compression.", "transactional.id", "partitioner.class"];
 
 #[test]
 fn no_name_of_the_list_is_left_out_here() {
@@ -472,11 +472,11 @@ mod who {
     #[test]
     fn what_is_missing_or_not_there_is_told_without_a_secret() {
         let (plain, scram) = (jaas("plain.PlainLoginModule"), jaas("scram.ScramLoginModule"));
-        let other = jaas("oauthbearer.OAuthBearerLoginModule");
+        let other = jaas("kerberos.Krb5LoginModule");
         let half = scram.trim_end_matches(';');
         for (dialect, pairs, knob, said) in [
             (Librdkafka, &[("sasl.username", "u"), ("sasl.password", SECRET)][..], "sasl.mechanism", "GSSAPI"),
-            (Java, &[("sasl.mechanism", "OAUTHBEARER")], "sasl.mechanism", "from the program"),
+            (Java, &[("sasl.mechanism", "GSSAPI")], "sasl.mechanism", "is not there"),
             (Librdkafka, &[("sasl.mechanisms", "PLAIN"), ("sasl.username", "u")], "sasl.password", "given"),
             (Librdkafka, &[("sasl.mechanisms", "PLAIN"), ("sasl.password", SECRET)], "sasl.username", "given"),
             (
@@ -489,7 +489,7 @@ mod who {
             (Java, &[("sasl.mechanism", "PLAIN"), ("sasl.jaas.config", &scram)], "sasl.jaas.config", "PLAIN"),
             (Java, &[("sasl.mechanism", "SCRAM-SHA-256"), ("sasl.jaas.config", &plain)], "sasl.jaas.config", "SCRAM"),
             (Java, &[("sasl.mechanism", "SCRAM-SHA-256"), ("sasl.jaas.config", half)], "sasl.jaas.config", "semicolon"),
-            (Java, &[("sasl.mechanism", "PLAIN"), ("sasl.jaas.config", &other)], "sasl.jaas.config", "OAUTHBEARER"),
+            (Java, &[("sasl.mechanism", "PLAIN"), ("sasl.jaas.config", &other)], "sasl.jaas.config", "GSSAPI"),
         ] {
             let pairs: Vec<_> =
                 [("security.protocol", "SASL_PLAINTEXT")].into_iter().chain(pairs.iter().copied()).collect();
@@ -513,5 +513,110 @@ mod who {
         assert!(properties.tls.is_some() && !properties.client.allow_plain_without_tls);
         assert!(properties.client.check().is_err(), "not before it is encrypted");
         properties.encrypted(crate::tls::testing::tls()).client.check().expect("encrypted");
+    }
+}
+
+/// Tokens of a server (KIP-768).
+#[cfg(feature = "sasl")]
+mod tokens {
+    use super::*;
+
+    const SECRET: &str = "tremendously-secret";
+    const ID: &str = "sasl.oauthbearer.client.credentials.client.id";
+    const KEY: &str = "sasl.oauthbearer.client.credentials.client.secret";
+    const URL: (&str, &str) = ("sasl.oauthbearer.token.endpoint.url", "https://a.b/token");
+    const SASL: [(&str, &str); 2] = [("security.protocol", "SASL_PLAINTEXT"), ("sasl.mechanism", "OAUTHBEARER")];
+    const MODULE: &str = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required";
+
+    fn chained<'a>(pairs: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+        SASL.into_iter().chain(pairs.iter().copied()).collect()
+    }
+
+    /// What is asked of which server.
+    fn asked(dialect: Dialect, pairs: &[(&str, &str)]) -> OidcProperties {
+        let properties = good(dialect, &chained(pairs));
+        assert!(!format!("{properties:?}").contains(SECRET));
+        let error = properties.client().expect_err("nobody has a source of tokens yet");
+        assert!(format!("{error}").contains("Properties::oidc"), "{error}");
+        let asked = properties.oidc.clone().expect("asked for");
+        assert_eq!(
+            (&*asked.endpoint, &*asked.client_id, asked.client_secret.bytes()),
+            (URL.1, "me", SECRET.as_bytes())
+        );
+        let source = || async { Err::<crate::sasl::Token, _>(crate::sasl::TokenError::from("none")) };
+        let client = properties.authenticated(crate::sasl::Sasl::oauthbearer(source)).client().expect("now it has");
+        client.check().expect("SASL_PLAINTEXT allows tokens by name");
+        asked
+    }
+
+    #[test]
+    fn either_dialect_names_a_server() {
+        let own: &[_] = &[URL, (ID, "me"), (KEY, SECRET), ("sasl.oauthbearer.scope", "kafka")];
+        let class = ("sasl.login.callback.handler.class", "org.apache.kafka.x.OAuthBearerLoginCallbackHandler");
+        let retriever = ("sasl.oauthbearer.jwt.retriever.class", "org.x.ClientCredentialsJwtRetriever");
+        let bare = format!("{MODULE} ;");
+        let javas =
+            [own, &[class, retriever, ("sasl.jaas.config", &bare), ("sasl.oauthbearer.header.urlencode", "true")]];
+        let java = asked(Java, &javas.concat());
+        assert_eq!((java.scope.as_deref(), java.urlencode, java.extensions.len()), (Some("kafka"), true, 0));
+        // As they were before 4.1; names of their own count first.
+        let text = format!("{MODULE} clientId=\"me\" clientSecret=\"{SECRET}\" scope=\"x\" extension_pool=\"1\";");
+        let java = asked(Java, &[URL, ("sasl.jaas.config", &text)]);
+        assert_eq!((java.scope.as_deref(), java.urlencode), (Some("x"), false));
+        assert_eq!(java.extensions, [("pool".into(), "1".into())]);
+        let java = asked(Java, &[URL, ("sasl.jaas.config", &text.replace("=\"me\"", "=\"you\"")), (ID, "me")]);
+        assert_eq!(java.client_id, "me");
+
+        let method = ("sasl.oauthbearer.method", "oidc");
+        for own in [own, &[URL, ("sasl.oauthbearer.client.id", "me"), ("sasl.oauthbearer.client.secret", SECRET)]] {
+            let extensions = ("sasl.oauthbearer.extensions", "pool=1, zone = x=y");
+            let cas = [("https.ca.location", "/a.pem"), ("https.ca.pem", "PEM")];
+            let rd = asked(Librdkafka, &[own, &[method, extensions], &cas].concat());
+            assert_eq!(rd.extensions, [("pool".into(), "1".into()), ("zone".into(), "x=y".into())]);
+            assert_eq!(rd.cas, [Material::File("/a.pem".into()), Material::Pem("PEM".into())]);
+        }
+        assert!(asked(Librdkafka, &[own, &[method, ("https.ca.location", "probe")]].concat()).cas.is_empty());
+    }
+
+    #[test]
+    fn what_is_missing_or_does_nothing_is_told() {
+        let oidc = ("sasl.oauthbearer.method", "oidc");
+        let plain = format!("PlainLoginModule required username=u password=\"{SECRET}\";");
+        type Case<'a> = (Dialect, &'a [(&'a str, &'a str)], &'a str, &'a str);
+        let cases: &[Case<'_>] = &[
+            (Java, &[], "sasl.mechanism", "from the program"),
+            (Librdkafka, &[], "sasl.mechanism", "from the program"),
+            (Librdkafka, &[URL], URL.0, "sasl.oauthbearer.method"),
+            (Librdkafka, &[("sasl.oauthbearer.method", "other")], "sasl.oauthbearer.method", "oidc"),
+            (Librdkafka, &[oidc], URL.0, "given"),
+            (Librdkafka, &[oidc, URL, (KEY, SECRET)], ID, "given"),
+            (Java, &[URL, (ID, "me")], KEY, "given"),
+            (Java, &[URL, (ID, "me"), (KEY, "")], KEY, "given"),
+            (Java, &[(KEY, SECRET)], KEY, URL.0),
+            (Java, &[URL, ("sasl.jaas.config", &plain)], "sasl.jaas.config", "OAUTHBEARER"),
+            (
+                Java,
+                &[URL, ("sasl.login.callback.handler.class", "my.Own")],
+                "sasl.login.callback.handler.class",
+                "Java",
+            ),
+            (
+                Java,
+                &[URL, ("sasl.oauthbearer.jwt.retriever.class", "x.FileJwtRetriever")],
+                "sasl.oauthbearer.jwt.retriever.class",
+                "Java",
+            ),
+            (Librdkafka, &[oidc, URL, ("sasl.oauthbearer.extensions", "pool")], "sasl.oauthbearer.extensions", "a=b"),
+        ];
+        for (dialect, pairs, knob, said) in cases {
+            let (found, why) = refused(*dialect, &chained(pairs));
+            assert_eq!(found, *knob, "{why}");
+            assert!(why.contains(said) && !why.contains(SECRET), "{why}");
+        }
+        let (knob, why) = refused(Java, &[URL]);
+        assert!(knob == URL.0 && why.contains("security.protocol"), "{why}");
+        let pairs = [SASL[0], ("sasl.mechanism", "PLAIN"), URL];
+        let (knob, why) = refused(Java, &pairs);
+        assert!(knob == URL.0 && why.contains("OAUTHBEARER"), "{why}");
     }
 }

@@ -1,6 +1,10 @@
 //! OAUTHBEARER: a token that somebody else has given (RFC 7628, KIP-255), with extensions (KIP-342).
 
-use alloc::{boxed::Box, string::String, vec::Vec};
+use alloc::{
+    boxed::Box,
+    string::{String, ToString},
+    vec::Vec,
+};
 use core::{fmt, future::Future, pin::Pin};
 
 use super::{
@@ -77,8 +81,46 @@ impl fmt::Debug for Token {
     }
 }
 
-/// Why there is no token.
+/// Why there is no token. It is asked for again as long as a connection may take, unless it is a [`TokenRefused`].
 pub type TokenError = Box<dyn core::error::Error + Send + Sync>;
+
+/// Why there is no token, and why asking again does not help: the client's secret is wrong, say. Whoever waits for the connection
+/// is told at once, with [`SaslFault::TokenRefused`], as of a password that the broker refuses.
+///
+/// ```
+/// use klamm::sasl::{Token, TokenError, TokenRefused};
+/// async fn token() -> Result<Token, TokenError> {
+///     Err(TokenRefused::new("invalid_client").into())
+/// }
+/// ```
+#[derive(Debug)]
+pub struct TokenRefused(TokenError);
+
+impl TokenRefused {
+    /// With this reason, whose text goes into the fault: it must have no secret in it.
+    pub fn new(why: impl Into<TokenError>) -> TokenRefused {
+        TokenRefused(why.into())
+    }
+
+    /// The reason.
+    pub fn why(&self) -> &TokenError {
+        &self.0
+    }
+}
+
+impl fmt::Display for TokenRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl core::error::Error for TokenRefused {}
+
+/// What a connection is told where there is no token.
+pub(crate) fn fault_of(error: &TokenError) -> SaslFault {
+    let why = error.to_string();
+    if error.is::<TokenRefused>() { SaslFault::TokenRefused { why } } else { SaslFault::NoToken { why } }
+}
 
 /// A token that is being got.
 pub type TokenFuture = Pin<Box<dyn Future<Output = Result<Token, TokenError>> + Send>>;

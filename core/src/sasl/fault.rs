@@ -42,11 +42,19 @@ pub enum SaslFault {
     /// SCRAM: whoever answered does not know the password, so it is not the broker.
     #[error("the broker's signature is wrong: it does not know the password")]
     Signature,
-    /// OAUTHBEARER: there is no token to say.
+    /// OAUTHBEARER: there is no token to say. It is asked for again.
     #[error("there is no token: {why}")]
     #[non_exhaustive]
     NoToken {
         /// What the source of tokens said, or what is wrong with the token.
+        why: String,
+    },
+    /// OAUTHBEARER: whoever gives tokens gives none to this client, and will not as long as nothing is changed: see
+    /// [`TokenRefused`](super::TokenRefused).
+    #[error("the token was refused: {why}")]
+    #[non_exhaustive]
+    TokenRefused {
+        /// What the source of tokens said.
         why: String,
     },
     /// The broker's message is not what the mechanism says it is.
@@ -75,6 +83,7 @@ impl SaslFault {
         match self {
             SaslFault::Refused { code, .. } => write!(f, "the broker refused: {code}"),
             SaslFault::NoToken { .. } => f.write_str("there is no token"),
+            SaslFault::TokenRefused { .. } => f.write_str("the token was refused"),
             other => write!(f, "{other}"),
         }
     }

@@ -36,7 +36,8 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use bearer::{Token, TokenError, TokenFuture, TokenSource};
+pub(crate) use bearer::fault_of;
+pub use bearer::{Token, TokenError, TokenFuture, TokenRefused, TokenSource};
 pub use fault::SaslFault;
 pub use secret::Secret;
 

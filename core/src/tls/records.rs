@@ -37,11 +37,12 @@ pub(super) fn gather<'a>(bufs: &[&'a [u8]], skip: usize, most: usize, copy: &'a 
             continue;
         };
         skip = 0;
-        let behind = bufs.iter().skip(at.saturating_add(1)).fold(0_usize, |sum, b| sum.saturating_add(b.len()));
-        if copy.is_empty() && (rest.len() >= most / 2 || behind == 0) {
-            return rest.get(..most.min(rest.len())).unwrap_or_default();
-        }
+        // Once: of many small slices, to add up what is behind each would be to go through all of them again and again.
         if copy.is_empty() {
+            let behind = bufs.iter().skip(at.saturating_add(1)).fold(0_usize, |sum, b| sum.saturating_add(b.len()));
+            if rest.len() >= most / 2 || behind == 0 {
+                return rest.get(..most.min(rest.len())).unwrap_or_default();
+            }
             copy.reserve_exact(most.min(rest.len().saturating_add(behind)));
         }
         let count = rest.len().min(most.saturating_sub(copy.len()));

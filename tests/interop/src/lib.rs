@@ -1,15 +1,17 @@
-//! One broker, three clients: Klamm, librdkafka and Java write the same records, and each reads what the others wrote.
+//! One broker, several clients: Klamm, librdkafka, Java and rskafka write the same records, and each reads what the others wrote.
 //!
 //! All of them are turned into one form, a line a record with every field in it, so that equal lines mean equal records.
 
 mod java;
 mod klamm;
 mod librdkafka;
+mod rskafka;
 mod specimen;
 
 pub use java::{java_reads, java_reads_with, java_writes, java_writes_with};
 pub use klamm::{Klamm, read_all as klamm_reads, write as klamm_writes};
 pub use librdkafka::{librdkafka_reads, librdkafka_reads_with, librdkafka_writer, librdkafka_writes};
+pub use rskafka::{rskafka_can, rskafka_reads, rskafka_writes};
 pub use specimen::{Specimen, noise, specimens};
 
 use std::fmt::Write as _;

@@ -5,25 +5,29 @@ use std::path::Path;
 use klamm_interop::{Seen, assert_same, java_reads_with};
 use klamm_kafka_tests::{Cluster, connect, create, java_against, within};
 use klamm_tokio::{
-    Consumer, IsolationLevel, OffsetSpec, StartAt,
+    Consumer, IsolationLevel, OffsetSpec, RecordView, StartAt,
     properties::{Dialect, from_properties},
 };
 use tokio::time::timeout;
 
 const PARTITIONS: usize = 2;
 
+fn seen(partition: i32, record: &RecordView<'_>) -> Seen {
+    Seen {
+        partition,
+        offset: record.offset(),
+        kind: None,
+        timestamp_ms: record.timestamp(),
+        payload: klamm_interop::payload(record.key(), record.value(), []),
+    }
+}
+
 /// So many records, and nothing behind them.
 async fn read(mut consumer: Consumer, count: usize) -> Vec<Seen> {
     let mut all = Vec::new();
     while all.len() < count {
         let records = within("records", consumer.next()).await.expect("read").expect("open");
-        all.extend(records.iter().map(|record| Seen {
-            partition: records.partition(),
-            offset: record.offset(),
-            kind: None,
-            timestamp_ms: record.timestamp(),
-            payload: klamm_interop::payload(record.key(), record.value(), []),
-        }));
+        all.extend(records.iter().map(|record| seen(records.partition(), &record)));
     }
     let more = timeout(std::time::Duration::from_secs(1), consumer.next()).await;
     assert!(more.is_err(), "nothing before the transaction ends: {more:?}");
@@ -56,6 +60,22 @@ async fn all_read_the_same_committed_records() {
     let properties = from_properties(Dialect::Librdkafka, pairs).expect("settings");
     let consumer = client.consumer().config(properties.consumer).topics(["transactions"]);
     assert_same("librdkafka's settings", &read(consumer.build().expect("a consumer"), count).await, &lines);
+    // Whoever fetches one partition after the other does so as well.
+    let mut fetched = Vec::new();
+    for partition in 0..PARTITIONS as i32 {
+        let one = client.partition("transactions", partition).build().await.expect("a partition");
+        let mut offset = 0;
+        let end = one.offset(OffsetSpec::Latest).await.expect("looked up").expect("an end");
+        while offset < end {
+            let fetching = one.fetch_records(offset, 1..10_000, std::time::Duration::from_secs(1));
+            let (records, _) = within("records", fetching).await.expect("fetched");
+            fetched.extend(records.iter().map(|record| seen(partition, &record)));
+            assert!(records.next_offset() > offset, "{partition}: nothing at {offset} before {end}");
+            offset = records.next_offset();
+        }
+        assert_eq!(offset, end, "nothing before the transaction ends");
+    }
+    assert_same("one partition at a time", &fetched, &lines);
     let theirs = klamm_interop::librdkafka_reads_with(
         &cluster,
         &[("isolation.level", "read_committed")],

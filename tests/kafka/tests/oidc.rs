@@ -14,8 +14,9 @@ use klamm_kafka_tests::{
     Certificates, Cluster, Issuer, assert_tells_nothing, connect_spied, create, read_all, watch_log, within,
 };
 use klamm_tokio::{
-    Config, Error, ErrorCode, Record,
+    Config, Error, ErrorCode, Record, from_properties,
     oidc::ClientCredentials,
+    properties::Dialect,
     sasl::{Sasl, SaslFault},
     tls::rustls::{
         ServerConfig, ServerConnection, StreamOwned,
@@ -146,10 +147,31 @@ async fn tokens_of_a_server_are_taken_shared_and_renewed() {
     assert_eq!(wire.ended(), 0);
     read_all(&client, "oidc", sent).await;
 
+    // By the names that librdkafka has for all of that.
+    let properties = [
+        ("bootstrap.servers", &*cluster().sasl().bootstrap),
+        ("security.protocol", "sasl_plaintext"),
+        ("sasl.mechanisms", "OAUTHBEARER"),
+        ("sasl.oauthbearer.method", "oidc"),
+        ("sasl.oauthbearer.token.endpoint.url", server().endpoint.get().expect("known from the start")),
+        ("sasl.oauthbearer.client.id", "klamm"),
+        ("sasl.oauthbearer.client.secret", SECRET),
+        ("sasl.oauthbearer.scope", "kafka"),
+        ("https.ca.pem", &*server().certificates.ca),
+    ];
+    let properties = from_properties(Dialect::Librdkafka, properties).expect("settings");
+    assert!(!format!("{properties:?}").contains(SECRET));
+    let client = klamm_tokio::connect_with(properties.client().expect("complete")).await.expect("a cluster");
+    read_all(&client, "oidc", sent).await;
+
     // Who is refused by either: with a wrong secret there is no token, and a stranger's token is no token to the broker.
     let short = |tokens| config(tokens).connect_timeout(Duration::from_millis(1_500));
-    let error = refused(short(server().credentials("another secret"))).await;
+    let (start, asked) = (Instant::now(), server().asked.load(Ordering::Relaxed));
+    let error = refused(config(server().credentials("another secret"))).await;
+    assert!(matches!(&error, Error::Authentication { fault: SaslFault::TokenRefused { .. }, .. }), "{error:?}");
     assert!(error.to_string().contains("refused with status 401: invalid_client"), "{error}");
+    assert!(start.elapsed() < Duration::from_secs(5), "at once: {:?}", start.elapsed());
+    assert_eq!(server().asked.load(Ordering::Relaxed), asked + 1, "and not in a loop");
     let stranger = Server::start(Issuer::new());
     match refused(config(stranger.credentials(SECRET))).await {
         Error::Authentication {

@@ -134,3 +134,35 @@ fn told_in(secrets: &Secrets, name: &str, error: &Error) {
     let text = format!("{error} {error:?}");
     assert_eq!(secrets.in_text(&text), None, "{name}: {text}");
 }
+
+/// Those of a client that asks a server for tokens, in both dialects and in Java's text.
+#[test]
+fn names_of_tokens_show_no_secret() {
+    let secrets = secrets(&Certificates::new());
+    let jaas = format!("x.OAuthBearerLoginModule required clientId=me clientSecret='{PASSWORD}';");
+    for (dialect, name, value) in [
+        (Dialect::Java, "sasl.jaas.config", &*jaas),
+        (Dialect::Java, "sasl.oauthbearer.client.credentials.client.secret", PASSWORD),
+        (Dialect::Librdkafka, "sasl.oauthbearer.client.secret", PASSWORD),
+    ] {
+        let mut pairs = vec![
+            ("bootstrap.servers", "a:1"),
+            ("security.protocol", "SASL_PLAINTEXT"),
+            ("sasl.mechanism", "OAUTHBEARER"),
+            ("sasl.oauthbearer.token.endpoint.url", "https://a.b/token"),
+            ("sasl.oauthbearer.client.credentials.client.id", "me"),
+            (name, value),
+        ];
+        if dialect == Dialect::Librdkafka {
+            pairs.push(("sasl.oauthbearer.method", "oidc"));
+        }
+        for read in [klamm_tokio::properties::from_properties, klamm_tokio::from_properties] {
+            let properties = read(dialect, pairs.clone()).unwrap_or_else(|error| panic!("{error}"));
+            shows_nothing(&secrets, &properties);
+            shows_nothing(&secrets, &properties.oidc);
+            shows_nothing(&secrets, &properties.client());
+        }
+        pairs.retain(|(name, _)| *name != "security.protocol");
+        told_in(&secrets, name, &klamm_tokio::from_properties(dialect, pairs).map(drop).expect_err("does nothing"));
+    }
+}

@@ -15,8 +15,8 @@ use core::fmt;
 
 use super::{Client, Command};
 use crate::{
-    Error,
-    admin::{self, ByLeader, Call, Operation, Reply},
+    Error, IsolationLevel,
+    admin::{self, ByLeader, Call, OffsetWish, Operation, Reply},
     error::Fate,
     sync::Arc,
 };
@@ -110,7 +110,8 @@ impl Admin {
         &self,
         wanted: impl IntoIterator<Item = (T, i32, OffsetSpec)>,
     ) -> Result<Vec<ListedOffset>, AdminError<ListedOffset>> {
-        let wanted = wanted.into_iter().map(|(topic, partition, spec)| (topic.into(), partition, spec));
+        let wish = |at| OffsetWish { at, isolation_level: IsolationLevel::ReadUncommitted };
+        let wanted = wanted.into_iter().map(|(topic, partition, at)| (topic.into(), partition, wish(at)));
         self.run(|reply| ByLeader::<admin::ListOffsets>::new(wanted, reply)).await
     }
 

@@ -37,7 +37,7 @@ impl FetchedRecords {
     }
 
     /// The offset to go on from: after the last record, and after whatever the log has in its place (control records,
-    /// compacted ones). The one that was fetched from, if nothing came.
+    /// compacted ones, those of aborted transactions). The one that was fetched from, if nothing came.
     pub fn next_offset(&self) -> i64 {
         self.next_offset
     }
@@ -100,7 +100,7 @@ impl fmt::Debug for FetchedRecords {
 impl PartitionClient {
     /// Opens what came, waiting for room to inflate the first part of it.
     pub(super) async fn open(&self, offset: i64, fetched: FetchedOnce) -> Result<(FetchedRecords, i64), Error> {
-        let FetchedOnce::Batches { bytes, next_offset, high_watermark } = fetched else {
+        let FetchedOnce::Batches { bytes, next_offset, high_watermark, aborted } = fetched else {
             return Err(Error::Closed { fate: Fate::NotPersisted });
         };
         let next_offset = next_offset.max(offset);
@@ -111,8 +111,7 @@ impl PartitionClient {
         let span = core::time::Duration::from_millis(u64::from(shared.config.request_timeout_ms));
         let until = shared.clock.now().after(span);
         let topic: Arc<str> = self.topic().into();
-        let mut piece =
-            Fetched { part: 0, generation: 0, bytes, start: offset, next_offset, high_watermark, aborted: None };
+        let mut piece = Fetched { part: 0, generation: 0, bytes, start: offset, next_offset, high_watermark, aborted };
         loop {
             let own = self.inner.inflater.lock().take();
             let make = || Inflater::new(shared.config.codecs_or_own(), Arc::clone(&shared.budget));

@@ -12,8 +12,8 @@ use core::{fmt, future::poll_fn, ops::Range, time::Duration};
 
 use super::{BatchProducerBuilder, Client, ConsumerBuilder, Producer, Record, Shared};
 use crate::{
-    Codec, Error, OffsetSpec, ProducerConfig, StartAt, UnknownTopic,
-    admin::{self, ByLeader, FetchOnce, FetchWish},
+    Codec, Error, IsolationLevel, OffsetSpec, ProducerConfig, StartAt, UnknownTopic,
+    admin::{self, ByLeader, FetchOnce, FetchWish, OffsetWish},
     budget::Class,
     consumer::Inflater,
     error::Fate,
@@ -27,12 +27,13 @@ pub struct PartitionBuilder {
     topic: String,
     partition: i32,
     config: ProducerConfig,
+    isolation_level: IsolationLevel,
 }
 
 impl PartitionBuilder {
     pub(super) fn new(client: Client, topic: String, partition: i32) -> Self {
         let config = ProducerConfig::within(&client.shared().budget);
-        PartitionBuilder { client, topic, partition, config }
+        PartitionBuilder { client, topic, partition, config, isolation_level: IsolationLevel::ReadCommitted }
     }
 
     /// What it means that brokers do not know the topic, or the partition. By default they are asked again, as long as
@@ -50,6 +51,13 @@ impl PartitionBuilder {
         self
     }
 
+    /// Which records of transactions are fetched (KIP-98), and where the log's end is then. By default only those of committed
+    /// transactions, as rskafka asks for; a consumer's default is Java's, which is all of them.
+    pub fn isolation_level(mut self, level: IsolationLevel) -> Self {
+        self.isolation_level = level;
+        self
+    }
+
     /// Finds the partition's leader.
     ///
     /// A future that is dropped has done nothing.
@@ -64,6 +72,7 @@ impl PartitionBuilder {
             topic: self.topic,
             partition: self.partition,
             config: self.config,
+            isolation_level: self.isolation_level,
             producers: Lock::new(Vec::new()),
             inflater: Lock::new(None),
         };
@@ -109,6 +118,7 @@ struct Inner {
     topic: String,
     partition: i32,
     config: ProducerConfig,
+    isolation_level: IsolationLevel,
     /// One for each codec that was used.
     producers: Lock<Vec<(Codec, Producer)>>,
     /// Lent out while a fetch's batches are inflated.
@@ -168,6 +178,10 @@ impl PartitionClient {
     /// `bytes.start` bytes of records, at the latest after `max_wait`, with at most `bytes.end` bytes as they lie in the log
     /// (compressed, if they are): none, if there are none; and always with the whole first batch, whatever its size.
     ///
+    /// Of transactions those records come that [`isolation_level`](PartitionBuilder::isolation_level) says: none of an open or an
+    /// aborted one by default, so that a fetch may bring no records though it passes some, and its high watermark lie behind what
+    /// can be read now.
+    ///
     /// Half of the Fetch class of memory is the most that is asked for; the records keep their room there until they are
     /// dropped. It waits for room, as it does for a leader. Batches that are compressed are inflated into room of the
     /// Inflate class, as many as there is room for now and at least one: go on at [`FetchedRecords::next_offset`].
@@ -181,7 +195,8 @@ impl PartitionClient {
     /// # Errors
     /// [`Error::Broker`] with OFFSET_OUT_OF_RANGE for an offset before the log's beginning or after its end, and with
     /// UNKNOWN_TOPIC_OR_PARTITION as the builder says; [`Error::Budget`] within [`Error::TimedOut`] when there was never
-    /// room; [`Error::TooLarge`] for a batch that the memory classes can never hold: a fetch behind it passes it;
+    /// room; [`Error::TooLarge`] for a batch, or a list of aborted transactions, that the memory classes can never hold: a fetch
+    /// behind it passes it;
     /// [`Error::Peer`] for records that are damaged.
     pub async fn fetch_records(
         &self,
@@ -212,17 +227,21 @@ impl PartitionClient {
         let until = shared.clock.now().after(max_wait);
         // More than the most would be waited for in vain.
         let min_bytes = (bytes.start as usize).min(max_bytes);
-        Ok(FetchWish { offset, min_bytes, max_bytes, until, needed: 0, limit })
+        let isolation_level = self.inner.isolation_level;
+        Ok(FetchWish { offset, min_bytes, max_bytes, until, needed: 0, limit, isolation_level })
     }
 
-    /// Looks up a place in the log; `None` if there is no such record. Others may produce or delete meanwhile.
+    /// Looks up a place in the log; `None` if there is no such record. Others may produce or delete meanwhile. The latest is where
+    /// the oldest open transaction begins, if there is one, unless [`isolation_level`](PartitionBuilder::isolation_level) says
+    /// otherwise.
     ///
     /// A future that is dropped has done nothing.
     ///
     /// # Errors
     /// [`Error::Broker`] as the broker refuses; [`Error::TimedOut`] when no leader answers in time.
     pub async fn offset(&self, at: OffsetSpec) -> Result<Option<i64>, Error> {
-        let of_one = [(self.inner.topic.clone(), self.inner.partition, at)];
+        let wish = OffsetWish { at, isolation_level: self.inner.isolation_level };
+        let of_one = [(self.inner.topic.clone(), self.inner.partition, wish)];
         let unknown = self.inner.config.unknown_topic;
         let make = |reply| ByLeader::<admin::ListOffsets>::new(of_one, reply).unknown_topic(unknown);
         let listed = self.inner.client.admin().run(make).await?;
@@ -250,10 +269,11 @@ impl PartitionClient {
         BatchProducerBuilder::new(self.clone())
     }
 
-    /// A consumer of this partition, to be built: it fetches ahead in the background, keeps going while leaders move, and is
+    /// A consumer of this partition, to be built, which reads the same records of transactions: it fetches ahead in the background, keeps going while leaders move, and is
     /// a `futures` stream with the feature of that name.
     pub fn consumer(&self, from: StartAt) -> ConsumerBuilder {
-        self.inner.client.consumer().assign([(self.topic(), self.partition())]).from(from)
+        let consumer = self.inner.client.consumer().assign([(self.topic(), self.partition())]).from(from);
+        consumer.isolation_level(self.inner.isolation_level)
     }
 }
 

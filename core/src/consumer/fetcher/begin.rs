@@ -94,7 +94,7 @@ impl Fetcher {
             topics.push(ListOffsetsTopic { name: &group[0].0, partitions: &partitions[from..from + group.len()] });
             from += group.len();
         }
-        let isolation_level = self.shared.config.isolation();
+        let isolation_level = self.shared.config.isolation_level.as_wire();
         let body =
             ListOffsetsRequest { replica_id: -1, isolation_level, topics: &topics, ..ListOffsetsRequest::default() };
         let parts = at.iter().map(|p| (*p, self.parts[*p].generation)).collect();

@@ -213,7 +213,7 @@ impl Fetcher {
             max_wait_ms: i32::try_from(wait_ms).unwrap_or(i32::MAX),
             min_bytes: i32::try_from(self.shared.config.fetch_min_bytes).unwrap_or(i32::MAX),
             max_bytes: i32::try_from(max_bytes).unwrap_or(i32::MAX),
-            isolation_level: self.shared.config.isolation(),
+            isolation_level: self.shared.config.isolation_level.as_wire(),
             session_id: numbers.0,
             session_epoch: numbers.1,
             topics: &topics,

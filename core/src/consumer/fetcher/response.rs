@@ -14,7 +14,7 @@ use crate::{
     cluster::{Cluster, TopicIndex, is_stale_metadata},
     code::ErrorCode,
     config::{FETCH_LEAST, IsolationLevel, ResetPolicy, StartAt},
-    consumer::{Aborted, shared::Fetched},
+    consumer::{Aborted, NoMemory, shared::Fetched},
     error::PeerFault,
     event::Event,
     link::LinkId,
@@ -81,6 +81,7 @@ impl Fetcher {
                     match self.on_partition(now, cluster, at, offset, &answer, &frame) {
                         Brought::Piece(piece) => pieces.push(piece),
                         Brought::Cut(batch) => cut.push((at, offset, batch)),
+                        Brought::Lacks(lacks) => self.lacks_memory(now, cluster, &fetching, (at, offset), lacks),
                         Brought::Nothing => {}
                     }
                 }
@@ -200,22 +201,19 @@ impl Fetcher {
             }
         };
         let records = records.get(..len).unwrap_or_default();
-        let bytes = match &frame.leased {
-            Some(leased) => leased.slice_ref(records),
-            None => match self.copied(cluster, records) {
-                Some(copy) => copy,
-                None => {
-                    self.rest(now, cluster, at);
-                    return Brought::Nothing;
-                }
-            },
+        let kept = match frame.leased {
+            Some(leased) => Some(leased.slice_ref(records)),
+            // Small answers are read where connections read ahead; their records move to memory of their own.
+            None => cluster.budget.copied(Class::Fetch, records),
         };
-        let aborted = match self.left_out(cluster, answer, records) {
+        let Some(bytes) = kept else {
+            self.rest(now, cluster, at);
+            return Brought::Nothing;
+        };
+        let held = frame.leased.map_or(records.len(), Bytes::len);
+        let aborted = match self.left_out(cluster, answer, records, held) {
             Ok(aborted) => aborted,
-            Err(NoMemory) => {
-                self.rest(now, cluster, at);
-                return Brought::Nothing;
-            }
+            Err(lacks) => return Brought::Lacks((lacks, next_offset)),
         };
         let part = &mut self.parts[at];
         part.failures = 0;
@@ -243,17 +241,35 @@ impl Fetcher {
         cluster: &Cluster,
         answer: &PartitionData<'_>,
         batches: &[u8],
+        held: usize,
     ) -> Result<Option<Arc<Aborted>>, NoMemory> {
         let committed = self.shared.config.isolation_level == IsolationLevel::ReadCommitted;
         let list = answer.aborted_transactions.filter(|list| committed && !list.is_empty());
-        list.map(|list| Aborted::new(list, batches, &cluster.budget).ok_or(NoMemory)).transpose()
+        list.map(|list| Aborted::new(list, batches, held, &cluster.budget)).transpose()
     }
 
-    /// Small answers are read where connections read ahead; their records move to memory of their own.
-    fn copied(&self, cluster: &Cluster, records: &[u8]) -> Option<Bytes> {
-        let mut buffer = cluster.budget.fetch_buf(Class::Fetch, records.len())?;
-        buffer.bytes_mut().copy_from_slice(records);
-        Some(Bytes::from_owner(buffer))
+    /// No room for that: it is asked for again when others have given theirs back, or without the others of its answer. Where it
+    /// came alone and will never fit, to ask once more would go on for ever.
+    fn lacks_memory(
+        &mut self,
+        now: Instant,
+        cluster: &mut Cluster,
+        fetching: &Fetching,
+        (at, offset): (usize, i64),
+        (lacks, next_offset): (NoMemory, i64),
+    ) {
+        if !lacks.is_for_good() {
+            return self.rest(now, cluster, at);
+        }
+        let next_offset = Some(next_offset).filter(|next| *next > offset);
+        if fetching.parts.len() > 1 {
+            // So much its answer may have, that what must be known of it still fits beside it.
+            let needed = cluster.budget.limit(Class::Fetch) / 2;
+            return self.ask_alone(at, offset, TooLong { needed, next_offset }, cluster);
+        }
+        let part = &self.parts[at];
+        let error = lacks.error(&part.name, part.partition as i32, offset, next_offset);
+        self.stop(cluster, at, error);
     }
 
     fn on_partition_error(
@@ -365,14 +381,13 @@ impl Fetcher {
     }
 }
 
-/// The Fetch class has no room for what must be known beside the records.
-struct NoMemory;
-
 /// What an answer has for a partition.
 enum Brought {
     Piece(Fetched),
     /// Not even one whole batch.
     Cut(TooLong),
+    /// It is whole, but there is no room for what must be known beside it; behind it is that offset.
+    Lacks((NoMemory, i64)),
     Nothing,
 }
 
