@@ -59,12 +59,13 @@ stage_nostd() {
 stage_metal-qemu() {
   local features
   # Debian's compiler has no clippy that knows this target.
-  [ "$(bare_way thumbv7m-none-eabi)" != installed ] || for features in "" mps2 uart; do
+  [ "$(bare_way thumbv7m-none-eabi)" != installed ] || for features in "" mps2 uart hostile; do
     cargo clippy --release --target thumbv7m-none-eabi --manifest-path examples/metal/Cargo.toml --features "$features" -- -D warnings
   done
   examples/metal/run
   examples/metal/run faults
   examples/metal/run mps2
+  examples/metal/run hostile
 }
 
 metal_program() { # NAME FEATURES: builds the microcontroller's program with these features of the core, and weighs it

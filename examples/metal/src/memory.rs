@@ -40,6 +40,13 @@ pub fn start() {
     unsafe { HEAP.init(&raw mut ARRAY as usize, HEAP_BYTES) }
 }
 
+/// Bytes of the heap that are in use, from which the most counts anew.
+#[cfg(feature = "hostile")]
+pub fn begin() -> usize {
+    PEAK.store(HEAP.used(), Ordering::Relaxed);
+    heap_peak()
+}
+
 /// The most bytes of the heap that were ever in use.
 pub fn heap_peak() -> usize {
     PEAK.load(Ordering::Relaxed)
