@@ -101,6 +101,7 @@ fn tasks() -> Vec<Task> {
     #[cfg(feature = "hostile")]
     if cfg!(feature = "hostile") {
         tasks.push(Box::pin(hostile::run(link)));
+        memory::seal(application::later_bytes(&config));
         return tasks;
     }
     let mut clients = Vec::new();
@@ -119,5 +120,6 @@ fn tasks() -> Vec<Task> {
         }
     }
     tasks.push(Box::pin(Application::new(clients, topic).run(scenario.into())));
+    memory::seal(application::later_bytes(&config));
     tasks
 }
