@@ -144,7 +144,7 @@ impl Application {
     }
 
     /// Reads so many readings from the topic's beginning; each must be what was written, with no time of a device that has
-    /// no clock.
+    /// no clock (trap 29 of `tests/TRAPS.md`).
     async fn read(&self, count: u32) -> Result<(), Error> {
         let mut consumer = self.client.consumer().assign([(&self.topic, 0)]).from(StartAt::Earliest).build()?;
         let (mut number, mut expected) = (0, String::with_capacity(READING_BYTES));
