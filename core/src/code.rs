@@ -7,6 +7,7 @@ use core::fmt;
 /// A code that this version does not know is carried as it is and is not retriable: a newer broker's error reaches the
 /// application with its number instead of failing the decoder.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ErrorCode(pub i16);
 
 /// One line a code: its number, its name in Kafka's `Errors`, and whether Java's exception for it is a

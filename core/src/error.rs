@@ -226,6 +226,7 @@ pub enum PeerFault {
 
 /// Whether a record that failed may be in the log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Fate {
     /// It surely is not: the whole request was never sent, or the broker refused it.
     NotPersisted,

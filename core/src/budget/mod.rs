@@ -28,6 +28,7 @@ use crate::{
 
 /// What memory is held for. Each class has a limit of its own.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Class {
     /// Connections, requests, responses other than records, metadata. Reserved before all others.

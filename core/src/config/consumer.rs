@@ -18,6 +18,7 @@ pub enum StartAt {
 
 /// What happens when the log no longer has, or does not yet have, the offset that is read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum ResetPolicy {
     /// `next()` answers the broker's error; the application seeks.
     Fail,

@@ -12,6 +12,7 @@ use crate::{
 
 /// Who must have a record before it counts as acknowledged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Acks {
     /// Nobody: the record is done when its last byte is handed to the network, and its offset stays unknown (−1).
     None,

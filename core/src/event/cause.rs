@@ -67,6 +67,14 @@ impl fmt::Debug for Cause<'_> {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for Cause<'_> {
+    /// In words, as they are made here: errors have texts of a transport's own in them.
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::Display2Format(self).format(f);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

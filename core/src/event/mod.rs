@@ -2,7 +2,8 @@
 //!
 //! Give [`Config::observer`](crate::Config::observer) something that implements [`Observe`], a closure for instance. With the
 //! feature `log` and no observer, events go to the [`log`](https://docs.rs/log) facade, with target `klamm`; `klamm-tokio` has
-//! that feature on. With neither, no event is ever made.
+//! that feature on. With the feature `defmt` they go to [`defmt`](https://docs.rs/defmt), as a microcontroller's log is mostly kept: their
+//! names and fields, of which the words stay on the host. With both they go to both; with none of them, no event is ever made.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -60,9 +61,9 @@
 //! | [`LeftOut`](Event::LeftOut) | warn | so many more events of a kind came than were told | |
 
 mod cause;
-#[cfg(feature = "log")]
+#[cfg(any(feature = "defmt", feature = "log"))]
 mod facade;
-#[cfg(not(feature = "log"))]
+#[cfg(not(any(feature = "defmt", feature = "log")))]
 #[path = "silent.rs"]
 mod facade;
 mod gate;
@@ -70,6 +71,8 @@ mod text;
 mod watch;
 
 pub use cause::Cause;
+#[cfg(feature = "defmt")]
+pub use facade::DefmtObserver;
 #[cfg(feature = "log")]
 pub use facade::LogObserver;
 
@@ -110,6 +113,7 @@ pub enum Level {
 
 /// A broker at the other end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Peer<'a> {
     /// Its node id; negative for an entry of the bootstrap list.
@@ -122,6 +126,7 @@ pub struct Peer<'a> {
 
 /// A partition of a topic.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct TopicPartition<'a> {
     /// The topic.
@@ -138,6 +143,7 @@ impl<'a> TopicPartition<'a> {
 
 /// What a connection is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Purpose {
     /// Metadata, offsets, administration; with `single_connection` everything.
@@ -150,6 +156,7 @@ pub enum Purpose {
 
 /// Why a connection was closed though nothing was wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum WhyClosed {
     /// The broker closes what was idle for long.
@@ -164,6 +171,7 @@ pub enum WhyClosed {
 ///
 /// Its `Display` is a line in plain words.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Event<'a> {
     /// A connection is being opened.
@@ -446,6 +454,7 @@ pub enum Event<'a> {
 
 /// Who holds a class of memory that somebody waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Shortage {
     /// The class.

@@ -290,6 +290,24 @@ mod tests {
         assert!(matches!(producer.append(&topic, 0, record()), Err(Refusal::Error(Error::Closed { .. }))));
     }
 
+    /// Trap 29: a device that knows no date sends the timestamp −1, however long its clock has run. Retention deletes 1970 at once.
+    #[test]
+    fn without_a_date_records_have_no_timestamp() {
+        let budget = Budget::new(Memory::default());
+        let client = Shared::new(Arc::new(Config::new("a:1")), Arc::new(Stopped), Kick::new(), budget);
+        let producer =
+            ProducerShared::new(Arc::clone(&client), ProducerConfig::default(), alloc::vec![Packer::default()]);
+        let topic = producer.topic("t").expect("room");
+        for second in [0, 5] {
+            client.set_coarse(Instant::from_nanos(second * 1_000_000_000));
+            assert!(producer.append(&topic, 0, Appending::new(None, None, &[])).is_ok());
+        }
+        producer.seal_open(&topic, 0);
+        let sealed = producer.inbox.lock().sealed.pop_front();
+        let times = sealed.map(|(_, batch)| (batch.count, batch.base_timestamp_ms, batch.max_timestamp_ms));
+        assert_eq!(times, Some((2, -1, -1)));
+    }
+
     /// Threads that meet a topic at the same moment get the same one, and the driver gets topics in their order: a
     /// record's place names its topic by number.
     #[test]

@@ -18,6 +18,9 @@ const READING_BYTES: usize = 100;
 /// Records that may wait for their acknowledgement while further ones are written.
 const TICKETS: usize = 60;
 
+/// What TCP has of two connections, and what the scenarios keep: tickets, texts.
+const BESIDE_BYTES: usize = if cfg!(feature = "uart") { 1 << 10 } else { 10 << 10 };
+
 /// A client's settings: 32 KiB, which is room for three brokers, a producer and a consumer. `Config::memory_plan` says what holds
 /// how much of it.
 pub fn config(bootstrap: &str, scenario: &str) -> Config {
@@ -45,6 +48,11 @@ pub fn config(bootstrap: &str, scenario: &str) -> Config {
         config.max_brokers = 1;
     }
     config
+}
+
+/// All that is allocated once the device works, at most: no more than this is set apart for it, and beyond that everything is refused.
+pub fn later_bytes(config: &Config) -> usize {
+    config.memory_plan().map_or(0, |plan| plan.total()) + BESIDE_BYTES
 }
 
 /// The device's application.
@@ -136,7 +144,7 @@ impl Application {
     }
 
     /// Reads so many readings from the topic's beginning; each must be what was written, with no time of a device that has
-    /// no clock.
+    /// no clock (trap 29 of `tests/TRAPS.md`).
     async fn read(&self, count: u32) -> Result<(), Error> {
         let mut consumer = self.client.consumer().assign([(&self.topic, 0)]).from(StartAt::Earliest).build()?;
         let (mut number, mut expected) = (0, String::with_capacity(READING_BYTES));

@@ -13,6 +13,8 @@ mod clock;
 #[cfg(not(feature = "uart"))]
 mod ethernet;
 mod executor;
+#[cfg(feature = "hostile")]
+mod hostile;
 mod memory;
 #[cfg(not(feature = "uart"))]
 mod net;
@@ -95,6 +97,13 @@ fn tasks() -> Vec<Task> {
     let link = net::Net::new(seed());
     #[cfg(not(feature = "uart"))]
     tasks.push(Box::pin(link.run()));
+    // The scenarios are not in that program then: flash has no room for both.
+    #[cfg(feature = "hostile")]
+    if cfg!(feature = "hostile") {
+        tasks.push(Box::pin(hostile::run(link)));
+        memory::seal(application::later_bytes(&config));
+        return tasks;
+    }
     let mut clients = Vec::new();
     let timers = [Timer::Driver, Timer::SecondDriver];
     for timer in timers.into_iter().take(if scenario == "two" { 2 } else { 1 }) {
@@ -111,5 +120,6 @@ fn tasks() -> Vec<Task> {
         }
     }
     tasks.push(Box::pin(Application::new(clients, topic).run(scenario.into())));
+    memory::seal(application::later_bytes(&config));
     tasks
 }

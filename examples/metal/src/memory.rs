@@ -10,34 +10,65 @@ use embedded_alloc::LlffHeap;
 /// All that is ever allocated.
 pub const HEAP_BYTES: usize = if cfg!(feature = "mps2") { 1_024 } else { 52 } * 1024;
 
-static HEAP: LlffHeap = LlffHeap::empty();
+/// What is allocated until [`seal`], and the block that it takes for what comes after; that block, and where it begins.
+static START: LlffHeap = LlffHeap::empty();
+static LATER: LlffHeap = LlffHeap::empty();
+static BLOCK: AtomicUsize = AtomicUsize::new(0);
+static BLOCK_BYTES: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 
-struct Counted;
+struct Heap;
 
-// SAFETY: everything is done by the heap itself.
-unsafe impl GlobalAlloc for Counted {
+// SAFETY: everything is done by the one heap or the other, and each gets back what it gave: where the block is tells whose it was.
+unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let heap = if BLOCK.load(Ordering::Relaxed) == 0 { &START } else { &LATER };
         // SAFETY: as promised to this function.
-        let place = unsafe { HEAP.alloc(layout) };
-        PEAK.fetch_max(HEAP.used(), Ordering::Relaxed);
+        let place = unsafe { heap.alloc(layout) };
+        PEAK.fetch_max(heap_used(), Ordering::Relaxed);
         place
     }
 
     unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+        let into_block = place.addr().wrapping_sub(BLOCK.load(Ordering::Relaxed));
+        let heap = if into_block < BLOCK_BYTES.load(Ordering::Relaxed) { &LATER } else { &START };
         // SAFETY: as promised to this function.
-        unsafe { HEAP.dealloc(place, layout) }
+        unsafe { heap.dealloc(place, layout) }
     }
 }
 
 #[global_allocator]
-static ALLOCATOR: Counted = Counted;
+static ALLOCATOR: Heap = Heap;
 
 /// Gives the heap its array.
 pub fn start() {
     static mut ARRAY: [MaybeUninit<u8>; HEAP_BYTES] = [MaybeUninit::uninit(); HEAP_BYTES];
     // SAFETY: `main` calls this once, before anything is allocated, and nobody else knows the array.
-    unsafe { HEAP.init(&raw mut ARRAY as usize, HEAP_BYTES) }
+    unsafe { START.init(&raw mut ARRAY as usize, HEAP_BYTES) }
+}
+
+/// Takes one block, out of which comes all that is allocated from now on: what does not fit into it is refused, whatever else of the
+/// heap may be free.
+///
+/// # Panics
+/// Where the heap has not so much, or this was done before.
+pub fn seal(bytes: usize) {
+    assert!(BLOCK.load(Ordering::Relaxed) == 0, "sealed twice");
+    let Ok(layout) = Layout::array::<u64>(bytes / 8) else { panic!("too much") };
+    // SAFETY: it is more than nothing.
+    let block = unsafe { START.alloc(layout) };
+    assert!(!block.is_null(), "the heap has no room for what comes later");
+    // SAFETY: nobody else knows the block, and this is done once.
+    unsafe { LATER.init(block.addr(), layout.size()) }
+    BLOCK_BYTES.store(layout.size(), Ordering::Relaxed);
+    BLOCK.store(block.addr(), Ordering::Relaxed);
+}
+
+/// Bytes of the heap that are in use, from which the most counts anew.
+#[cfg(feature = "hostile")]
+pub fn begin() -> usize {
+    PEAK.store(heap_used(), Ordering::Relaxed);
+    heap_peak()
 }
 
 /// The most bytes of the heap that were ever in use.
@@ -45,9 +76,9 @@ pub fn heap_peak() -> usize {
     PEAK.load(Ordering::Relaxed)
 }
 
-/// Bytes of the heap that are in use.
+/// Bytes of the heap that are in use; of the block, those that are.
 pub fn heap_used() -> usize {
-    HEAP.used()
+    START.used() - BLOCK_BYTES.load(Ordering::Relaxed) + LATER.used()
 }
 
 /// The most bytes of the stack that were ever used, which was painted before `main`, and how many there are.

@@ -7,18 +7,19 @@ use std::{
     time::Instant,
 };
 
-use klamm_hostile::{Outcome, Script, front, scripts, stall};
+use klamm_hostile::{Outcome, Script, front, scripts, stall, work::Who};
 
 const USAGE: &str = "\
 Usage: klamm-hostile list
        klamm-hostile SCRIPT [--listen ADDRESS:PORT] [--advertise HOST:PORT]
-       klamm-hostile judge PART PARTS
+       klamm-hostile judge PART PARTS [nobody]
 A broker that lies, for tests.
 
   list     the scripts, with what a client is to be asked for and what it must come to
   SCRIPT   plays it until it is killed; prints where (127.0.0.1 and a free port, unless told otherwise). Clients are told the
            advertised address, where they reach it by another one
-  judge    plays this part of the scripts that are not encrypted, one after the other. For each it prints a line
+  judge    plays this part of the scripts that are not encrypted, one after the other; with `nobody`, of those of them in which
+           the client does not say who it is. For each it prints a line
            `NAME BOOTSTRAP DOES WHO BESIDE VERDICT`, reads lines as klamm_hostile::Outcome has them up to one that is a dot, and
            prints `ok`, what is wrong, or `again` where this machine stood still meanwhile";
 
@@ -30,7 +31,8 @@ fn main() -> ExitCode {
             scripts::all().for_each(|s| println!("{}\t{:?}\t{:?}\t{:?}", s.name, s.does, s.who, s.verdict));
             Ok(())
         }
-        ["judge", part, parts] => judge(part, parts),
+        ["judge", part, parts] => judge(part, parts, |_| true),
+        ["judge", part, parts, "nobody"] => judge(part, parts, |script| script.who == Who::Nobody),
         [name, ref options @ ..] => play(name, options),
         [] => Err("nothing to do".to_owned()),
     };
@@ -65,9 +67,9 @@ fn play(name: &str, mut options: &[&str]) -> Result<(), String> {
     }
 }
 
-fn judge(part: &str, parts: &str) -> Result<(), String> {
+fn judge(part: &str, parts: &str, is_wanted: impl Fn(&Script) -> bool) -> Result<(), String> {
     let number = |text: &str| text.parse::<usize>().map_err(|_| format!("{text} is no number"));
-    let plain = scripts::all().filter(|script| !script.encrypted);
+    let plain = scripts::all().filter(|script| !script.encrypted && is_wanted(script));
     for script in plain.skip(number(part)?).step_by(number(parts)?.max(1)) {
         loop {
             stall::begin();

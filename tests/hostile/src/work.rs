@@ -9,6 +9,7 @@ use core::time::Duration;
 
 use klamm::{
     Client, Config, Error, Event, PeerFault, Record, StartAt,
+    record::BatchError,
     sasl::{Sasl, ScramHash},
 };
 
@@ -91,7 +92,8 @@ pub async fn beside(client: &Client) -> Result<(), Error> {
 }
 
 async fn send(client: &Client, partition: i32) -> Result<(), Error> {
-    let producer = client.producer().batch_bytes(8_000);
+    // As small as a microcontroller's budget wants them.
+    let producer = client.producer().batch_bytes(1_000);
     let producer =
         producer.delivery_timeout(Duration::from_millis(700)).max_block(Duration::from_millis(500)).build()?;
     producer.send(Record::to(TOPIC).partition(partition).value("a record")).await.map(drop)
@@ -100,6 +102,9 @@ async fn send(client: &Client, partition: i32) -> Result<(), Error> {
 /// The kind of an error, of its parts and of its reason: `TimedOut::delivery_timeout_ms: Peer::Correlation`.
 pub fn told(error: &Error) -> String {
     match error {
+        Error::Peer { fault: PeerFault::Batch { error: BatchError::Codec { error, .. }, .. }, .. } => {
+            format!("Peer::Batch::Codec::{}", kind(error))
+        }
         Error::Peer { fault: PeerFault::Batch { error, .. }, .. } => format!("Peer::Batch::{}", kind(error)),
         Error::Peer { fault, .. } => format!("Peer::{}", kind(fault)),
         Error::Authentication { fault, .. } => format!("Authentication::{}", kind(fault)),
