@@ -23,6 +23,7 @@ pub(crate) use greeting::other_protocol;
 #[cfg(feature = "unstable-fuzzing")]
 pub(crate) use greeting::read_greeting;
 pub(crate) use metadata::{Leader, TopicIndex, check_topic_name};
+pub(crate) use warm::WARM;
 pub use warm::WarmState;
 
 use alloc::{

@@ -1,6 +1,6 @@
 //! A consumer's settings.
 
-use crate::{Error, budget::Budget};
+use crate::{Error, budget::Budget, consumer::COMMITTED_ONLY};
 
 /// Where a partition is read from when nothing else is known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -74,9 +74,13 @@ impl Default for ConsumerConfig {
 }
 
 impl ConsumerConfig {
+    pub(crate) fn reads_committed(&self) -> bool {
+        COMMITTED_ONLY.may_be() && self.isolation_level == IsolationLevel::ReadCommitted
+    }
+
     /// As requests say it.
     pub(crate) fn isolation(&self) -> i8 {
-        i8::from(self.isolation_level == IsolationLevel::ReadCommitted)
+        i8::from(self.reads_committed())
     }
 
     pub(crate) fn reset_policy(&self) -> ResetPolicy {

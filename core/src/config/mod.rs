@@ -24,8 +24,9 @@ use core::time::Duration;
 use crate::{
     Budget, Endpoint, Error, MemoryPlan, WarmState,
     budget::{ANSWER_PARTITION_BYTES, Memory, PARTITION_BYTES, known_bytes},
+    cluster::WARM,
     compress::{BuiltIn, Codecs},
-    event::Observe,
+    event::{OBSERVED, Observe},
     sync::Arc,
 };
 
@@ -89,12 +90,11 @@ pub struct Config {
     /// What batches are compressed and decompressed with. `None`: the transport's codecs if it brings any, else those of
     /// this build.
     pub codecs: Option<Arc<dyn Codecs>>,
-    /// Who is told what happens beside the work: see [`event`](crate::event). `None`: the `log` facade if the feature `log` is
-    /// on, else nobody.
-    pub observer: Option<Arc<dyn Observe>>,
-    /// What an earlier client knew of this cluster. One of another `bootstrap`, or of more brokers, topics or partitions than
-    /// this config has room for, is not used.
-    pub warm_state: Option<Arc<WarmState>>,
+    /// `None`: the `log` facade if the feature `log` is on, else nobody. Set by the method alone, so that a program that does not
+    /// call it has no events in it.
+    pub(crate) observer: Option<Arc<dyn Observe>>,
+    /// Set by the method alone, likewise.
+    pub(crate) warm_state: Option<Arc<WarmState>>,
 }
 
 impl Config {
@@ -194,17 +194,21 @@ impl Config {
         self
     }
 
-    /// Who is told what happens beside the work: see [`event`](crate::event).
+    /// Who is told what happens beside the work: see [`event`](crate::event). Without one that is the `log` facade if the feature
+    /// `log` is on, else nobody, and then nothing of events is in a program that was linked with `lto = true`.
     #[must_use]
     pub fn observer(mut self, observer: Arc<dyn Observe>) -> Self {
+        OBSERVED.mark();
         self.observer = Some(observer);
         self
     }
 
     /// What an earlier client knew of this cluster: see [`WarmState`]. The client then counts as connected at once, so that
-    /// a cluster that is away is found out by the first operation.
+    /// a cluster that is away is found out by the first operation. A state of another `bootstrap`, or of more brokers, topics or
+    /// partitions than this config has room for, is not used.
     #[must_use]
     pub fn warm_state(mut self, state: WarmState) -> Self {
+        WARM.mark();
         self.warm_state = Some(Arc::new(state));
         self
     }

@@ -73,7 +73,7 @@ pub use cause::Cause;
 #[cfg(feature = "log")]
 pub use facade::LogObserver;
 
-pub(crate) use gate::Events;
+pub(crate) use gate::{Events, OBSERVED};
 pub(crate) use watch::{Needs, Watch};
 
 use core::{fmt, time::Duration};

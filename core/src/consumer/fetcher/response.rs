@@ -13,7 +13,7 @@ use crate::{
     budget::Class,
     cluster::{Cluster, TopicIndex, is_stale_metadata},
     code::ErrorCode,
-    config::{FETCH_LEAST, IsolationLevel, ResetPolicy, StartAt},
+    config::{FETCH_LEAST, ResetPolicy, StartAt},
     consumer::{Aborted, shared::Fetched},
     error::PeerFault,
     event::Event,
@@ -244,7 +244,7 @@ impl Fetcher {
         answer: &PartitionData<'_>,
         batches: &[u8],
     ) -> Result<Option<Arc<Aborted>>, NoMemory> {
-        let committed = self.shared.config.isolation_level == IsolationLevel::ReadCommitted;
+        let committed = self.shared.config.reads_committed();
         let list = answer.aborted_transactions.filter(|list| committed && !list.is_empty());
         list.map(|list| Aborted::new(list, batches, &cluster.budget).ok_or(NoMemory)).transpose()
     }
