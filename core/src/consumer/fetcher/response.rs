@@ -90,6 +90,7 @@ impl Fetcher {
         if pieces.is_empty() {
             self.ask_again(cluster, &fetching, cut);
         } else {
+            cluster.used(link);
             self.shared.deliver(pieces.into_iter());
         }
         if !agrees {
