@@ -65,6 +65,7 @@ stage_metal-qemu() {
   examples/metal/run
   examples/metal/run faults
   examples/metal/run mps2
+  examples/metal/run uart
 }
 
 metal_program() { # NAME FEATURES: builds the microcontroller's program with these features of the core, and weighs it

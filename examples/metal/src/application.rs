@@ -39,6 +39,10 @@ pub fn config(bootstrap: &str, scenario: &str) -> Config {
         // What both hold is what one alone might hold.
         config.budget = Some(Budget::new(config.memory));
     }
+    if scenario == "idle-long" {
+        // The first reading after a rest may wait for half a minute.
+        (config.request_timeout_ms, config.shared_wait_max_ms) = (60_000, 30_000);
+    }
     if scenario == "idle-apart" {
         // A connection for fetches, on which a broker may keep them waiting as long as they say.
         config.single_connection = false;
@@ -72,7 +76,7 @@ impl Application {
             #[cfg(feature = "mps2")]
             "packed" => self.packed().await,
             "too-much" => self.too_much().await,
-            "idle" | "idle-apart" => self.idle().await,
+            "idle" | "idle-long" | "idle-apart" => self.idle().await,
             _ => panic!("no such scenario"),
         };
         if let Err(error) = &result {
