@@ -65,6 +65,7 @@ pub mod sync;
 mod time;
 #[cfg(feature = "tls")]
 pub mod tls;
+mod used;
 mod waits;
 pub mod wire;
 

@@ -231,7 +231,7 @@ impl Machine {
                 }
                 Command::Admin(operation) => self.admin.add(operation, self.shared.config.max_waiters),
                 Command::Chore(chore) => self.chores.add(chore),
-                Command::WarmState(reply) => reply.give(Ok(self.cluster.warm_state())),
+                Command::WarmState(reply, of) => reply.give(Ok(of(&self.cluster))),
             }
         }
     }
@@ -321,7 +321,7 @@ impl Machine {
                 Command::Consume(mut fetcher) => fetcher.abandon(),
                 Command::Admin(operation) => self.admin.add(operation, self.shared.config.max_waiters),
                 Command::Chore(chore) => self.chores.add(chore),
-                Command::WarmState(reply) => reply.give(Err(Error::Closed { fate: Fate::NotPersisted })),
+                Command::WarmState(reply, _) => reply.give(Err(Error::Closed { fate: Fate::NotPersisted })),
             }
         }
         unsettled += self.senders.values_mut().map(Sender::abandon).sum::<usize>();

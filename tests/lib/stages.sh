@@ -69,6 +69,7 @@ stage_metal-qemu() {
   examples/metal/run faults
   examples/metal/run mps2
   examples/metal/run hostile
+  examples/metal/run uart
 }
 
 metal_program() { # NAME FEATURES: builds the microcontroller's program with these features of the core, and weighs it

@@ -7,6 +7,7 @@ use super::{Admin, Command, ConsumerBuilder, Contact, Held, PartitionBuilder, Pr
 use crate::{
     Budget, Clock, Config, Drive, Driver, Endpoint, Error, Transport, WarmState,
     admin::Reply,
+    cluster::Cluster,
     error::Fate,
     kick::Kick,
     machine::Machine,
@@ -110,7 +111,7 @@ impl Client {
     /// [`Error::Closed`] when the client has ended.
     pub async fn warm_state(&self) -> Result<WarmState, Error> {
         let reply = Reply::new();
-        match self.shared().command(Command::WarmState(Arc::clone(&reply))) {
+        match self.shared().command(Command::WarmState(Arc::clone(&reply), Cluster::warm_state)) {
             Ok(()) => reply.taken().await,
             Err((error, _)) => Err(error),
         }

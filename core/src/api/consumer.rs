@@ -16,7 +16,7 @@ use super::{Command, Held, Shared};
 use crate::{
     ConsumerConfig, Error, IsolationLevel, Records, ResetPolicy, StartAt,
     config::millis,
-    consumer::{ConsumerShared, Fetcher, Inflater, Subscription},
+    consumer::{COMMITTED_ONLY, ConsumerShared, Fetcher, Inflater, Subscription},
     sync::{Arc, Lock},
 };
 
@@ -35,6 +35,7 @@ impl ConsumerBuilder {
 
     /// All settings at once.
     pub fn config(mut self, config: ConsumerConfig) -> Self {
+        COMMITTED_ONLY.mark();
         self.config = config;
         self
     }
@@ -72,6 +73,7 @@ impl ConsumerBuilder {
 
     /// Which records of transactions are read; all by default.
     pub fn isolation_level(mut self, level: IsolationLevel) -> Self {
+        COMMITTED_ONLY.mark();
         self.config.isolation_level = level;
         self
     }

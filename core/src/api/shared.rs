@@ -9,6 +9,7 @@ use crate::{
     admin::{Reply, Running},
     budget::Budget,
     chores::Chore,
+    cluster::Cluster,
     config::{Config, ProducerConfig},
     consumer::Fetches,
     kick::Kick,
@@ -23,7 +24,8 @@ pub(crate) enum Command {
     Consume(Box<dyn Fetches>),
     Admin(Box<dyn Running>),
     Chore(Box<dyn Chore>),
-    WarmState(Arc<Reply<Result<WarmState, Error>>>),
+    /// With the function that tells it: a program that never asks has none of it.
+    WarmState(Arc<Reply<Result<WarmState, Error>>>, fn(&Cluster) -> WarmState),
 }
 
 /// Calls that may wait for the driver at once, beside new handles and the tasks that may wait anyway.

@@ -23,6 +23,7 @@ pub(crate) use greeting::other_protocol;
 #[cfg(feature = "unstable-fuzzing")]
 pub(crate) use greeting::read_greeting;
 pub(crate) use metadata::{Leader, TopicIndex, check_topic_name};
+pub(crate) use warm::WARM;
 pub use warm::WarmState;
 
 use alloc::{
@@ -270,12 +271,28 @@ impl Cluster {
         let (memory, client_id) = (core::mem::take(&mut self.frame), Some(&*self.config.client_id));
         let frame = request_frame_in(memory, body, version, l.correlation_id(), client_id)
             .map_err(|error| Error::Wire { what: R::API.name, error })?;
+        // Fetches count when they bring something.
+        if !matches!(context, Context::Fetch(_)) {
+            l.uses = l.uses.wrapping_add(1);
+        }
         let api = R::API;
         l.queue(Outgoing { api, version, frame: &frame, bodies, deadline, response_max, answered, context });
         if frame.bytes.capacity() <= FRAME_KEPT {
             self.frame = frame;
         }
         Ok(())
+    }
+
+    /// How often a connection was of use: see [`Link::uses`].
+    pub(crate) fn uses(&self, link: LinkId) -> u32 {
+        self.links.get(&link).map_or(0, |l| l.uses)
+    }
+
+    /// A fetch brought something.
+    pub(crate) fn used(&mut self, link: LinkId) {
+        if let Some(l) = self.links.get_mut(&link) {
+            l.uses = l.uses.wrapping_add(1);
+        }
     }
 
     /// The usual way of a control request: an answer within the request timeout, of any length that Control holds.

@@ -9,6 +9,7 @@ use crate::{
     link::Versions,
     record::crc32c::crc32c,
     sync::Arc,
+    used::Used,
     wire::{Reader, Uuid, WireError},
 };
 
@@ -57,6 +58,9 @@ struct WarmTopic {
     id: Uuid,
     leaders: Vec<Leader>,
 }
+
+/// Whether any client may begin with what another knew.
+pub(crate) static WARM: Used = Used::not_yet();
 
 const MAGIC: [u8; 4] = *b"klws";
 
@@ -230,7 +234,8 @@ fn read_versions(reader: &mut Reader<'_>) -> Result<Versions, WireError> {
 impl Cluster {
     /// Begins with what an earlier client knew, if there is such a thing and it suits this one.
     pub(super) fn begin_warm(&mut self) {
-        let Some(state) = self.config.warm_state.clone().filter(|state| state.suits(&self.config)) else { return };
+        let state = self.config.warm_state.clone().filter(|state| WARM.may_be() && state.suits(&self.config));
+        let Some(state) = state else { return };
         for b in &state.brokers {
             let broker =
                 Broker { host: Arc::clone(&b.host), port: b.port, dial: Dial::default(), versions: b.versions.clone() };
@@ -257,7 +262,7 @@ impl Cluster {
 
     /// A topic as an earlier client knew it, until metadata says more.
     pub(super) fn warm_topic(&self, name: &str) -> Option<(Uuid, Vec<Leader>)> {
-        let topics = &self.metadata.warm.as_ref()?.topics;
+        let topics = &self.metadata.warm.as_ref().filter(|_| WARM.may_be())?.topics;
         let at = topics.binary_search_by(|t| (*t.name).cmp(name)).ok()?;
         topics.get(at).map(|t| (t.id, t.leaders.clone()))
     }

@@ -1,6 +1,6 @@
 //! A consumer's settings.
 
-use crate::{Error, budget::Budget};
+use crate::{Error, budget::Budget, consumer::COMMITTED_ONLY};
 
 /// Where a partition is read from when nothing else is known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -82,6 +82,10 @@ impl Default for ConsumerConfig {
 }
 
 impl ConsumerConfig {
+    pub(crate) fn reads_committed(&self) -> bool {
+        COMMITTED_ONLY.may_be() && self.isolation_level == IsolationLevel::ReadCommitted
+    }
+
     pub(crate) fn reset_policy(&self) -> ResetPolicy {
         self.reset.unwrap_or(match self.from {
             StartAt::Earliest => ResetPolicy::Earliest,

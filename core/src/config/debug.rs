@@ -21,6 +21,7 @@ impl fmt::Debug for Config {
             .field("max_handles", &self.max_handles)
             .field("max_waiters", &self.max_waiters)
             .field("single_connection", &self.single_connection)
+            .field("shared_wait_max_ms", &self.shared_wait_max_ms)
             .field("send_buffer_bytes", &self.send_buffer_bytes)
             .field("receive_buffer_bytes", &self.receive_buffer_bytes)
             .field("sasl", &self.shown_sasl())

@@ -24,8 +24,9 @@ use core::time::Duration;
 use crate::{
     Budget, Endpoint, Error, MemoryPlan, WarmState,
     budget::{ANSWER_PARTITION_BYTES, Memory, PARTITION_BYTES, known_bytes},
+    cluster::WARM,
     compress::{BuiltIn, Codecs},
-    event::Observe,
+    event::{OBSERVED, Observe},
     sync::Arc,
 };
 
@@ -65,9 +66,16 @@ pub struct Config {
     pub max_handles: usize,
     /// Tasks that wait for room, metadata or a flush at most; beyond that an operation is refused at once.
     pub max_waiters: usize,
-    /// One connection a broker for everything, instead of one each for produce, fetch and the rest. Fetches then wait
-    /// at most 50 ms for new records, so that nothing stands behind them for long.
+    /// One connection a broker for everything, instead of one each for produce, fetch and the rest. What is asked while a fetch
+    /// waits for new records stands behind it: see `shared_wait_max_ms`.
     pub single_connection: bool,
+    /// How long a fetch may wait for new records at most where something may stand behind it, in milliseconds: with
+    /// `single_connection`, and where several consumers share the connection for fetches. A broker answers a connection's requests
+    /// in their order, so this is the most that the first record after a rest waits for in addition, and what a device
+    /// that must seldom wake raises. Each fetch that brings nothing lets the next wait twice as long, from 50 ms on, until
+    /// anything else happens on the connection: the delay is never much longer than the rest was. With 50 or less all fetches wait so
+    /// long only. At least 1; never more than the consumer's `fetch_max_wait_ms` and half of `request_timeout_ms` are waited.
+    pub shared_wait_max_ms: u32,
     /// How much the system keeps of what is being sent on a connection, in bytes, where the transport can set that (tokio's
     /// can). `None`: as the system likes, which is mostly best.
     pub send_buffer_bytes: Option<u32>,
@@ -89,12 +97,11 @@ pub struct Config {
     /// What batches are compressed and decompressed with. `None`: the transport's codecs if it brings any, else those of
     /// this build.
     pub codecs: Option<Arc<dyn Codecs>>,
-    /// Who is told what happens beside the work: see [`event`](crate::event). `None`: the `log` facade if the feature `log` is
-    /// on, else nobody.
-    pub observer: Option<Arc<dyn Observe>>,
-    /// What an earlier client knew of this cluster. One of another `bootstrap`, or of more brokers, topics or partitions than
-    /// this config has room for, is not used.
-    pub warm_state: Option<Arc<WarmState>>,
+    /// `None`: the `log` facade if the feature `log` is on, else nobody. Set by the method alone, so that a program that does not
+    /// call it has no events in it.
+    pub(crate) observer: Option<Arc<dyn Observe>>,
+    /// Set by the method alone, likewise.
+    pub(crate) warm_state: Option<Arc<WarmState>>,
 }
 
 impl Config {
@@ -115,6 +122,7 @@ impl Config {
             max_handles: 16,
             max_waiters: 1_024,
             single_connection: false,
+            shared_wait_max_ms: 500,
             send_buffer_bytes: None,
             receive_buffer_bytes: None,
             #[cfg(feature = "sasl")]
@@ -143,6 +151,18 @@ impl Config {
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
         self.request_timeout_ms = millis(timeout);
         self
+    }
+
+    /// How long a fetch may wait at most where something may stand behind it: see the field `shared_wait_max_ms`.
+    #[must_use]
+    pub fn shared_wait_max(mut self, wait: Duration) -> Self {
+        self.shared_wait_max_ms = millis(wait);
+        self
+    }
+
+    /// The same, as fetches are held to it: a request that stands behind one must still be answered in time.
+    pub(crate) fn shared_wait_most_ms(&self) -> u32 {
+        self.shared_wait_max_ms.min((self.request_timeout_ms / 2).max(1))
     }
 
     /// How long name look-up, TCP, TLS and ApiVersions together may take.
@@ -194,17 +214,21 @@ impl Config {
         self
     }
 
-    /// Who is told what happens beside the work: see [`event`](crate::event).
+    /// Who is told what happens beside the work: see [`event`](crate::event). Without one that is the `log` facade if the feature
+    /// `log` is on, else nobody, and then nothing of events is in a program that was linked with `lto = true`.
     #[must_use]
     pub fn observer(mut self, observer: Arc<dyn Observe>) -> Self {
+        OBSERVED.mark();
         self.observer = Some(observer);
         self
     }
 
     /// What an earlier client knew of this cluster: see [`WarmState`]. The client then counts as connected at once, so that
-    /// a cluster that is away is found out by the first operation.
+    /// a cluster that is away is found out by the first operation. A state of another `bootstrap`, or of more brokers, topics or
+    /// partitions than this config has room for, is not used.
     #[must_use]
     pub fn warm_state(mut self, state: WarmState) -> Self {
+        WARM.mark();
         self.warm_state = Some(Arc::new(state));
         self
     }
@@ -239,11 +263,12 @@ impl Config {
 
     pub(crate) fn check(&self) -> Result<(), Error> {
         self.endpoints()?;
-        let positive: [(&'static str, usize); 9] = [
+        let positive: [(&'static str, usize); 10] = [
             ("request_timeout_ms", self.request_timeout_ms as usize),
             ("connect_timeout_ms", self.connect_timeout_ms as usize),
             ("metadata_max_age_ms", self.metadata_max_age_ms as usize),
             ("backoff_ms", self.backoff_ms as usize),
+            ("shared_wait_max_ms", self.shared_wait_max_ms as usize),
             ("max_brokers", self.max_brokers),
             ("max_topics", self.max_topics),
             ("max_partitions", self.max_partitions),

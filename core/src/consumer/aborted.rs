@@ -7,8 +7,12 @@ use crate::{
     budget::{Budget, Class, Lease},
     record::{BatchView, Batches, ControlType},
     sync::Arc,
+    used::Used,
     wire::{Array, fetch_response::AbortedTransaction},
 };
+
+/// Whether any consumer may read committed records only.
+pub(crate) static COMMITTED_ONLY: Used = Used::not_yet();
 
 /// The aborted transactions that a fetch tells of for a partition.
 pub(crate) struct Aborted {

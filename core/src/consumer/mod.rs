@@ -10,7 +10,7 @@ mod inflate;
 mod records;
 mod shared;
 
-pub(crate) use aborted::{Aborted, NoMemory};
+pub(crate) use aborted::{Aborted, COMMITTED_ONLY, NoMemory};
 pub(crate) use fetcher::{FetchRoom, Fetcher, Fetching, ONE_PARTITION, OffsetsAsked, Refused, Whole, whole_batches};
 pub(crate) use fetches::Fetches;
 pub(crate) use inflate::{Inflater, Stuck};

@@ -10,6 +10,7 @@ use core::fmt;
 use bytes::Bytes;
 
 use super::{
+    aborted::COMMITTED_ONLY,
     inflate::{Inflater, Stuck},
     shared::Fetched,
 };
@@ -230,7 +231,8 @@ fn plain_part(from: &Fetched) -> Result<Part, BatchError> {
     let mut part = Part { left_out: 0, bytes: 0, next_offset: from.start, len: 0 };
     for batch in Batches::new(&from.bytes) {
         let batch = batch?;
-        let leaves_out = from.aborted.as_ref().is_some_and(|aborted| aborted.leaves_out(&batch));
+        let leaves_out =
+            COMMITTED_ONLY.may_be() && from.aborted.as_ref().is_some_and(|aborted| aborted.leaves_out(&batch));
         if leaves_out && part.bytes == 0 {
             // Damaged it might be somebody else's.
             batch.check_crc()?;

@@ -1,6 +1,6 @@
 //! Events on their way to the `log` facade and to `defmt`.
 
-use super::{Event, Level, Observe};
+use super::{Event, Level, OBSERVED, Observe};
 use crate::sync::Arc;
 
 /// Writes events to the `log` facade, with target `klamm`. What a client with the feature `log` and no observer has; for
@@ -54,5 +54,6 @@ impl Observe for Facades {
 
 /// Who takes the events of a client without an observer.
 pub(super) fn usual() -> Option<Arc<dyn Observe>> {
+    OBSERVED.mark();
     Some(Arc::new(Facades))
 }

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use core::{cell::Cell, time::Duration};
 
 use super::{Event, NAMES, Observe, facade::usual};
-use crate::{Config, Instant, sync::Arc};
+use crate::{Config, Instant, sync::Arc, used::Used};
 
 /// Events of one kind that are told in a [`WINDOW`].
 const TOLD_MAX: u32 = 64;
@@ -28,6 +28,9 @@ struct Told {
     owing: Cell<bool>,
 }
 
+/// Whether anybody may take events: where nothing can set an observer, nothing of them is in the program.
+pub(crate) static OBSERVED: Used = Used::not_yet();
+
 /// Where events go. Without an observer none is made.
 #[derive(Default)]
 pub(crate) struct Events(Option<Box<Told>>);
@@ -43,14 +46,18 @@ impl Events {
         Events(config.observer.clone().or_else(usual).map(|observer| Box::new(told(observer))))
     }
 
+    fn told(&self) -> Option<&Told> {
+        self.0.as_deref().filter(|_| OBSERVED.may_be())
+    }
+
     /// Whether anybody takes events.
     pub(crate) fn is_on(&self) -> bool {
-        self.0.is_some()
+        self.told().is_some()
     }
 
     /// A turn begins.
     pub(crate) fn begin(&self, now: Instant) {
-        let Some(told) = &self.0 else { return };
+        let Some(told) = self.told() else { return };
         told.now.set(now);
         if told.owing.get() {
             told.pay(now);
@@ -59,14 +66,14 @@ impl Events {
 
     /// Tells what happened. No lock may be held.
     pub(crate) fn tell<'a>(&self, make: impl FnOnce() -> Event<'a>) {
-        if let Some(told) = &self.0 {
+        if let Some(told) = self.told() {
             told.make(make);
         }
     }
 
     /// The client ends: what was left out is told whatever the time.
     pub(crate) fn end(&self) {
-        if let Some(told) = &self.0 {
+        if let Some(told) = self.told() {
             told.pay(Instant::FAR);
         }
     }

@@ -76,7 +76,7 @@ pub use facade::DefmtObserver;
 #[cfg(feature = "log")]
 pub use facade::LogObserver;
 
-pub(crate) use gate::Events;
+pub(crate) use gate::{Events, OBSERVED};
 pub(crate) use watch::{Needs, Watch};
 
 use core::{fmt, time::Duration};

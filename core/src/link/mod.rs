@@ -103,6 +103,8 @@ pub(crate) struct Link<C> {
     /// Requests without an answer, until their last byte is taken: where that is, and when it must be.
     unanswered: VecDeque<(u64, Instant, C)>,
     next_correlation_id: i32,
+    /// How often it was of use to anybody: requests, without fetches that bring nothing. It wraps.
+    pub(crate) uses: u32,
     _memory: Lease,
 }
 
@@ -121,6 +123,7 @@ impl<C> Link<C> {
             in_flight: VecDeque::new(),
             unanswered: VecDeque::new(),
             next_correlation_id: 0,
+            uses: 0,
             _memory: memory,
         }
     }

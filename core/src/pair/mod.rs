@@ -21,6 +21,7 @@ mod metadata;
 mod packing;
 mod partition;
 mod producing;
+mod resting;
 mod retrying;
 #[cfg(feature = "sasl")]
 mod sasl;

@@ -82,6 +82,10 @@ impl Both {
     fn create(&mut self, name: &str, settings: &[(&str, &str)]) {
         self.kafka.create_topic_with(name, 1, 1, settings);
         self.memory.cluster().create_topic_with(name, 1, 1, settings);
+        self.until_led(name);
+    }
+
+    fn until_led(&mut self, name: &str) {
         // A broker that has just been given a partition may not lead it yet.
         let part = ListOffsetsPartition { partition_index: 0, current_leader_epoch: -1, timestamp: -1 };
         let topics = [ListOffsetsTopic { name, partitions: &[part] }];
@@ -120,6 +124,19 @@ impl Both {
         let topic_data = [TopicProduceData { name: topic, topic_id: Uuid::ZERO, partition_data: &partition_data }];
         let request = ProduceRequest { acks, timeout_ms: 9000, topic_data: &topic_data, ..Default::default() };
         self.same(what, version, &request, &[batch], produced)
+    }
+
+    /// The base offset that Kafka gives a batch.
+    fn offset_in_kafka(&mut self, topic: &str, batch: &[u8]) -> i64 {
+        let partition_data = [PartitionProduceData { index: 0, records: Some(batch.len()) }];
+        let topic_data = [TopicProduceData { name: topic, topic_id: Uuid::ZERO, partition_data: &partition_data }];
+        let request = ProduceRequest { acks: -1, timeout_ms: 9000, topic_data: &topic_data, ..Default::default() };
+        let frame = request_frame(&request, 9, 7, None).unwrap().join(&[batch]).unwrap();
+        let answer = self.peers[0].ask(&frame).expect("an answer");
+        let body: ProduceResponse<'_> = body(&answer, 9);
+        let part = body.responses.iter().next().unwrap().partition_responses.iter().next().unwrap();
+        assert_eq!(part.error_code, 0, "{topic}");
+        part.base_offset
     }
 }
 
@@ -179,6 +196,25 @@ impl Batch {
         let mut head = header.write();
         seal_crc(&mut head, core::iter::once(&payload[..]));
         [&head[..], &payload].concat()
+    }
+}
+
+/// Trap 113: a broker that starts again forgets producers whose last batch is older than a day, and a batch without a time is as
+/// old as can be. What is sent again then is there twice; not where the broker gives the time.
+#[test]
+fn a_restart_forgets_producers_without_a_clock() {
+    let mut both = Both::start();
+    let batch = Batch { values: 1, timestamp: -1, producer: (7, 0, 0), ..PLAIN }.build();
+    let topics = [("created", "CreateTime", 1), ("appended", "LogAppendTime", 0)];
+    for (topic, kind, _) in topics {
+        both.create(topic, &[("message.timestamp.type", kind)]);
+        assert_eq!((both.offset_in_kafka(topic, &batch), both.offset_in_kafka(topic, &batch)), (0, 0), "{kind}");
+    }
+    both.kafka.kill(1);
+    both.kafka.restart(1);
+    for (topic, kind, again_at) in topics {
+        both.until_led(topic);
+        assert_eq!(both.offset_in_kafka(topic, &batch), again_at, "{kind}");
     }
 }
 

@@ -160,7 +160,7 @@ impl Sim {
         let client = self.world.lock().add_client();
         let world = self.world.clone();
         let observer = move |event: &klamm::Event<'_>| world.lock().tell(client, event);
-        config.observer = Some(Arc::new(observer));
+        config = config.observer(Arc::new(observer));
         let rng = Rng::stream(self.seed, &format!("entropy {client}"));
         let transport = SimTransport { world: self.world.clone(), client, rng, jobs: Vec::new() };
         let (handle, driver) = klamm::new(config, transport)?;

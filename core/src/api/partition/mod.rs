@@ -15,7 +15,7 @@ use crate::{
     Codec, Error, IsolationLevel, OffsetSpec, ProducerConfig, StartAt, UnknownTopic,
     admin::{self, ByLeader, FetchOnce, FetchWish, OffsetWish},
     budget::Class,
-    consumer::Inflater,
+    consumer::{COMMITTED_ONLY, Inflater},
     error::Fate,
     sync::{Arc, Lock},
 };
@@ -67,6 +67,7 @@ impl PartitionBuilder {
     /// [`Error::TimedOut`] with `request_timeout_ms` when no leader is found in that time; [`Error::Config`] for an illegal
     /// name or a negative partition.
     pub async fn build(self) -> Result<PartitionClient, Error> {
+        COMMITTED_ONLY.mark();
         let inner = Inner {
             client: self.client,
             topic: self.topic,

@@ -26,9 +26,6 @@ const NAMES_TOPICS: i16 = 12;
 const ANSWER_BYTES: usize = 256;
 const ANSWER_BYTES_A_PARTITION: usize = 128;
 
-/// With one connection for everything, or for several consumers, others stand behind a fetch that waits.
-const SHARED_WAIT_MS: u32 = 50;
-
 /// A fetch that waits for new records holds the room for them. Where room was short, it waits so long only, and for so
 /// long after.
 const SCARCE_WAIT_MS: u32 = 10;
@@ -187,7 +184,7 @@ impl Fetcher {
         } else {
             self.session_diff(cluster, node, by_id, &now_wanted)
         };
-        let wait_ms = self.wait_ms(now, cluster, alone.is_some());
+        let wait_ms = self.wait_ms(now, cluster, link, node, alone.is_some());
         let wait = Duration::from_millis(u64::from(wait_ms));
         let under_way = Fetching {
             slot: self.slot,
@@ -238,13 +235,17 @@ impl Fetcher {
     }
 
     /// How long the broker may wait for something to answer.
-    fn wait_ms(&self, now: Instant, cluster: &Cluster, alone: bool) -> u32 {
+    fn wait_ms(&mut self, now: Instant, cluster: &Cluster, link: LinkId, node: i32, alone: bool) -> u32 {
         let most = self.shared.config.fetch_max_wait_ms;
+        let session = self.sessions.or_default(node);
         match (alone, cluster.config.single_connection) {
             // It holds more room than its share: not for longer than it must. (0 is never answered by some, trap 78.)
             (true, _) => 1,
             (false, _) if now < self.scarce_until => most.min(SCARCE_WAIT_MS),
-            (false, single) if single || self.shares_links => most.min(SHARED_WAIT_MS),
+            // Others stand behind it.
+            (false, single) if single || self.shares_links => {
+                session.shared_wait_ms((link, cluster.uses(link)), most.min(cluster.config.shared_wait_most_ms()))
+            }
             (false, _) => most,
         }
     }

@@ -13,7 +13,7 @@ use crate::{
     budget::Class,
     cluster::{Cluster, TopicIndex, is_stale_metadata},
     code::ErrorCode,
-    config::{FETCH_LEAST, IsolationLevel, ResetPolicy, StartAt},
+    config::{FETCH_LEAST, ResetPolicy, StartAt},
     consumer::{Aborted, NoMemory, shared::Fetched},
     error::PeerFault,
     event::Event,
@@ -91,6 +91,7 @@ impl Fetcher {
         if pieces.is_empty() {
             self.ask_again(cluster, &fetching, cut);
         } else {
+            cluster.used(link);
             self.shared.deliver(pieces.into_iter());
         }
         if !agrees {
@@ -243,7 +244,7 @@ impl Fetcher {
         batches: &[u8],
         held: usize,
     ) -> Result<Option<Arc<Aborted>>, NoMemory> {
-        let committed = self.shared.config.isolation_level == IsolationLevel::ReadCommitted;
+        let committed = self.shared.config.reads_committed();
         let list = answer.aborted_transactions.filter(|list| committed && !list.is_empty());
         list.map(|list| Aborted::new(list, batches, held, &cluster.budget)).transpose()
     }

@@ -1,6 +1,6 @@
 //! Incremental fetches (KIP-227): a broker remembers what is asked for, so that only changes are sent.
 
-use crate::{map::Map, wire::Uuid};
+use crate::{link::LinkId, map::Map, wire::Uuid};
 
 /// What a broker's session knows of a partition.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -11,6 +11,9 @@ pub(super) struct Known {
     pub(super) leader_epoch: i32,
     pub(super) max_bytes: i32,
 }
+
+/// How long a fetch may wait that others may stand behind, at first and after anything happened on its connection.
+const SHARED_WAIT_MS: u32 = 50;
 
 /// A session with one broker.
 #[derive(Default)]
@@ -32,12 +35,25 @@ pub(super) struct Session {
     pub(super) failures: u32,
     /// How often in a row it had nothing, and did not wait for anything either.
     pub(super) hasty: u32,
+    /// How long the last fetch that others might stand behind was allowed to wait, and on which connection, after how many
+    /// uses of it.
+    shared_wait_ms: u32,
+    shared: Option<(LinkId, u32)>,
 }
 
 impl Session {
     /// Session id and epoch of the next request.
     pub(super) fn numbers(&self) -> (i32, i32) {
         (self.id, self.epoch)
+    }
+
+    /// How long the next fetch may wait that others may stand behind. It doubles while nothing else happens on the connection, so
+    /// what comes after a rest finds a fetch there that waits about as long as the rest was, and never longer than `most`.
+    pub(super) fn shared_wait_ms(&mut self, uses: (LinkId, u32), most: u32) -> u32 {
+        let rests = self.shared.replace(uses) == Some(uses);
+        let wait = if rests { self.shared_wait_ms.saturating_mul(2) } else { SHARED_WAIT_MS };
+        self.shared_wait_ms = wait.min(most);
+        self.shared_wait_ms
     }
 
     pub(super) fn is_full(&self) -> bool {
