@@ -158,8 +158,7 @@ impl Draft {
             tokens.scope = tokens.scope.or(login.scope);
             tokens.extensions.extend(login.extensions);
         }
-        self.client.allow_plain_without_tls = !self.protocol.tls;
-        self.oidc = Some(sasl::oidc(tokens)?);
+        self.oidc = Some(sasl::oidc(&mut self.client, tokens, self.protocol.tls)?);
         Ok(())
     }
 }

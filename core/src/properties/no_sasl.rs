@@ -20,7 +20,7 @@ pub(super) fn is_there(_: &str) -> bool {
     false
 }
 
-pub(super) fn oidc(_: DraftTokens) -> Result<OidcProperties, Error> {
+pub(super) fn oidc(_: &mut Config, _: DraftTokens, _: bool) -> Result<OidcProperties, Error> {
     Err(needs_feature())
 }
 

@@ -61,7 +61,8 @@ pub(super) fn apply(
 
 /// # Errors
 /// For what is missing.
-pub(super) fn oidc(tokens: DraftTokens) -> Result<OidcProperties, Error> {
+pub(super) fn oidc(client: &mut Config, tokens: DraftTokens, encrypted: bool) -> Result<OidcProperties, Error> {
+    client.allow_plain_without_tls = !encrypted;
     let of = |value: Option<String>, name| {
         value.filter(|text| !text.is_empty()).ok_or_else(|| Error::config(name, "must be given"))
     };
