@@ -160,7 +160,7 @@ pub enum PeerFault {
         knob: &'static str,
     },
     /// A response whose correlation id is not the oldest request's.
-    #[error("answered with correlation id {got}, expected {expected:?}")]
+    #[error("answered with correlation id {got}, expected {}", Awaited(.expected))]
     #[non_exhaustive]
     Correlation {
         /// What came.
@@ -300,6 +300,18 @@ impl Error {
     }
 }
 
+/// Not as `Debug` has it: its ways of laying out an `Option` are code that nothing else needs.
+struct Awaited<'a>(&'a Option<i32>);
+
+impl fmt::Display for Awaited<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(id) => id.fmt(f),
+            None => f.write_str("nothing"),
+        }
+    }
+}
+
 struct Said<'a>(&'a Option<String>);
 
 impl fmt::Display for Said<'_> {
@@ -352,6 +364,12 @@ impl fmt::Display for Passed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.map_or(Ok(()), |next| write!(f, "; what comes after it begins at offset {next}"))
     }
+}
+
+/// A stranger's words in a message: not all of them if they are many, and nothing that a terminal takes for an order. Not as `Debug`
+/// has it, which needs Unicode's tables: 3 KB that a microcontroller has for nothing else.
+pub(crate) fn shown(text: &str) -> String {
+    text.chars().take(60).flat_map(char::escape_default).collect()
 }
 
 /// What a setting counts.

@@ -1,13 +1,13 @@
 //! Who leads what: asked for used topics only, kept small, believed by leader epoch.
 
-use alloc::{string::String, vec::Vec};
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::{Cluster, WarmState};
 use crate::{
     Error, Instant,
     code::ErrorCode,
-    error::PeerFault,
+    error::{PeerFault, shown},
     event::{Event, TopicPartition},
     link::LinkId,
     machine::Context,
@@ -495,6 +495,5 @@ pub(crate) fn check_topic_name(name: &str) -> Result<(), Error> {
     } else {
         return Ok(());
     };
-    let shown: String = name.chars().take(60).flat_map(char::escape_default).collect();
-    Err(Error::config("topic", alloc::format!("the name \"{shown}\" {why}")))
+    Err(Error::config("topic", alloc::format!("the name \"{}\" {why}", shown(name))))
 }

@@ -26,6 +26,7 @@ use crate::{
     budget::{ANSWER_PARTITION_BYTES, Memory, PARTITION_BYTES, known_bytes},
     cluster::WARM,
     compress::{BuiltIn, Codecs},
+    error::shown,
     event::{OBSERVED, Observe},
     sync::Arc,
 };
@@ -292,8 +293,7 @@ impl Config {
 }
 
 fn parse_endpoint(text: &str) -> Result<Endpoint, Error> {
-    // Not as `Debug` has it, which needs Unicode's tables: 3 KB that a microcontroller has for nothing else.
-    let wrong = || Error::config("bootstrap", format!("\"{}\" is not host:port", text.escape_default()));
+    let wrong = || Error::config("bootstrap", format!("\"{}\" is not host:port", shown(text)));
     let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
     let host = match host.strip_prefix('[') {
         Some(literal) => literal.strip_suffix(']').ok_or_else(wrong)?,

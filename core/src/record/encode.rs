@@ -63,19 +63,15 @@ pub fn encode_record(out: &mut Vec<u8>, parts: &RecordParts<'_>) {
 
 /// Gives `put` the same bytes in pieces, for a record that does not fit the room that is left in one buffer.
 pub fn encode_record_pieces(parts: &RecordParts<'_>, put: &mut dyn FnMut(&[u8])) {
-    encode(&mut Pieces(put), parts);
+    encode_large(&mut Pieces(put), *parts);
 }
 
 /// Where a record's bytes go.
 trait Sink {
     /// A few numbers, gathered in a register.
     fn word(&mut self, word: Word);
-    /// Two of them, of which the first is not empty.
-    fn words(&mut self, first: Word, second: Word);
     /// A key, a value or a header's name.
     fn bytes(&mut self, bytes: &[u8]);
-    /// One byte.
-    fn byte(&mut self, byte: u8);
 }
 
 struct Contiguous<'a>(&'a mut Vec<u8>);
@@ -94,6 +90,13 @@ impl Contiguous<'_> {
             self.0.extend_from_slice(bytes.get(..len).unwrap_or_default());
         }
     }
+
+    /// Two words, of which the first is not empty.
+    #[inline(always)]
+    fn words(&mut self, first: Word, second: Word) {
+        let bytes = u128::from(first.bytes) | u128::from(second.bytes).wrapping_shl(first.bits);
+        self.front(bytes.to_le_bytes(), first.bits.wrapping_add(second.bits) as usize / 8);
+    }
 }
 
 impl Sink for Contiguous<'_> {
@@ -103,19 +106,8 @@ impl Sink for Contiguous<'_> {
     }
 
     #[inline(always)]
-    fn words(&mut self, first: Word, second: Word) {
-        let bytes = u128::from(first.bytes) | u128::from(second.bytes).wrapping_shl(first.bits);
-        self.front(bytes.to_le_bytes(), first.bits.wrapping_add(second.bits) as usize / 8);
-    }
-
-    #[inline(always)]
     fn bytes(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);
-    }
-
-    #[inline(always)]
-    fn byte(&mut self, byte: u8) {
-        self.0.push(byte);
     }
 }
 
@@ -126,17 +118,8 @@ impl Sink for Pieces<'_> {
         (self.0)(word.bytes.to_le_bytes().get(..word.len()).unwrap_or_default());
     }
 
-    fn words(&mut self, first: Word, second: Word) {
-        self.word(first);
-        self.word(second);
-    }
-
     fn bytes(&mut self, bytes: &[u8]) {
         (self.0)(bytes);
-    }
-
-    fn byte(&mut self, byte: u8) {
-        (self.0)(&[byte]);
     }
 }
 
@@ -224,7 +207,7 @@ fn some_headers_size(headers: &[Header<'_>]) -> u64 {
 }
 
 #[inline(always)]
-fn encode(sink: &mut impl Sink, parts: &RecordParts<'_>) {
+fn encode(sink: &mut Contiguous<'_>, parts: &RecordParts<'_>) {
     let (key, value) = (parts.key.unwrap_or_default(), parts.value.unwrap_or_default());
     let (timestamp, offset) = (zigzag(parts.timestamp_delta), u64::from(parts.offset_delta) << 1);
     let (raw_key, raw_value) = (raw_len(parts.key), raw_len(parts.value));
@@ -250,14 +233,14 @@ fn encode(sink: &mut impl Sink, parts: &RecordParts<'_>) {
         sink.words(first, offset.then(raw_key).then(raw_value));
     }
     sink.bytes(value);
-    if parts.headers.is_empty() { sink.byte(0) } else { encode_headers(sink, parts.headers) }
+    if parts.headers.is_empty() { sink.0.push(0) } else { encode_headers(sink, parts.headers) }
 }
 
-/// A record with a number of more than the usual bits. Kept apart so that the usual one stays small enough to inline; it
-/// takes the parts as a copy so that the usual one need not have them in memory.
+/// Any record, also one with a number of more than the usual bits. Kept apart so that the usual one stays small enough to
+/// inline; it takes the parts as a copy so that the usual one need not have them in memory. There once, for all sinks.
 #[cold]
 #[inline(never)]
-fn encode_large(sink: &mut impl Sink, parts: RecordParts<'_>) {
+fn encode_large(sink: &mut dyn Sink, parts: RecordParts<'_>) {
     encode_number(sink, body_size(&parts) << 1);
     sink.word(ATTRIBUTES);
     encode_number(sink, zigzag(parts.timestamp_delta));
@@ -268,7 +251,7 @@ fn encode_large(sink: &mut impl Sink, parts: RecordParts<'_>) {
 }
 
 #[inline(never)]
-fn encode_headers(sink: &mut impl Sink, headers: &[Header<'_>]) {
+fn encode_headers(sink: &mut (impl Sink + ?Sized), headers: &[Header<'_>]) {
     encode_number(sink, (headers.len() as u64) << 1);
     for header in headers {
         encode_part(sink, Some(header.key.as_bytes()));
@@ -277,13 +260,13 @@ fn encode_headers(sink: &mut impl Sink, headers: &[Header<'_>]) {
 }
 
 #[inline(always)]
-fn encode_part(sink: &mut impl Sink, part: Option<&[u8]>) {
+fn encode_part(sink: &mut (impl Sink + ?Sized), part: Option<&[u8]>) {
     encode_number(sink, raw_len(part));
     sink.bytes(part.unwrap_or_default());
 }
 
 #[inline(always)]
-fn encode_number(sink: &mut impl Sink, mut raw: u64) {
+fn encode_number(sink: &mut (impl Sink + ?Sized), mut raw: u64) {
     while raw >> Word::NUMBER_BITS != 0 {
         let low = Word::large(raw as u32 & ((1 << Word::NUMBER_BITS) - 1));
         sink.word(Word { bytes: low.bytes | 0x8080_8080, bits: 32 });

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use super::put::Pass;
 use super::response_header::ResponseHeader;
 use super::{Api, Counter, Decode, Encode, Field, Put, Reader, WireError, Writer, request_header};
 
@@ -70,16 +71,25 @@ pub fn response_frame<R: Encode>(body: &R, version: i16, correlation_id: i32) ->
 }
 
 fn frame<H: Field, R: Encode>(memory: Frame, header: &H, body: &R, version: i16) -> Result<Frame, WireError> {
-    let mut counted = Counter::default();
-    header.write(&mut counted, version, false)?;
-    body.encode(&mut counted, version)?;
+    let mut pass = Pass::Count(Counter::default());
+    let mut memory = Some(memory);
+    loop {
+        header.write(&mut pass, version, false)?;
+        body.encode(&mut pass, version)?;
+        match pass {
+            Pass::Count(counted) => pass = Pass::Write(begin(memory.take().unwrap_or_default(), counted)?),
+            Pass::Write(Writer { bytes, splits }) => return Ok(Frame { bytes, splits }),
+        }
+    }
+}
+
+/// Memory for what was counted, with the frame's size in it.
+fn begin(memory: Frame, mut counted: Counter) -> Result<Writer, WireError> {
     let size = i32::try_from(counted.total()).map_err(|_| WireError::TooLong { what: "a frame" })?;
     counted.put(&size.to_be_bytes());
     let mut writer = Writer::reserve_in(memory, &counted)?;
     writer.put(&size.to_be_bytes());
-    header.write(&mut writer, version, false)?;
-    body.encode(&mut writer, version)?;
-    Ok(Frame { bytes: writer.bytes, splits: writer.splits })
+    Ok(writer)
 }
 
 /// A message in a version of its own, whatever the version of the body.

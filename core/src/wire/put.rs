@@ -125,6 +125,29 @@ impl Put for Writer {
     }
 }
 
+/// Either of them, so that the code of each message is there once and not for each.
+pub(super) enum Pass {
+    Count(Counter),
+    Write(Writer),
+}
+
+impl Put for Pass {
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        match self {
+            Pass::Count(counter) => counter.put(bytes),
+            Pass::Write(writer) => writer.put(bytes),
+        }
+    }
+
+    fn external(&mut self, len: usize) {
+        match self {
+            Pass::Count(counter) => counter.external(len),
+            Pass::Write(writer) => writer.external(len),
+        }
+    }
+}
+
 /// The value of a field, as it is written.
 pub trait Field {
     /// Writes it. `flexible`: with compact lengths.
