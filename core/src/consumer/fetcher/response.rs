@@ -94,10 +94,14 @@ impl Fetcher {
             cluster.used(link);
             self.shared.deliver(pieces.into_iter());
         }
+        self.agreed(now, cluster, &fetching, agrees);
+    }
+
+    /// A broker that tells of more than it was asked for has another idea of the session, and would do so at once each time: as in
+    /// Java's client, the session begins anew.
+    fn agreed(&mut self, now: Instant, cluster: &mut Cluster, fetching: &Fetching, agrees: bool) {
         if !agrees {
-            // A broker that tells of more than it was asked for has another idea of the session, and would do so at once
-            // each time: as in Java's client, the session begins anew.
-            self.session_refused(now, cluster, &fetching, ErrorCode::INVALID_FETCH_SESSION_EPOCH);
+            self.session_refused(now, cluster, fetching, ErrorCode::INVALID_FETCH_SESSION_EPOCH);
         } else if fetching.alone.is_none()
             && let Some(session) = self.sessions.get_mut(&fetching.node)
         {
