@@ -48,9 +48,8 @@ pub async fn connect_through(config: Config, dialler: impl Dial) -> Result<Clien
 }
 
 /// A client, and its driver where the client's handles find it.
-pub(crate) fn build<D: Dial>(mut config: Config, transport: Tokio<D>) -> Result<(Client, Arc<Inline<D>>), Error> {
-    config.codecs.get_or_insert_with(|| Arc::new(FastCodecs));
-    let (client, driver) = klamm::new(config, transport)?;
+pub(crate) fn build<D: Dial>(config: Config, transport: Tokio<D>) -> Result<(Client, Arc<Inline<D>>), Error> {
+    let (client, driver) = klamm::new(config.usual_codecs(|| Arc::new(FastCodecs)), transport)?;
     let driver = Arc::new(Inline(Mutex::new(Some(driver))));
     let weak: Weak<dyn Drive> = Arc::downgrade(&driver) as Weak<dyn Drive>;
     client.drive_inline(weak);

@@ -35,6 +35,8 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 
+use crate::used::Used;
+
 mod claim;
 #[cfg(any(feature = "gzip", feature = "snappy", feature = "lz4", feature = "zstd"))]
 mod common;
@@ -56,6 +58,14 @@ mod words;
 mod zstd;
 
 pub use claim::{Claim, claim};
+
+/// Whether any client may have codecs that are not of this build.
+pub(crate) static FOREIGN: Used = Used::not_yet();
+
+/// Whether there may be any codec at all.
+pub(crate) fn any() -> bool {
+    cfg!(any(feature = "gzip", feature = "snappy", feature = "lz4", feature = "zstd")) || FOREIGN.may_be()
+}
 
 /// How a batch's records are compressed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]

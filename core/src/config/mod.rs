@@ -25,7 +25,7 @@ use crate::{
     Budget, Endpoint, Error, MemoryPlan, WarmState,
     budget::{ANSWER_PARTITION_BYTES, Memory, PARTITION_BYTES, known_bytes},
     cluster::WARM,
-    compress::{BuiltIn, Codecs},
+    compress::{BuiltIn, Codecs, FOREIGN},
     error::shown,
     event::{OBSERVED, Observe},
     sync::Arc,
@@ -95,13 +95,11 @@ pub struct Config {
     pub memory: Memory,
     /// A budget that several clients share; `memory` is then not looked at.
     pub budget: Option<Arc<Budget>>,
-    /// What batches are compressed and decompressed with. `None`: the transport's codecs if it brings any, else those of
-    /// this build.
-    pub codecs: Option<Arc<dyn Codecs>>,
-    /// `None`: the `log` facade if the feature `log` is on, else nobody. Set by the method alone, so that a program that does not
-    /// call it has no events in it.
+    // These are set by their methods alone, so that a program that does not call one has nothing in it of what it sets: see `used.rs`.
+    /// `None`: those of this build.
+    codecs: Option<Arc<dyn Codecs>>,
+    /// `None`: the `log` facade if the feature `log` is on, else nobody.
     pub(crate) observer: Option<Arc<dyn Observe>>,
-    /// Set by the method alone, likewise.
     pub(crate) warm_state: Option<Arc<WarmState>>,
 }
 
@@ -208,11 +206,19 @@ impl Config {
         self
     }
 
-    /// What batches are compressed and decompressed with.
+    /// What batches are compressed and decompressed with. Without that it is the transport's codecs if it brings any, else those of
+    /// this build.
     #[must_use]
     pub fn codecs(mut self, codecs: Arc<dyn Codecs>) -> Self {
+        FOREIGN.mark();
         self.codecs = Some(codecs);
         self
+    }
+
+    /// For transports that bring codecs: these, unless the application has set others.
+    #[must_use]
+    pub fn usual_codecs(self, codecs: impl FnOnce() -> Arc<dyn Codecs>) -> Self {
+        if self.codecs.is_some() { self } else { self.codecs(codecs()) }
     }
 
     /// Who is told what happens beside the work: see [`event`](crate::event). Without one that is the `log` facade if the feature

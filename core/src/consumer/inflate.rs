@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::{
     budget::{Budget, Class, InflateBuf, Lease, Standing},
-    compress::{Codec, CodecError, Codecs, Decompress, Full, Room, inflated_hint},
+    compress::{self, Codec, CodecError, Codecs, Decompress, Full, Room, inflated_hint},
     record::{BATCH_HEADER_LEN, BatchHeader, BatchView, LOG_OVERHEAD},
     sync::Arc,
 };
@@ -85,6 +85,9 @@ impl Inflater {
 
     /// Which decompressor is a codec's, after it was made if need be.
     fn made(&mut self, codec: Codec) -> Result<usize, Stuck> {
+        if !compress::any() {
+            return Err(Stuck::Codec(CodecError::Unsupported(codec)));
+        }
         if let Some(at) = self.made.iter().position(|m| m.codec.codec() == codec) {
             return Ok(at);
         }

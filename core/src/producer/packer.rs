@@ -7,7 +7,7 @@ use super::batch::BATCH_KNOWN;
 use crate::{
     Error, ProducerConfig,
     budget::{Budget, Chunk, Class, Lease, Standing},
-    compress::{Codec, CodecError, Codecs, Compress, Full, Sink},
+    compress::{self, Codec, CodecError, Codecs, Compress, Full, Sink},
     sync::Arc,
 };
 
@@ -51,7 +51,11 @@ impl Packer {
             };
         }
         let codec = config.compression;
-        let encoder = codecs.compressor(codec, config.compression_level).map_err(|error| match error {
+        let encoder = match compress::any() {
+            true => codecs.compressor(codec, config.compression_level),
+            false => Err(CodecError::Unsupported(codec)),
+        };
+        let encoder = encoder.map_err(|error| match error {
             CodecError::Level { .. } => Error::config("compression_level", error.to_string()),
             error => Error::config("compression", error.to_string()),
         })?;
@@ -95,7 +99,7 @@ impl Packer {
         len: usize,
         records: &mut dyn Iterator<Item = &[u8]>,
     ) -> Option<Vec<Chunk>> {
-        let encoder = self.encoder.as_mut()?;
+        let encoder = self.encoder.as_mut().filter(|_| compress::any())?;
         let limit = len.saturating_sub(1);
         let mut sink = ChunkSink { out: Vec::new(), free, left: limit, limit };
         let result = encoder.compress(records, &mut sink);
