@@ -158,6 +158,8 @@ struct Run {
     harmed: bool,
     /// The server has said goodbye.
     closed: bool,
+    /// The client has, to the server.
+    heard_goodbye: bool,
     /// So often it has changed its keys.
     renewed: usize,
 }
@@ -183,6 +185,7 @@ impl Run {
             heard,
             harmed: false,
             closed: false,
+            heard_goodbye: false,
             renewed: 0,
         }
     }
@@ -198,6 +201,7 @@ impl Run {
             self.server_failed = self.server.read_tls(&mut up).is_err();
             match self.server.process_new_packets() {
                 Ok(state) => {
+                    self.heard_goodbye |= state.peer_has_closed();
                     let mut plain = vec![0; state.plaintext_bytes_to_read()];
                     self.server.reader().read_exact(&mut plain).expect("it is here");
                     assert!(plain == pattern(self.heard[SERVER], plain.len()), "the server hears what was said");
@@ -323,6 +327,14 @@ impl Run {
         }
     }
 
+    /// The client ends the connection, and says so.
+    fn close(&mut self) {
+        self.wire.0.borrow_mut().may_write = 1 << 30;
+        let closed = self.poll(|client, cx| client.poll_close(cx)).is_some();
+        self.turn();
+        assert!(closed && self.heard_goodbye, "it goes without a word");
+    }
+
     /// Nothing is held back, until nothing moves any more.
     fn settle(&mut self) {
         loop {
@@ -375,6 +387,7 @@ pub fn run(data: &[u8]) {
         (None, false, false) => {
             assert!(run.established && !run.server_failed);
             assert!(run.heard[SERVER] == run.said[CLIENT] && run.heard[CLIENT] == run.said[SERVER], "all of it came");
+            run.close();
         }
     }
 }

@@ -136,7 +136,7 @@ stage_java() {
 # librdkafka is built too, which takes two minutes once; and what else needs a C compiler is tested here.
 stage_interop() {
   cargo test --no-fail-fast --manifest-path tests/interop/Cargo.toml -- --test-threads=2
-  cargo test --no-fail-fast -p klamm-tokio --features zstd-native --lib codecs
+  cargo test --no-fail-fast -p klamm-tokio --features zstd-native --lib -- codecs properties
   cargo clippy --manifest-path tests/ingest-rdkafka/Cargo.toml -- -D warnings
 }
 

@@ -23,7 +23,8 @@
 //! Chained behind one another, the last of a name counts. Paths are read by the transport, on tokio when
 //! `klamm_tokio::from_properties` is called; elsewhere [`Properties::tls`](crate::properties::Properties::tls) has them, and
 //! there are no settings for a client before somebody has made of them what encrypts. On tokio `SSL` needs the feature `ring` or
-//! `aws-lc-rs`.
+//! `aws-lc-rs`. So it is with [`Properties::oidc`](crate::properties::Properties::oidc), for tokens of an OAuth 2 server: on tokio
+//! the feature `oidc` makes a source of it.
 //!
 //! # What differs
 //!

@@ -138,7 +138,7 @@ pub type TokenFuture = Pin<Box<dyn Future<Output = Result<Token, TokenError>> + 
 pub trait TokenSource: Send + Sync {
     /// Begins to get a token that is good for some time yet. Asked before a connection's first request, and again before
     /// a session ends; connections that begin at the same time share one answer. A source that keeps a token until shortly
-    /// before it expires spares its server.
+    /// before it expires spares its server. One that can have none for good answers a [`TokenRefused`].
     ///
     /// The driver polls the future, so it must not block. It is not asked twice at once, and is given up when the client
     /// ends; how long a connection waits for it is `connect_timeout_ms`, or `request_timeout_ms` when a session is renewed.
