@@ -128,7 +128,7 @@ impl Budget {
     }
 
     #[cold]
-    fn new_chunk(&self) -> Option<Vec<u8>> {
+    pub(super) fn new_chunk(&self) -> Option<Vec<u8>> {
         if !self.take(Class::Produce, self.chunk_bytes) {
             return None;
         }
@@ -252,7 +252,7 @@ impl Budget {
         Some(free.swap_remove(at))
     }
 
-    fn new_fetched(&self, class: Class, wanted: usize) -> Option<Vec<u8>> {
+    pub(super) fn new_fetched(&self, class: Class, wanted: usize) -> Option<Vec<u8>> {
         while !self.take(class, wanted) {
             // Free buffers of the wrong size make room for one of the right size.
             let dropped = self.free_buffer(class)?;

@@ -7,6 +7,7 @@
 mod buffers;
 mod line;
 mod plan;
+mod prealloc;
 
 pub(crate) use buffers::{Chunk, FetchBuf, InflateBuf, Promise};
 use line::Line;

@@ -3,6 +3,7 @@
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,
+    ptr,
     sync::{
         Arc,
         atomic::{AtomicIsize, AtomicU64, Ordering::Relaxed},
@@ -24,6 +25,8 @@ pub struct Counting;
 pub static LIVE: AtomicIsize = AtomicIsize::new(0);
 /// The most that were, since somebody set it.
 pub static PEAK: AtomicIsize = AtomicIsize::new(0);
+/// The most that may be live: what would pass it is refused.
+pub static MOST: AtomicIsize = AtomicIsize::new(isize::MAX);
 /// How often memory was asked for.
 pub static CALLS: AtomicU64 = AtomicU64::new(0);
 
@@ -32,12 +35,18 @@ thread_local! {
     pub static COUNTED: Cell<bool> = const { Cell::new(false) };
 }
 
-fn grow(bytes: isize) {
+/// Counts what is asked for; `false`: it is refused.
+fn grow(bytes: isize) -> bool {
     if COUNTED.try_with(Cell::get).unwrap_or(false) {
         let live = LIVE.fetch_add(bytes, Relaxed) + bytes;
+        if live > MOST.load(Relaxed) {
+            LIVE.fetch_sub(bytes, Relaxed);
+            return false;
+        }
         PEAK.fetch_max(live, Relaxed);
         CALLS.fetch_add(1, Relaxed);
     }
+    true
 }
 
 fn shrink(bytes: isize) {
@@ -46,10 +55,12 @@ fn shrink(bytes: isize) {
     }
 }
 
-// SAFETY: every call goes to the system's allocator unchanged; only sizes are added up beside it.
+// SAFETY: every call goes to the system's allocator unchanged, or nowhere; only sizes are added up beside it.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        grow(layout.size() as isize);
+        if !grow(layout.size() as isize) {
+            return ptr::null_mut();
+        }
         // SAFETY: the caller's promise is passed on.
         unsafe { System.alloc(layout) }
     }
@@ -62,7 +73,9 @@ unsafe impl GlobalAlloc for Counting {
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // Both are live while the bytes move.
-        grow(size as isize);
+        if !grow(size as isize) {
+            return ptr::null_mut();
+        }
         // SAFETY: the caller's promise is passed on.
         let moved = unsafe { System.realloc(pointer, layout, size) };
         shrink(layout.size() as isize);

@@ -5,6 +5,7 @@
 mod bomb;
 mod keeping;
 mod metadata;
+mod prealloc;
 mod pushing;
 mod reconnect;
 mod secured;
