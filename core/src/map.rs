@@ -106,14 +106,11 @@ impl<K: Ord, V> Map<K, V> {
         self.0.get_mut(at).map(|(_, value)| value)
     }
 
-    /// Sets the value of a key; the one that it had.
-    pub(crate) fn insert(&mut self, key: K, value: V) -> Option<V> {
+    /// Sets the value of a key.
+    pub(crate) fn insert(&mut self, key: K, value: V) {
         match self.place(&key) {
-            Ok(at) => self.0.get_mut(at).map(|(_, old)| core::mem::replace(old, value)),
-            Err(at) => {
-                self.0.insert(at, (key, value));
-                None
-            }
+            Ok(at) => self.0[at].1 = value,
+            Err(at) => self.0.insert(at, (key, value)),
         }
     }
 
@@ -176,7 +173,10 @@ mod tests {
             let (mut map, mut tree) = (Map::new(), BTreeMap::new());
             for (n, (what, key)) in steps.into_iter().enumerate() {
                 match what {
-                    0 | 1 => prop_assert_eq!(map.insert(key, n), tree.insert(key, n)),
+                    0 | 1 => {
+                        map.insert(key, n);
+                        tree.insert(key, n);
+                    }
                     2 => prop_assert_eq!(map.remove(&key), tree.remove(&key)),
                     3 => prop_assert_eq!(map.or_default(key), tree.entry(key).or_default()),
                     _ => {

@@ -263,19 +263,32 @@ impl Cluster {
         bodies: &mut dyn Iterator<Item = Body>,
         sending: Sending,
     ) -> Result<(), Error> {
+        let version = sending.version;
+        let encode = |memory, id, client_id: Option<&str>| request_frame_in(memory, body, version, id, client_id);
+        self.send_encoded(link, R::API, &encode, bodies, sending)
+    }
+
+    /// The same code for every message: a program has it once.
+    fn send_encoded(
+        &mut self,
+        link: LinkId,
+        api: Api,
+        encode: &dyn Fn(Frame, i32, Option<&str>) -> Result<Frame, WireError>,
+        bodies: &mut dyn Iterator<Item = Body>,
+        sending: Sending,
+    ) -> Result<(), Error> {
         let Sending { version, context, deadline, response_max, answered } = sending;
         let Some(l) = self.links.get_mut(&link) else {
             self.lost.push_back(Unanswered { context, sent: false });
             return Ok(());
         };
-        let (memory, client_id) = (core::mem::take(&mut self.frame), Some(&*self.config.client_id));
-        let frame = request_frame_in(memory, body, version, l.correlation_id(), client_id)
-            .map_err(|error| Error::Wire { what: R::API.name, error })?;
+        let memory = core::mem::take(&mut self.frame);
+        let frame = encode(memory, l.correlation_id(), Some(&self.config.client_id))
+            .map_err(|error| Error::Wire { what: api.name, error })?;
         // Fetches count when they bring something.
         if !matches!(context, Context::Fetch(_)) {
             l.uses = l.uses.wrapping_add(1);
         }
-        let api = R::API;
         l.queue(Outgoing { api, version, frame: &frame, bodies, deadline, response_max, answered, context });
         if frame.bytes.capacity() <= FRAME_KEPT {
             self.frame = frame;

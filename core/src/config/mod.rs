@@ -97,7 +97,7 @@ pub struct Config {
     pub budget: Option<Arc<Budget>>,
     // These are set by their methods alone, so that a program that does not call one has nothing in it of what it sets: see `used.rs`.
     /// `None`: those of this build.
-    codecs: Option<Arc<dyn Codecs>>,
+    pub(crate) codecs: Option<Arc<dyn Codecs>>,
     /// `None`: the `log` facade if the feature `log` is on, else nobody.
     pub(crate) observer: Option<Arc<dyn Observe>>,
     pub(crate) warm_state: Option<Arc<WarmState>>,

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::put::Pass;
 use super::response_header::ResponseHeader;
-use super::{Api, Counter, Decode, Encode, Field, Put, Reader, WireError, Writer, request_header};
+use super::{Api, Counter, Decode, Encode, Put, Reader, WireError, Writer, request_header};
 
 /// A message ready to be sent, but for the bytes that come in from elsewhere.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,25 +57,39 @@ pub fn request_frame_in<R: Encode>(
     correlation_id: i32,
     client_id: Option<&str>,
 ) -> Result<Frame, WireError> {
-    let request_api_key = R::API.key;
-    let header =
-        request_header::RequestHeader { request_api_key, request_api_version: version, correlation_id, client_id };
-    let header = EncodedAs { message: &header, version: R::API.request_header_version(version) };
-    frame(memory, &header, body, version)
+    let head = request_header::RequestHeader {
+        request_api_key: R::API.key,
+        request_api_version: version,
+        correlation_id,
+        client_id,
+    };
+    let head_version = R::API.request_header_version(version);
+    frame(memory, &|out| head.encode(out, head_version), &|out| body.encode(out, version))
 }
 
 /// A response as a broker sends it. Errors: those of [`request_frame`].
 pub fn response_frame<R: Encode>(body: &R, version: i16, correlation_id: i32) -> Result<Frame, WireError> {
     let tagged = R::API.response_header_version(version) == 1;
-    frame(Frame::default(), &ResponseHead { correlation_id, tagged }, body, version)
+    let head = |out: &mut Pass| {
+        out.put(&correlation_id.to_be_bytes());
+        if tagged {
+            out.tag_count(0);
+        }
+        Ok(())
+    };
+    frame(Frame::default(), &head, &|out| body.encode(out, version))
 }
 
-fn frame<H: Field, R: Encode>(memory: Frame, header: &H, body: &R, version: i16) -> Result<Frame, WireError> {
+/// What puts the header or the body of a frame.
+type Puts<'a> = &'a dyn Fn(&mut Pass) -> Result<(), WireError>;
+
+/// The same code for every message: a program has it once.
+fn frame(memory: Frame, head: Puts<'_>, body: Puts<'_>) -> Result<Frame, WireError> {
     let mut pass = Pass::Count(Counter::default());
     let mut memory = Some(memory);
     loop {
-        header.write(&mut pass, version, false)?;
-        body.encode(&mut pass, version)?;
+        head(&mut pass)?;
+        body(&mut pass)?;
         match pass {
             Pass::Count(counted) => pass = Pass::Write(begin(memory.take().unwrap_or_default(), counted)?),
             Pass::Write(Writer { bytes, splits }) => return Ok(Frame { bytes, splits }),
@@ -90,33 +104,6 @@ fn begin(memory: Frame, mut counted: Counter) -> Result<Writer, WireError> {
     let mut writer = Writer::reserve_in(memory, &counted)?;
     writer.put(&size.to_be_bytes());
     Ok(writer)
-}
-
-/// A message in a version of its own, whatever the version of the body.
-struct EncodedAs<'m, M> {
-    message: &'m M,
-    version: i16,
-}
-
-impl<M: Encode> Field for EncodedAs<'_, M> {
-    fn write<P: Put>(&self, out: &mut P, _version: i16, _flexible: bool) -> Result<(), WireError> {
-        self.message.encode(out, self.version)
-    }
-}
-
-struct ResponseHead {
-    correlation_id: i32,
-    tagged: bool,
-}
-
-impl Field for ResponseHead {
-    fn write<P: Put>(&self, out: &mut P, _version: i16, _flexible: bool) -> Result<(), WireError> {
-        out.put(&self.correlation_id.to_be_bytes());
-        if self.tagged {
-            out.tag_count(0);
-        }
-        Ok(())
-    }
 }
 
 /// Reads the header of a response to a request of this API and version, and gives its correlation id.

@@ -234,8 +234,9 @@ impl Fetcher {
         if id.is_zero() {
             return;
         }
-        let Some(old) = self.ids.insert(index, id) else { return };
-        if old == id {
+        let old = self.ids.get(&index).copied();
+        self.ids.insert(index, id);
+        if old.is_none_or(|old| old == id) {
             return;
         }
         let target = match self.shared.config.reset_policy() {
