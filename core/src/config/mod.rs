@@ -73,7 +73,7 @@ pub struct Config {
     /// How long a fetch may wait for new records at most where something may stand behind it, in milliseconds: with
     /// `single_connection`, and where several consumers share the connection for fetches. A broker answers a connection's requests
     /// in their order, so this is the most that the first record after a rest waits for in addition, and what a device
-    /// that must seldom wake raises. Each fetch that brings nothing lets the next wait twice as long, from 50 ms on, until
+    /// that must seldom wake raises. 50 by default. Each fetch that brings nothing lets the next wait twice as long, from 50 ms on, until
     /// anything else happens on the connection: the delay is never much longer than the rest was. With 50 or less all fetches wait so
     /// long only. At least 1; never more than the consumer's `fetch_max_wait_ms` and half of `request_timeout_ms` are waited.
     pub shared_wait_max_ms: u32,
@@ -121,7 +121,7 @@ impl Config {
             max_handles: 16,
             max_waiters: 1_024,
             single_connection: false,
-            shared_wait_max_ms: 500,
+            shared_wait_max_ms: 50,
             send_buffer_bytes: None,
             receive_buffer_bytes: None,
             #[cfg(feature = "sasl")]
