@@ -1,10 +1,12 @@
 //! What the device makes of brokers that lie: it plays the scripts of `tests/hostile` that QEMU's input names, and prints
 //! what each came to, in lines that `klamm-hostile judge` reads.
 
-// The very file that tokio's client works by.
-#[cfg_attr(not(feature = "mps2"), expect(dead_code, reason = "its flash has no room for mechanisms of SASL"))]
+// The very files that tokio's client works by.
 #[path = "../../../tests/hostile/src/work.rs"]
 mod work;
+#[cfg(feature = "mps2")]
+#[path = "../../../tests/hostile/src/who.rs"]
+mod who;
 
 use alloc::sync::Arc;
 use core::future::{Future, poll_fn};
@@ -13,7 +15,7 @@ use core::task::Poll;
 
 use cortex_m_semihosting::hprintln;
 use klamm::{Client, Config, Error, Event};
-use work::{Does, WATCHED, Who};
+use work::{Does, WATCHED};
 
 use crate::clock::{self, Timer};
 use crate::memory;
@@ -55,13 +57,9 @@ pub async fn run(net: Net) {
 fn script(line: &str) -> Option<(Config, Does, bool)> {
     let mut words = line.split(' ').skip(1);
     let bootstrap = words.next()?;
-    let does = match words.next()? {
-        "Connect" => Does::Connect,
-        "Produce" => Does::Produce,
-        _ => Does::Consume,
-    };
-    let who = who(words.next()?);
-    let mut config = work::config(bootstrap, who).client_id("metal").observer(Arc::new(|event: &Event<'_>| {
+    let does = Does::named(words.next()?)?;
+    let config = signs(words.next()?, work::config(bootstrap))?;
+    let mut config = config.client_id("metal").observer(Arc::new(|event: &Event<'_>| {
         if let Some(why) = work::why(event) {
             hprintln!("log {}", why);
         }
@@ -72,17 +70,13 @@ fn script(line: &str) -> Option<(Config, Does, bool)> {
 
 /// The larger board's flash has room for mechanisms.
 #[cfg(feature = "mps2")]
-fn who(word: &str) -> Who {
-    match word {
-        "Plain" => Who::Plain,
-        "Scram" => Who::Scram,
-        _ => Who::Nobody,
-    }
+fn signs(who: &str, config: Config) -> Option<Config> {
+    who::Who::named(who).map(|who| who.signs(config))
 }
 
 #[cfg(not(feature = "mps2"))]
-fn who(_: &str) -> Who {
-    Who::Nobody
+fn signs(who: &str, config: Config) -> Option<Config> {
+    (who == "Nobody").then_some(config)
 }
 
 /// Does it, and says what it came to. Client and driver are dropped then.

@@ -25,7 +25,8 @@ use crate::{
     script::{Plays, Script},
     scripts,
     turn::Turn,
-    work::{PASSWORD, TOPIC, Who},
+    who::{PASSWORD, Who},
+    work::TOPIC,
 };
 
 /// What happened at a front.

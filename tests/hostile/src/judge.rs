@@ -62,7 +62,7 @@ impl Script {
         hold(seen.lies() > 0, "nobody was lied to")?;
         hold(seen.knocks() <= self.most, &format!("{} requests and connections: no pauses", seen.knocks()))?;
         hold(seen.leaks() == 0, "the password came where it must not")?;
-        hold(!all_told.contains(crate::work::PASSWORD), "the password is in what is told")
+        hold(!all_told.contains(crate::who::PASSWORD), "the password is in what is told")
     }
 }
 
@@ -73,7 +73,7 @@ fn hold(holds: bool, otherwise: &str) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{scripts, work::PASSWORD};
+    use crate::{scripts, who::PASSWORD};
 
     fn fails(kind: &str) -> Outcome {
         Outcome { kind: Some(kind.to_owned()), ..Outcome::default() }

@@ -13,6 +13,7 @@ pub mod scripts;
 mod speaker;
 pub mod stall;
 mod turn;
+pub mod who;
 pub mod work;
 
 pub use front::{Front, Seen, certificates, front};

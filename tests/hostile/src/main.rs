@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use klamm_hostile::{Outcome, Script, front, scripts, stall, work::Who};
+use klamm_hostile::{Outcome, Script, front, scripts, stall, who::Who};
 
 const USAGE: &str = "\
 Usage: klamm-hostile list

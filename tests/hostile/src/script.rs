@@ -2,11 +2,7 @@
 
 use std::io;
 
-use crate::{
-    line::Line,
-    turn::Turn,
-    work::{Does, Who},
-};
+use crate::{line::Line, turn::Turn, who::Who, work::Does};
 
 /// What a broker says, what the client is asked meanwhile, and what it must make of it.
 #[derive(Debug)]

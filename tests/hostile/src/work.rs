@@ -7,16 +7,10 @@ use alloc::{
 use core::fmt::Debug;
 use core::time::Duration;
 
-use klamm::{
-    Client, Config, Error, Event, PeerFault, Record, StartAt,
-    record::BatchError,
-    sasl::{Sasl, ScramHash},
-};
+use klamm::{Client, Config, Error, Event, PeerFault, Record, StartAt, record::BatchError};
 
 /// The topic. Broker 1, which is the script's, leads partition 0; broker 2, which is a sound one, partition 1.
 pub const TOPIC: &str = "t";
-/// What must stay between the client and a broker that has proved itself.
-pub const PASSWORD: &str = "the-password-of-alice";
 
 /// What the client is asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,30 +23,22 @@ pub enum Does {
     Consume,
 }
 
-/// Who the client says it is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Who {
-    /// Nobody.
-    Nobody,
-    /// Alice, by PLAIN.
-    Plain,
-    /// Alice, by SCRAM-SHA-256.
-    Scram,
+impl Does {
+    /// By the name that `Debug` gives.
+    pub fn named(word: &str) -> Option<Does> {
+        [Does::Connect, Does::Produce, Does::Consume].into_iter().find(|does| format!("{does:?}") == word)
+    }
 }
 
 /// How long a client that is never answered goes on trying before it is asked what it knows.
 pub const WATCHED: Duration = Duration::from_millis(900);
 
 /// Settings with times that are short, because most scripts wait for one of them.
-pub fn config(bootstrap: &str, who: Who) -> Config {
+pub fn config(bootstrap: &str) -> Config {
     let mut config = Config::new(bootstrap).request_timeout(Duration::from_millis(300));
     (config.connect_timeout_ms, config.close_timeout_ms) = (500, 50);
     (config.backoff_ms, config.backoff_max_ms) = (50, 200);
-    match who {
-        Who::Nobody => config,
-        Who::Plain => config.sasl(Sasl::plain("alice", PASSWORD)).allow_plain_without_tls(),
-        Who::Scram => config.sasl(Sasl::scram(ScramHash::Sha256, "alice", PASSWORD)),
-    }
+    config
 }
 
 /// Does it; answers what it came to.

@@ -93,7 +93,7 @@ fn settings(script: &Script, bootstrap: &str, total: usize, log: &Log) -> Config
             *log.lock().expect("no panic") += &(why + "\n");
         });
     };
-    let mut config = config(bootstrap, script.who).observer(Arc::new(observer));
+    let mut config = script.who.signs(config(bootstrap)).observer(Arc::new(observer));
     config.single_connection = total < 1 << 20;
     if !script.encrypted {
         return config.memory_total(total);

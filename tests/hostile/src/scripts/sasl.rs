@@ -13,10 +13,8 @@ use crate::{
         Verdict::{self, Fails, Tries},
     },
     turn::{NAMED, Turn},
-    work::{
-        Does::{Connect, Produce},
-        PASSWORD, Who,
-    },
+    who::{PASSWORD, Who},
+    work::Does::{Connect, Produce},
 };
 
 /// Lists both APIs of SASL beside the others, with this range of the first.

@@ -15,10 +15,8 @@ use crate::{
     },
     speaker::Speaker,
     turn::{NAMED, Turn},
-    work::{
-        Does::{Connect, Produce},
-        Who,
-    },
+    who::Who,
+    work::Does::{Connect, Produce},
 };
 
 /// The last byte of a loopback address that no certificate is for, and where the script listens too.

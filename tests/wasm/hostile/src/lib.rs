@@ -4,7 +4,9 @@
 
 extern crate alloc;
 
-// The very file that tokio's client works by.
+// The very files that tokio's client works by.
+#[path = "../../../hostile/src/who.rs"]
+mod who;
 #[path = "../../../hostile/src/work.rs"]
 mod work;
 
@@ -27,7 +29,8 @@ use wasip2::{
     clocks::monotonic_clock::subscribe_duration,
     exports::cli::run::Guest as Run,
 };
-use work::{Does, WATCHED, Who};
+use who::Who;
+use work::{Does, WATCHED};
 
 struct Guest;
 wasip2::cli::command::export!(Guest);
@@ -37,18 +40,7 @@ impl Run for Guest {
         let arguments = get_arguments();
         let arguments: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
         let [bootstrap, does, who, beside, budget] = arguments[..] else { return Err(()) };
-        let does = match does {
-            "Connect" => Does::Connect,
-            "Produce" => Does::Produce,
-            "Consume" => Does::Consume,
-            _ => return Err(()),
-        };
-        let who = match who {
-            "Nobody" => Who::Nobody,
-            "Plain" => Who::Plain,
-            "Scram" => Who::Scram,
-            _ => return Err(()),
-        };
+        let (does, who) = (Does::named(does).ok_or(())?, Who::named(who).ok_or(())?);
         let log: Arc<Mutex<String>> = Arc::default();
         let observer = {
             let log = Arc::clone(&log);
@@ -58,7 +50,7 @@ impl Run for Guest {
                 }
             }
         };
-        let config = work::config(bootstrap, who).observer(Arc::new(observer));
+        let config = who.signs(work::config(bootstrap)).observer(Arc::new(observer));
         let config = config.memory_total(budget.parse().map_err(drop)?);
         say(&play(config, does, beside == "true"));
         say(&log.lock());
