@@ -147,6 +147,9 @@ pub(crate) const LINK_BYTES: usize = 2_048;
 /// A request longer than that is rare and does not keep its memory.
 const FRAME_KEPT: usize = 1_024;
 
+/// Makes a request's frame, in the memory of another, with this correlation id and client id.
+type Encodes<'a> = &'a dyn Fn(Frame, i32, Option<&str>) -> Result<Frame, WireError>;
+
 impl Cluster {
     pub(crate) fn new(
         config: Arc<Config>,
@@ -273,7 +276,7 @@ impl Cluster {
         &mut self,
         link: LinkId,
         api: Api,
-        encode: &dyn Fn(Frame, i32, Option<&str>) -> Result<Frame, WireError>,
+        encode: Encodes<'_>,
         bodies: &mut dyn Iterator<Item = Body>,
         sending: Sending,
     ) -> Result<(), Error> {
