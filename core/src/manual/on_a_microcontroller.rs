@@ -56,6 +56,41 @@
 //!
 //! Beside the budget there are the transport's own buffers, the tasks' futures, and what the application keeps.
 //!
+//! # All of it at the start
+//!
+//! [`Budget::preallocated`](crate::Budget::preallocated) takes what records may hold from the allocator before the client is built,
+//! or says that there is not so much:
+//!
+//! ```
+//! # fn main() -> Result<(), klamm::Error> {
+//! let mut config = klamm::Config::new("10.0.0.1:9092");
+//! config.single_connection = true;
+//! let mut config = config.memory_total(32 << 10);
+//! config.budget = Some(klamm::Budget::preallocated(config.memory)?);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! After that the client grows by no more than the other lines of the table. The example's heap is one static array, and once the clients
+//! are there it refuses whatever is more than their plan and 10 KiB for TCP and the application (`memory::seal`); every scenario runs so,
+//! brokers that die and brokers that lie among them. With all taken before (`taken`) that is 28 KiB, and the heap at its peak
+//! 35,600 to 35,900 bytes instead of 29,300. In the tests on a server an allocator aborts when more is asked for.
+//!
+//! It is not the same as never asking: small pieces come and go while the client runs. On a server, where addresses are twice as
+//! long, one broker, one partition and one connection asked for:
+//!
+//! | | pieces | bytes together | the largest |
+//! |---|--:|--:|--:|
+//! | a batch written and acknowledged: its outcome, what is sent, who waits | 3 | 608 | 312 |
+//! | a turn of the driver, where there is a consumer: whom to fetch from | 3 | 224 | 128 |
+//! | a fetch that brings nothing, with two such turns | 12 | 870 | 160 |
+//! | a fetch that brings records, with four such turns, beside its buffer | 29 | 2,700 | 320 |
+//! | metadata asked for again | 7 | 233 | 128 |
+//! | a connection that is opened again, without the transport's | 11 | 1,300 | 352 |
+//!
+//! Where the allocator has none of these left the program ends, as Rust's `alloc` has it; only for the buffers of records is that a
+//! wait, or an error. So the heap is to have what the plan says, and the plan is what to lower.
+//!
 //! # What happens when it is too little
 //!
 //! - A batch larger than `memory.fetch_bytes` is thrown away as it comes, and the connection lives. [`Error::TooLarge`](crate::Error::TooLarge)
@@ -86,8 +121,8 @@
 //!
 //! | | wake-ups an hour | what the first record after a rest may wait in addition |
 //! |---|--:|--:|
-//! | a single connection, `shared_wait_max_ms` 50 | 300,000 | 50 ms |
-//! | the same with its default of 500 (`idle`) | 42,000 | 500 ms |
+//! | a single connection, `shared_wait_max_ms` at its default of 50 | 300,000 | 50 ms |
+//! | the same with 500 (`idle`) | 42,000 | 500 ms |
 //! | the same with 30,000, and a `request_timeout_ms` of 60,000 (`idle-long`) | 1,400 | 30 s |
 //! | a connection of its own for fetches: `single_connection` off, `fetch_max_wait` 30 s (`idle-apart`) | 1,200 | nothing |
 //!
@@ -106,12 +141,39 @@
 //! Over 10 KB/s, which is a good serial line, a batch of 1 KiB takes a tenth of a second, a fetch of 8 KiB most of one, and the first
 //! contact another tenth: brokers say what they speak in about 0.5 KB, and the metadata of a topic in less. This is reckoned, not measured.
 //!
+//! # What it says
+//!
+//! With the feature `defmt` [events](crate::event) go to `defmt`: their names and fields as bytes, of which the host makes words. The
+//! program brings a logger and `defmt`'s linker script; the example had 4 KB more of flash with both:
+//!
+//! ```toml
+//! klamm = { version = "0.1", default-features = false, features = ["defmt", "small-tables"] }
+//! defmt = "1"
+//! defmt-rtt = "1" # or another logger; `use defmt_rtt as _;` in the program
+//! # and in build.rs: println!("cargo:rustc-link-arg=-Tdefmt.x");
+//! ```
+//!
+//! ```text
+//! $ DEFMT_LOG=debug cargo run --release
+//! DEBUG Connecting { peer: Peer { node: -1, host: "127.0.0.1", port: 9 }, purpose: Control }
+//! WARN  ConnectFailed { peer: Peer { node: -1, host: "127.0.0.1", port: 9 }, purpose: Control, why: "connect failed: nobody listens there", failures: 1, again_after: Duration { secs: 0, nanos: 118369000 } }
+//! ```
+//!
+//! An [observer](crate::event::Observe) of the program's own takes the place of that, and may pass events on to
+//! `klamm::event::DefmtObserver`. Where `log` is on too, events go to both.
+//!
+//! # Brokers that lie
+//!
+//! `examples/metal/run hostile` plays the 196 scripts of `tests/hostile` that want neither TLS nor SASL to the example, 49 on each of four
+//! devices, without a start in between: each comes to what its script names, in its time, holds no more than its plan, and leaves
+//! nothing behind. The most that one held was 24,368 bytes, TCP's buffers included. `hostile-sasl` adds the 44 scripts of SASL, on the board
+//! whose flash has room for it.
+//!
 //! # Targets
 //!
-//! `thumbv7m` and `thumbv7em` are run and linked in the tests, `riscv32imac` is built. `thumbv6m` (Cortex-M0) and `riscv32imc` have
-//! no compare-and-swap: Rust's `alloc` has no `Arc` there, which the core and `bytes` count references with, and so it does not build.
+//! `thumbv7m` and `thumbv7em` are run and linked in the tests; `riscv32imac` is built, and was never run.
 //!
-//! # Not there yet
-//!
-//! No way to take all memory from one buffer at the start: small pieces are asked of the allocator while it runs, within the budget. No
-//! `defmt`: events go to an [observer](crate::event::Observe).
+//! `thumbv6m` (Cortex-M0) and `riscv32imc` have no compare-and-swap, and the core does not build there. `bytes`, `spin` and
+//! `atomic-waker` could have it from `portable-atomic`. What is missing is the core's own `Arc`: Rust's `alloc` has none there, and that of
+//! `portable-atomic-util` does not become an `Arc<dyn Clock>` by itself in stable Rust, which transports, observers and codecs
+//! are handed over as; and `alloc::task::Wake`, of which the driver makes its wakers.

@@ -2,12 +2,13 @@
 
 use alloc::collections::VecDeque;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt::Write;
 use core::time::Duration;
 
 use cortex_m_semihosting::hprintln;
-use klamm::{Budget, Client, Config, Error, Record, StartAt, Ticket, TimestampType};
+use klamm::{Budget, Class, Client, Config, Error, Record, StartAt, Ticket, TimestampType};
 
 use crate::{clock, executor, memory, semihosting};
 
@@ -42,9 +43,19 @@ pub fn config(bootstrap: &str, scenario: &str) -> Config {
         // What both hold is what one alone might hold.
         config.budget = Some(Budget::new(config.memory));
     }
+    if scenario == "idle" {
+        config.shared_wait_max_ms = 500;
+    }
     if scenario == "idle-long" {
         // The first reading after a rest may wait for half a minute.
         (config.request_timeout_ms, config.shared_wait_max_ms) = (60_000, 30_000);
+    }
+    if scenario == "taken" {
+        // What records may hold is taken now, not as they come.
+        match Budget::preallocated(config.memory) {
+            Ok(budget) => config.budget = Some(budget),
+            Err(error) => panic!("{error}"),
+        }
     }
     if scenario == "idle-apart" {
         // A connection for fetches, on which a broker may keep them waiting as long as they say.
@@ -54,9 +65,13 @@ pub fn config(bootstrap: &str, scenario: &str) -> Config {
     config
 }
 
-/// All that is allocated once the device works, at most: no more than this is set apart for it, and beyond that everything is refused.
+/// What may be allocated once all clients are there: no more than their plan has, and what is beside it.
 pub fn later_bytes(config: &Config) -> usize {
-    config.memory_plan().map_or(0, |plan| plan.total()) + BESIDE_BYTES
+    let taken = |budget: &Arc<Budget>| {
+        [Class::Produce, Class::Fetch, Class::Inflate].into_iter().map(|class| budget.used(class)).sum::<usize>()
+    };
+    let plan = config.memory_plan().map_or(0, |plan| plan.total());
+    plan - config.budget.as_ref().map_or(0, taken) + BESIDE_BYTES
 }
 
 /// The device's application.
@@ -78,7 +93,7 @@ impl Application {
     /// Does what it is told, then ends the program.
     pub async fn run(self, scenario: String) {
         let result = match scenario.as_str() {
-            "readings" => self.readings().await,
+            "readings" | "taken" => self.readings().await,
             "steady" => self.steady().await,
             "two" => self.two().await,
             #[cfg(feature = "mps2")]

@@ -2,7 +2,7 @@
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::mem::MaybeUninit;
-use core::ptr::addr_of;
+use core::ptr::{self, addr_of};
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use embedded_alloc::LlffHeap;
@@ -10,64 +10,50 @@ use embedded_alloc::LlffHeap;
 /// All that is ever allocated.
 pub const HEAP_BYTES: usize = if cfg!(feature = "mps2") { 1_024 } else { 52 } * 1024;
 
-/// What is allocated until [`seal`], and the block that it takes for what comes after; that block, and where it begins.
-static START: LlffHeap = LlffHeap::empty();
-static LATER: LlffHeap = LlffHeap::empty();
-static BLOCK: AtomicUsize = AtomicUsize::new(0);
-static BLOCK_BYTES: AtomicUsize = AtomicUsize::new(0);
+static HEAP: LlffHeap = LlffHeap::empty();
 static PEAK: AtomicUsize = AtomicUsize::new(0);
+/// The most that may be in use.
+static MOST: AtomicUsize = AtomicUsize::new(HEAP_BYTES);
 
-struct Heap;
+struct Counted;
 
-// SAFETY: everything is done by the one heap or the other, and each gets back what it gave: where the block is tells whose it was.
-unsafe impl GlobalAlloc for Heap {
+// SAFETY: everything is done by the heap itself, or not at all.
+unsafe impl GlobalAlloc for Counted {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let heap = if BLOCK.load(Ordering::Relaxed) == 0 { &START } else { &LATER };
+        if HEAP.used() + layout.size() > MOST.load(Ordering::Relaxed) {
+            return ptr::null_mut();
+        }
         // SAFETY: as promised to this function.
-        let place = unsafe { heap.alloc(layout) };
-        PEAK.fetch_max(heap_used(), Ordering::Relaxed);
+        let place = unsafe { HEAP.alloc(layout) };
+        PEAK.fetch_max(HEAP.used(), Ordering::Relaxed);
         place
     }
 
     unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
-        let into_block = place.addr().wrapping_sub(BLOCK.load(Ordering::Relaxed));
-        let heap = if into_block < BLOCK_BYTES.load(Ordering::Relaxed) { &LATER } else { &START };
         // SAFETY: as promised to this function.
-        unsafe { heap.dealloc(place, layout) }
+        unsafe { HEAP.dealloc(place, layout) }
     }
 }
 
 #[global_allocator]
-static ALLOCATOR: Heap = Heap;
+static ALLOCATOR: Counted = Counted;
 
 /// Gives the heap its array.
 pub fn start() {
     static mut ARRAY: [MaybeUninit<u8>; HEAP_BYTES] = [MaybeUninit::uninit(); HEAP_BYTES];
     // SAFETY: `main` calls this once, before anything is allocated, and nobody else knows the array.
-    unsafe { START.init(&raw mut ARRAY as usize, HEAP_BYTES) }
+    unsafe { HEAP.init(&raw mut ARRAY as usize, HEAP_BYTES) }
 }
 
-/// Takes one block, out of which comes all that is allocated from now on: what does not fit into it is refused, whatever else of the
-/// heap may be free.
-///
-/// # Panics
-/// Where the heap has not so much, or this was done before.
+/// From now on the heap grows by so many bytes at most, and refuses what is more.
 pub fn seal(bytes: usize) {
-    assert!(BLOCK.load(Ordering::Relaxed) == 0, "sealed twice");
-    let Ok(layout) = Layout::array::<u64>(bytes / 8) else { panic!("too much") };
-    // SAFETY: it is more than nothing.
-    let block = unsafe { START.alloc(layout) };
-    assert!(!block.is_null(), "the heap has no room for what comes later");
-    // SAFETY: nobody else knows the block, and this is done once.
-    unsafe { LATER.init(block.addr(), layout.size()) }
-    BLOCK_BYTES.store(layout.size(), Ordering::Relaxed);
-    BLOCK.store(block.addr(), Ordering::Relaxed);
+    MOST.store(HEAP.used() + bytes, Ordering::Relaxed);
 }
 
 /// Bytes of the heap that are in use, from which the most counts anew.
 #[cfg(feature = "hostile")]
 pub fn begin() -> usize {
-    PEAK.store(heap_used(), Ordering::Relaxed);
+    PEAK.store(HEAP.used(), Ordering::Relaxed);
     heap_peak()
 }
 
@@ -76,9 +62,9 @@ pub fn heap_peak() -> usize {
     PEAK.load(Ordering::Relaxed)
 }
 
-/// Bytes of the heap that are in use; of the block, those that are.
+/// Bytes of the heap that are in use.
 pub fn heap_used() -> usize {
-    START.used() - BLOCK_BYTES.load(Ordering::Relaxed) + LATER.used()
+    HEAP.used()
 }
 
 /// The most bytes of the stack that were ever used, which was painted before `main`, and how many there are.

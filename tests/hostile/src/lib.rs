@@ -1,7 +1,8 @@
 //! A broker that lies, stalls and floods: its scripts, each with what a client must make of it.
 //!
 //! A script says what is wrong; what it says nothing of is answered by an in-memory cluster behind it. `tests/scripts.rs` runs
-//! all of them against tokio, `tests/wasm/run` against a component, and the program `klamm-hostile` against whatever connects.
+//! all of them against tokio, `tests/wasm/run` against a component, `examples/metal/run` against a microcontroller,
+//! and the program `klamm-hostile` against whatever connects.
 
 extern crate alloc;
 
