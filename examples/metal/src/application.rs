@@ -54,7 +54,10 @@ pub fn config(bootstrap: &str, scenario: &str) -> Config {
         // What records may hold is taken now, not as they come.
         match Budget::preallocated(config.memory) {
             Ok(budget) => config.budget = Some(budget),
-            Err(error) => panic!("{error}"),
+            Err(error) => {
+                hprintln!("{}", error);
+                semihosting::exit(false)
+            }
         }
     }
     if scenario == "idle-apart" {
