@@ -2,11 +2,11 @@
 //! what each came to, in lines that `klamm-hostile judge` reads.
 
 // The very files that tokio's client works by.
-#[path = "../../../tests/hostile/src/work.rs"]
-mod work;
 #[cfg(feature = "mps2")]
 #[path = "../../../tests/hostile/src/who.rs"]
 mod who;
+#[path = "../../../tests/hostile/src/work.rs"]
+mod work;
 
 use alloc::sync::Arc;
 use core::future::{Future, poll_fn};
