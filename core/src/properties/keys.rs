@@ -146,7 +146,7 @@ pub(super) static KEYS: &[Key] = &[
     Key::java("sasl.jaas.config", "", set::jaas, "user and password, by `PlainLoginModule` or `ScramLoginModule`; for OAUTHBEARER `clientId`, `clientSecret`, `scope` and `extension_…`, by `OAuthBearerLoginModule`, where they have no names of their own").twin("sasl.password").secret(),
     Key::librdkafka("sasl.oauthbearer.method", "default", set::token_method, "oidc: tokens come from a server, by the names that follow; default: from the program").twin("sasl.login.callback.handler.class"),
     Key::java("sasl.login.callback.handler.class", "", set::login_handler, "`OAuthBearerLoginCallbackHandler` only: tokens come from a server").twin("sasl.oauthbearer.method"),
-    Key::java("sasl.oauthbearer.jwt.retriever.class", "", set::jwt_retriever, "`ClientCredentialsJwtRetriever` or `DefaultJwtRetriever`: by the client's name and secret").twin("sasl.oauthbearer.method"),
+    Key::java("sasl.oauthbearer.jwt.retriever.class", "", set::jwt_retriever, "`ClientCredentialsJwtRetriever` or `DefaultJwtRetriever`: by the client's name and secret, as where it is not given (class org.apache.kafka.common.security.oauthbearer.DefaultJwtRetriever there)").twin("sasl.oauthbearer.method"),
     Key::both("sasl.oauthbearer.token.endpoint.url", "", "", set::token_endpoint, "`OidcProperties::endpoint`; `klamm-tokio` needs its feature `oidc` for that. `https`, or this very host"),
     Key::both("sasl.oauthbearer.client.credentials.client.id", "", "", set::token_client, "`OidcProperties::client_id`").also(&["sasl.oauthbearer.client.id"]),
     Key::both("sasl.oauthbearer.client.credentials.client.secret", "", "", set::token_secret, "`OidcProperties::client_secret`").also(&["sasl.oauthbearer.client.secret"]).secret(),
