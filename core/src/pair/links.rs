@@ -9,7 +9,7 @@ use core::{pin::pin, task::Poll, time::Duration};
 
 use super::{Pair, failure, offset};
 use crate::{
-    Acks, Config, Error, PeerFault, Record,
+    Acks, Config, Error, PeerFault, Producer, Record,
     broker_role::{
         api_versions_response::{ApiVersion, ApiVersionsResponse},
         produce_response::PartitionProduceResponse,
@@ -389,16 +389,22 @@ fn what_is_denied_everywhere_is_told_at_once() {
     assert!(matches!(pair.poll(pin!(client.connected())), Poll::Ready(Ok(()))));
 }
 
-/// With one connection for everything a cluster of one broker has one, for the bootstrap list's entry and the node alike,
-/// whichever of them was dialled.
-#[test]
-fn a_single_connection_is_the_bootstraps_too() {
+/// A producer to one broker, with one connection for everything.
+fn over_one_connection() -> (Pair, Producer) {
     let mut config = Config::new("one:9001");
     config.single_connection = true;
     let mut pair = Pair::with(config);
     pair.nodes.truncate(1);
     pair.topic("t").leaders.truncate(1);
     let producer = pair.client().producer().build().expect("builds");
+    (pair, producer)
+}
+
+/// With one connection for everything a cluster of one broker has one, for the bootstrap list's entry and the node alike,
+/// whichever of them was dialled.
+#[test]
+fn a_single_connection_is_the_bootstraps_too() {
+    let (mut pair, producer) = over_one_connection();
     let ticket = pair.enqueue(&producer, Record::to("t").value("a"));
     let request = pair.expect(api::PRODUCE);
     assert_eq!(pair.dialled.len(), 1);
@@ -414,12 +420,7 @@ fn a_single_connection_is_the_bootstraps_too() {
 /// entry of the bootstrap list are wanted and refused, each rests.
 #[test]
 fn a_single_connection_that_is_refused_rests() {
-    let mut config = Config::new("one:9001");
-    config.single_connection = true;
-    let mut pair = Pair::with(config);
-    pair.nodes.truncate(1);
-    pair.topic("t").leaders.truncate(1);
-    let producer = pair.client().producer().build().expect("builds");
+    let (mut pair, producer) = over_one_connection();
     let ticket = pair.enqueue(&producer, Record::to("t").value("a"));
     let request = pair.expect(api::PRODUCE);
     pair.down.insert(1);
