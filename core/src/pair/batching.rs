@@ -237,7 +237,7 @@ fn a_dropped_producer_sends_what_it_has() {
 
 /// Threads that push at the same time wait for each other and are all served: who is polled again only when it was woken is
 /// in the batch in the end.
-#[cfg(feature = "std")]
+#[cfg(all(feature = "std", not(target_family = "wasm")))] // a JS engine spawns no threads
 #[test]
 fn threads_take_turns() {
     use core::{future::Future, sync::atomic::AtomicBool, task::Context};

@@ -1,6 +1,4 @@
 use alloc::{format, string::String};
-#[cfg(feature = "tls")]
-use alloc::{vec, vec::Vec};
 
 use super::{
     Dialect::{Java, Librdkafka},
@@ -349,6 +347,8 @@ fn without_the_feature_sasl_it_is_refused_by_its_name() {
 
 #[cfg(feature = "tls")]
 mod encrypted {
+    use alloc::{vec, vec::Vec};
+
     use super::*;
 
     const SSL: (&str, &str) = ("security.protocol", "SSL");
@@ -435,6 +435,8 @@ mod encrypted {
 
 #[cfg(feature = "sasl")]
 mod who {
+    use alloc::vec;
+
     use super::*;
 
     const SECRET: &str = "tremendously-secret";
