@@ -237,14 +237,14 @@ impl Fetcher {
     /// How long the broker may wait for something to answer.
     fn wait_ms(&mut self, now: Instant, cluster: &Cluster, link: LinkId, node: i32, alone: bool) -> u32 {
         let most = self.shared.config.fetch_max_wait_ms;
-        let session = self.sessions.or_default(node);
         match (alone, cluster.config.single_connection) {
             // It holds more room than its share: not for longer than it must. (0 is never answered by some, trap 78.)
             (true, _) => 1,
             (false, _) if now < self.scarce_until => most.min(SCARCE_WAIT_MS),
             // Others stand behind it.
             (false, single) if single || self.shares_links => {
-                session.shared_wait_ms((link, cluster.uses(link)), most.min(cluster.config.shared_wait_most_ms()))
+                let most = most.min(cluster.config.shared_wait_most_ms());
+                self.sessions.or_default(node).shared_wait_ms((link, cluster.uses(link)), most)
             }
             (false, _) => most,
         }
