@@ -31,7 +31,7 @@ pub struct Enqueue<'p, 'r> {
 impl<'r> Future for Enqueue<'_, 'r> {
     type Output = Result<Ticket, Refused<'r>>;
 
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         let mut refused = None;

@@ -4,6 +4,7 @@ use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
 
 use super::{
     batch::{BATCH_KNOWN, OpenBatch},
+    in_batch::InBatch,
     outcome::{Outcome, Ticket},
     run::Tickets,
     shared::{Place, ProducerShared, Refusal, Topic},
@@ -125,8 +126,12 @@ impl ProducerShared {
         record: &mut Appending<'_>,
         size_max: usize,
     ) -> Option<(&'s Arc<Outcome>, u32, i64)> {
-        let open = slot.open.as_mut().filter(|open| open.room() >= size_max && self.takes(open, size_max))?;
-        let (index, timestamp_ms) = self.admit(open, record);
+        let open = slot.open.as_mut().filter(|open| open.room() >= size_max)?;
+        let timestamp_ms = self.time_of(open, record);
+        if !self.takes(open, size_max, timestamp_ms) {
+            return None;
+        }
+        let index = admit(open, record, timestamp_ms);
         let chunk = open.chunks.last_mut()?;
         let before = chunk.bytes().len();
         encode_record(chunk.bytes_mut(), &record.parts);
@@ -159,7 +164,7 @@ impl ProducerShared {
         let mut spare = Spare::default();
         let slot = slot_of(&mut guard, topic, partition);
         let mut kick = false;
-        if slot.open.as_ref().is_some_and(|open| !self.takes(open, size_max)) {
+        if slot.open.as_ref().is_some_and(|open| !self.takes(open, size_max, self.time_of(open, &record))) {
             self.seal(topic, partition, slot);
             kick = true;
         }
@@ -175,7 +180,8 @@ impl ProducerShared {
                 }
                 (None, None) => return Err(size_max),
             };
-            let (index, timestamp_ms) = self.admit(open, &mut record);
+            let timestamp_ms = self.time_of(open, &record);
+            let index = admit(open, &mut record, timestamp_ms);
             encode_over(open, &record.parts, &mut spare, self.config.compression == Codec::None);
             Ok(Ticket::new(Arc::clone(&open.outcome), index, timestamp_ms))
         });
@@ -192,23 +198,18 @@ impl ProducerShared {
         })
     }
 
-    /// Whether a batch that has records may have this one, too.
+    /// The time of a record that joins an open batch.
     #[inline(always)]
-    fn takes(&self, open: &OpenBatch, size_max: usize) -> bool {
-        open.len + size_max <= self.full_bytes && open.count < self.config.batch_records
+    fn time_of(&self, open: &OpenBatch, record: &Appending<'_>) -> i64 {
+        record.timestamp_ms.unwrap_or_else(|| self.client.coarse_unix_ms(open))
     }
 
-    /// Gives a record its place in a batch. Before the record is written: the processor would have to wait for all of that
-    /// to reach memory first.
-    #[inline]
-    fn admit(&self, open: &mut OpenBatch, record: &mut Appending<'_>) -> (u32, i64) {
-        let timestamp_ms = record.timestamp_ms.unwrap_or_else(|| self.client.coarse_unix_ms(open));
-        record.parts.timestamp_delta = timestamp_ms.wrapping_sub(open.base_timestamp_ms);
-        let index = open.count;
-        record.parts.offset_delta = index;
-        open.max_timestamp_ms = open.max_timestamp_ms.max(timestamp_ms);
-        open.count += 1;
-        (index, timestamp_ms)
+    /// Whether a batch that has records may have this one, too.
+    #[inline(always)]
+    fn takes(&self, open: &OpenBatch, size_max: usize, timestamp_ms: i64) -> bool {
+        open.len + size_max <= self.full_bytes
+            && open.count < self.full_records
+            && InBatch::is_near(open.base_timestamp_ms, timestamp_ms)
     }
 
     /// Counts what a partition got of keyless records; after a batch's worth the next one is theirs (KIP-794).
@@ -242,7 +243,7 @@ impl ProducerShared {
             // Not the driver's reading, which is as old as its last turn.
             coarse_ms: whole_ms(opened),
             opened,
-            outcome: Outcome::new(Arc::clone(&topic.name), partition as i32),
+            outcome: Outcome::new(Arc::clone(&topic.name), partition as i32, base),
             memory,
         }
     }
@@ -365,6 +366,18 @@ fn encode_over(open: &mut OpenBatch, parts: &RecordParts<'_>, more: &mut Spare, 
         }
     });
     open.len += len;
+}
+
+/// Gives a record its place in a batch. Before the record is written: the processor would have to wait for all of that
+/// to reach memory first.
+#[inline]
+fn admit(open: &mut OpenBatch, record: &mut Appending<'_>, timestamp_ms: i64) -> u32 {
+    record.parts.timestamp_delta = timestamp_ms.wrapping_sub(open.base_timestamp_ms);
+    let index = open.count;
+    record.parts.offset_delta = index;
+    open.max_timestamp_ms = open.max_timestamp_ms.max(timestamp_ms);
+    open.count += 1;
+    index
 }
 
 #[inline]

@@ -21,7 +21,7 @@ use crate::{
 
 /// What is known of a batch beside its records, in bytes, with what the tasks that wait for it leave there: its part of
 /// the Produce class. The same on every target, so that a run of the simulator is, too.
-pub(crate) const BATCH_KNOWN: usize = 824;
+pub(crate) const BATCH_KNOWN: usize = 832;
 
 /// The records of a sealed batch as they go out. Shared by the queue that may have to send them again and the
 /// connection that is writing them: the memory returns when both are done with it.

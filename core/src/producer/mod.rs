@@ -6,6 +6,7 @@
 mod accumulator;
 mod batch;
 mod halves;
+mod in_batch;
 mod job;
 mod outcome;
 mod packer;

@@ -10,6 +10,7 @@ use core::{
 
 use spin::Once;
 
+use super::in_batch::{InBatch, Seat};
 use crate::{
     Error,
     code::ErrorCode,
@@ -60,6 +61,8 @@ impl Became {
 pub(crate) struct Outcome {
     topic: Arc<str>,
     partition: i32,
+    /// The time of the batch's first record, in milliseconds since 1970-01-01 UTC.
+    base_timestamp_ms: i64,
     result: Once<Became>,
     wakers: Lock<Vec<Waiter>>,
 }
@@ -75,8 +78,8 @@ struct Waiter {
 pub(super) const WAITER_SIZE: usize = size_of::<Waiter>();
 
 impl Outcome {
-    pub(crate) fn new(topic: Arc<str>, partition: i32) -> Arc<Self> {
-        Arc::new(Outcome { topic, partition, result: Once::new(), wakers: Lock::new(Vec::new()) })
+    pub(crate) fn new(topic: Arc<str>, partition: i32, base_timestamp_ms: i64) -> Arc<Self> {
+        Arc::new(Outcome { topic, partition, base_timestamp_ms, result: Once::new(), wakers: Lock::new(Vec::new()) })
     }
 
     /// Tells every ticket.
@@ -107,7 +110,7 @@ impl Outcome {
         if self.result.is_completed() {
             return Some(waker);
         }
-        let own = wakers.get_mut(seat.0 as usize);
+        let own = wakers.get_mut(seat.place());
         if let Some(own) = own {
             if own.waker.will_wake(&waker) {
                 return Some(waker);
@@ -167,37 +170,25 @@ pub struct Ticket {
     /// `None` once it has resolved: what it had of the batch is the metadata's then, so that awaiting a ticket costs no
     /// count of references.
     outcome: Option<Arc<Outcome>>,
-    timestamp_ms: i64,
-    index: u32,
-    seat: Seat,
-}
-
-/// Where a ticket's waker stands among its batch's; half as large as an `Option`, and so many tickets are kept.
-#[derive(Clone, Copy)]
-pub(super) struct Seat(u32);
-
-impl Default for Seat {
-    fn default() -> Self {
-        Seat::NONE
-    }
-}
-
-impl Seat {
-    const NONE: Seat = Seat(u32::MAX);
-
-    fn of(place: usize) -> Seat {
-        Seat(u32::try_from(place).unwrap_or(u32::MAX))
-    }
+    at: InBatch,
 }
 
 impl Ticket {
-    pub(crate) fn new(outcome: Arc<Outcome>, index: u32, timestamp_ms: i64) -> Self {
-        Ticket { outcome: Some(outcome), timestamp_ms, index, seat: Seat::NONE }
+    /// Of a record whose time is [near](InBatch::is_near) that of its batch.
+    #[inline]
+    pub(super) fn new(outcome: Arc<Outcome>, index: u32, timestamp_ms: i64) -> Self {
+        let at = InBatch::new(index, timestamp_ms.wrapping_sub(outcome.base_timestamp_ms));
+        Ticket { outcome: Some(outcome), at }
+    }
+
+    #[inline(always)]
+    fn timestamp_ms(&self, outcome: &Outcome) -> i64 {
+        outcome.base_timestamp_ms.wrapping_add(self.at.after_ms())
     }
 
     /// Its batch's outcome, its index there, and its time; `None` once it has resolved.
     pub(super) fn place(&self) -> Option<(&Arc<Outcome>, u32, i64)> {
-        self.outcome.as_ref().map(|outcome| (outcome, self.index, self.timestamp_ms))
+        self.outcome.as_ref().map(|outcome| (outcome, self.at.index(), self.timestamp_ms(outcome)))
     }
 
     /// The partition that the record goes to; −1 once the ticket has resolved.
@@ -208,8 +199,8 @@ impl Ticket {
     /// What became of the record, if that is known by now.
     pub fn outcome(&self) -> Option<Result<RecordMetadata, Error>> {
         let outcome = self.outcome.as_ref()?;
-        let (told, index) = outcome.result.get()?.of(self.index)?;
-        Some(told_of(outcome, told, index).map(|at| at.metadata(Arc::clone(outcome), self.timestamp_ms)))
+        let (told, index) = outcome.result.get()?.of(self.at.index())?;
+        Some(told_of(outcome, told, index).map(|at| at.metadata(Arc::clone(outcome), self.timestamp_ms(outcome))))
     }
 
     /// Whether polling it resolves it. It does, too, once it has resolved.
@@ -218,14 +209,28 @@ impl Ticket {
         self.outcome.as_ref().is_none_or(|outcome| outcome.result.is_completed())
     }
 
-    /// The same, and the end of the ticket.
-    #[inline]
-    fn take(&mut self) -> Option<Result<RecordMetadata, Error>> {
-        let outcome = self.outcome.as_ref()?;
-        let (told, index) = outcome.result.get()?.of(self.index)?;
-        let at = told_of(outcome, told, index);
+    /// The same where its batch was acknowledged, which is what mostly becomes of one.
+    #[inline(always)]
+    fn take_acknowledged(&mut self) -> Option<RecordMetadata> {
+        let Some(Became::Whole(Ok(acknowledged))) = self.outcome.as_ref()?.result.get() else { return None };
+        let at = At { acknowledged: *acknowledged, index: self.at.index() };
         let outcome = self.outcome.take()?;
-        Some(at.map(|at| at.metadata(outcome, self.timestamp_ms)))
+        let timestamp_ms = self.timestamp_ms(&outcome);
+        Some(at.metadata(outcome, timestamp_ms))
+    }
+
+    /// Leaves the waker, or tells what became of the record.
+    #[inline(never)]
+    fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Result<RecordMetadata, Error>> {
+        let Some(outcome) = &self.outcome else { return Poll::Ready(Err(polled_again())) };
+        let mut seat = self.at.seat();
+        let is_settled = outcome.is_settled_or_enlists(&mut seat, cx.waker());
+        self.at = self.at.seated(seat);
+        let told = if is_settled { self.outcome() } else { None };
+        told.map_or(Poll::Pending, |told| {
+            self.outcome = None;
+            Poll::Ready(told)
+        })
     }
 }
 
@@ -262,15 +267,14 @@ impl At {
 impl Future for Ticket {
     type Output = Result<RecordMetadata, Error>;
 
-    #[inline]
+    /// What is inlined is short, and makes the answer where it is wanted: it is large because of its error.
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let ticket = self.get_mut();
-        if let Some(result) = ticket.take() {
-            return Poll::Ready(result);
+        match ticket.take_acknowledged() {
+            Some(metadata) => Poll::Ready(Ok(metadata)),
+            None => ticket.poll_outcome(cx),
         }
-        let Some(outcome) = &ticket.outcome else { return Poll::Ready(Err(polled_again())) };
-        outcome.is_settled_or_enlists(&mut ticket.seat, cx.waker());
-        ticket.take().map_or(Poll::Pending, Poll::Ready)
     }
 }
 
@@ -349,7 +353,7 @@ mod tests {
         impl alloc::task::Wake for Task {
             fn wake(self: Arc<Self>) {}
         }
-        let outcome = Outcome::new("t".into(), 0);
+        let outcome = Outcome::new("t".into(), 0, 70);
         let wakers: Vec<Waker> = (0..3).map(|_| Waker::from(Arc::new(Task))).collect();
         let mut tickets: Vec<Ticket> = (0..4).map(|i| ticket(&outcome, i)).collect();
         for round in 0..50 {
@@ -368,7 +372,7 @@ mod tests {
 
     #[test]
     fn a_ticket_counts_from_the_base_offset() {
-        let outcome = Outcome::new("t".into(), 3);
+        let outcome = Outcome::new("t".into(), 3, 70);
         assert!(ticket(&outcome, 0).outcome().is_none());
         outcome.resolve(Ok(Acknowledged { base_offset: 40, append_time_ms: -1 }));
         let meta = ticket(&outcome, 2).outcome().expect("resolved").expect("acknowledged");
@@ -378,7 +382,7 @@ mod tests {
     /// What a ticket told went to whoever polled it first; who polls again is told so, and does not wait for ever.
     #[test]
     fn a_ticket_resolves_once() {
-        let outcome = Outcome::new("t".into(), 3);
+        let outcome = Outcome::new("t".into(), 3, 70);
         let mut ticket = ticket(&outcome, 1);
         let mut poll = || Pin::new(&mut ticket).poll(&mut Context::from_waker(Waker::noop()));
         assert!(poll().is_pending());
@@ -391,7 +395,7 @@ mod tests {
     /// Each part of a batch that was split counts from its own base, whatever became of the others.
     #[test]
     fn parts_are_told_apart() {
-        let outcome = Outcome::new("t".into(), 0);
+        let outcome = Outcome::new("t".into(), 0, 70);
         let at = |base_offset| Ok(Acknowledged { base_offset, append_time_ms: -1 });
         let refused =
             Failed { error: Error::broker(ErrorCode::MESSAGE_TOO_LARGE, "produce", None), records: Vec::new() };
@@ -403,7 +407,7 @@ mod tests {
     /// Trap 28: the log's time wins where the broker gives one.
     #[test]
     fn log_append_time_and_unknown_offsets_are_passed_on() {
-        let outcome = Outcome::new("t".into(), 0);
+        let outcome = Outcome::new("t".into(), 0, 70);
         outcome.resolve(Ok(Acknowledged { base_offset: -1, append_time_ms: 5 }));
         let meta = ticket(&outcome, 9).outcome().expect("resolved").expect("acknowledged");
         assert_eq!((meta.offset(), meta.timestamp_ms()), (-1, 5));
@@ -412,7 +416,7 @@ mod tests {
     /// Trap 64: the refused record gets the broker's words, its neighbours learn that it was not them (KIP-467).
     #[test]
     fn one_bad_record_fails_its_batch_but_is_named() {
-        let outcome = Outcome::new("t".into(), 0);
+        let outcome = Outcome::new("t".into(), 0, 70);
         let error = Error::broker(ErrorCode::INVALID_RECORD, "produce", None);
         outcome.resolve(Err(Failed { error, records: alloc::vec![(1, Some("no key".into()))] }));
         let said =

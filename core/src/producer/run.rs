@@ -8,7 +8,10 @@ use core::{
     task::{Context, Poll},
 };
 
-use super::outcome::{Outcome, RecordMetadata, Seat, Ticket};
+use super::{
+    in_batch::Seat,
+    outcome::{Outcome, RecordMetadata, Ticket},
+};
 use crate::{Error, sync::Arc};
 
 /// Neighbours in the slice that are neighbours in a batch, too, and of one time.

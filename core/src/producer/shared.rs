@@ -9,6 +9,7 @@ use core::{
 use super::{
     accumulator::{SHARDS, Shard},
     batch::OpenBatch,
+    in_batch::InBatch,
     packer::Packer,
     places::Places,
 };
@@ -47,6 +48,8 @@ pub(crate) struct ProducerShared {
     pub(crate) config: ProducerConfig,
     /// A batch whose records take so many bytes is full.
     pub(super) full_bytes: usize,
+    /// A batch of so many records is full.
+    pub(super) full_records: u32,
     pub(super) places: Places,
     /// Tasks that wait for metadata, room, a flush or the end.
     pub(crate) waits: Waits,
@@ -147,11 +150,13 @@ impl ProducerShared {
     pub(crate) fn new(client: Arc<Shared>, config: ProducerConfig, packers: Vec<Packer>) -> Arc<Self> {
         let waits = Waits::new(client.config.max_waiters);
         let full_bytes = config.batch_full_bytes.clamp(BATCH_HEADER_LEN, config.batch_bytes) - BATCH_HEADER_LEN;
+        let full_records = config.batch_records.min(InBatch::RECORDS_MAX);
         let places = Places::new(config.max_records);
         Arc::new(ProducerShared {
             client,
             config,
             full_bytes,
+            full_records,
             places,
             waits,
             topics: Lock::new(Topics::default()),
@@ -261,7 +266,7 @@ pub(super) fn least(a: usize, b: usize) -> usize {
 #[cfg(all(test, feature = "std"))]
 mod tests {
     use super::*;
-    use crate::producer::accumulator::Appending;
+    use crate::producer::{accumulator::Appending, outcome::Acknowledged};
     use crate::{Budget, Clock, Config, budget::Memory, kick::Kick};
 
     struct Stopped;
@@ -306,6 +311,33 @@ mod tests {
         let sealed = producer.inbox.lock().sealed.pop_front();
         let times = sealed.map(|(_, batch)| (batch.count, batch.base_timestamp_ms, batch.max_timestamp_ms));
         assert_eq!(times, Some((2, -1, -1)));
+    }
+
+    /// Each ticket tells its record's own time, and records of a day ago and of now may be given in turn.
+    #[test]
+    fn a_record_of_another_time_begins_a_batch() {
+        let budget = Budget::new(Memory::default());
+        let client = Shared::new(Arc::new(Config::new("a:1")), Arc::new(Stopped), Kick::new(), budget);
+        let producer = ProducerShared::new(client, ProducerConfig::default(), alloc::vec![Packer::default()]);
+        let topic = producer.topic("t").expect("room");
+        let now = 1_764_000_000_000;
+        // The same as the first one's, its neighbours, and others of which each begins a batch.
+        let times = [now, now + 60_000, now - 60_000, now - 86_400_000, now, -1, 0, i64::MAX];
+        let tickets: Vec<_> = times
+            .iter()
+            .map(|&timestamp_ms| {
+                let record = Appending { timestamp_ms: Some(timestamp_ms), ..Appending::new(None, Some(b"v"), &[]) };
+                producer.append(&topic, 0, record).expect("room")
+            })
+            .collect();
+        producer.seal_open(&topic, 0);
+        let sealed: Vec<_> = producer.inbox.lock().sealed.drain(..).map(|(_, batch)| batch).collect();
+        assert_eq!(sealed.iter().map(|b| b.count).collect::<Vec<_>>(), [3, 1, 1, 2, 1]);
+        for batch in &sealed {
+            batch.outcome.resolve(Ok(Acknowledged { base_offset: 0, append_time_ms: -1 }));
+        }
+        let told = tickets.iter().map(|t| t.outcome().expect("settled").expect("acknowledged").timestamp_ms());
+        assert_eq!(told.collect::<Vec<_>>(), times);
     }
 
     /// Threads that meet a topic at the same moment get the same one, and the driver gets topics in their order: a

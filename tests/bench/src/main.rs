@@ -12,7 +12,7 @@ use klamm_bench::{
     report::{Outcome, print},
 };
 use klamm_tokio::{
-    Acks, Client, Config, Error, Producer, Record, Sent, StartAt, Ticket, Tickets,
+    Acks, Class, Client, Codec, Config, Error, Producer, Record, Sent, StartAt, Ticket, Tickets,
     tls::{self, Files},
 };
 
@@ -79,13 +79,20 @@ fn producer(client: &Client, args: &Args) -> Result<Producer, Error> {
     builder.linger(args.linger()).idempotence(args.idempotent && args.acks == Acks::All).build()
 }
 
+/// How many records are open at most: beyond what the buffer holds, tickets would only be kept of what is acknowledged.
+/// Twice that, because compressed records take less of it.
+fn window(client: &Client, args: &Args) -> usize {
+    let held = client.budget().limit(Class::Produce) / args.size.max(1);
+    args.window().min(if args.codec == Codec::None { held } else { 2 * held }).max(1)
+}
+
 async fn produce(client: &Client, args: &Args) -> Result<(), Error> {
     let producer = producer(client, args)?;
     let data = payloads(args.size);
     let start = Instant::now();
     let mut errors = 0;
     // A window of tickets, so that every outcome is looked at and memory stays bounded.
-    let window = args.window();
+    let window = window(client, args);
     let mut open: VecDeque<Ticket> = VecDeque::with_capacity(window + 1);
     for i in 0..args.records {
         if open.len() >= window
@@ -93,7 +100,9 @@ async fn produce(client: &Client, args: &Args) -> Result<(), Error> {
         {
             errors += usize::from(oldest.await.is_err());
         }
-        let record = Record::to(&args.topic).partition(args.partition_of(i)).value(&data[i & 1023]);
+        // Looked up first: what may panic while a record is made keeps the compiler from making it where it is needed.
+        let (partition, value) = (args.partition_of(i), &data[i & 1023]);
+        let record = Record::to(&args.topic).partition(partition).value(value);
         open.push_back(producer.enqueue(record).await?);
     }
     producer.flush().await?;
@@ -111,7 +120,7 @@ async fn slices(client: &Client, args: &Args) -> Result<(), Error> {
     let data = payloads(args.size);
     let start = Instant::now();
     let mut errors = 0;
-    let window = args.window().div_ceil(args.slice);
+    let window = window(client, args).div_ceil(args.slice);
     let mut open: VecDeque<Tickets> = VecDeque::with_capacity(window + 1);
     let mut slice = Vec::with_capacity(args.slice);
     let failed = |sent: Sent| sent.into_result().is_err();
