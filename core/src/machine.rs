@@ -108,7 +108,16 @@ impl Machine {
     pub(crate) fn begin(&mut self, now: Instant) {
         self.shared.set_coarse(now);
         self.cluster.events.begin(now);
+    }
+
+    /// Time has gone on, or handles may have left something: everything is looked at again.
+    pub(crate) fn wake(&mut self) {
         self.settled = false;
+    }
+
+    /// Whether nothing has come in since everything was done that could be.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.settled
     }
 
     /// What to do next. To be called after every change, until it answers [`Output::Timeout`] or [`Output::Ended`].
@@ -156,12 +165,13 @@ impl Machine {
     /// it does.
     /// Answers how many bytes were wanted for which there was no room.
     fn fetch(&mut self, now: Instant) -> usize {
-        let streams = self.streams();
-        let (budget, kick) = (Arc::clone(&self.shared.budget), Arc::clone(&self.shared.kick));
+        let (budget, kick) = (&self.shared.budget, &self.shared.kick);
         if self.fetchers.is_empty() {
-            budget.has_asked(&kick, false);
+            budget.has_asked(kick, false);
             return 0;
         }
+        let (budget, kick) = (Arc::clone(budget), Arc::clone(kick));
+        let streams = self.streams();
         let mut room = FetchRoom { streams, is_short: !budget.may_fetch(&kick), refused: false, wanted: 0 };
         let first = self.first_fetcher;
         let (sooner, later): (Vec<_>, Vec<_>) = self.fetchers.iter_mut().partition(|(number, _)| **number < first);
@@ -353,11 +363,6 @@ impl Machine {
         if let Some(sender) = self.senders.get_mut(&job.slot()) {
             sender.on_packed(job);
         }
-    }
-
-    /// The armed time has come.
-    pub(crate) fn on_timeout(&mut self) {
-        self.settled = false;
     }
 
     /// Fills `out` with what is to be written to a link next; answers how many slices.

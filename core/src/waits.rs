@@ -114,6 +114,9 @@ impl Waits {
     pub(crate) fn wake_due(&self, now: Instant) -> Instant {
         let (due, next) = {
             let mut list = self.list.lock();
+            if list.waiting.is_empty() {
+                return Instant::FAR;
+            }
             let due: alloc::vec::Vec<u64> =
                 list.waiting.iter().filter(|(_, (until, _))| *until <= now).map(|(id, _)| *id).collect();
             let due: alloc::vec::Vec<_> = due.iter().filter_map(|id| list.waiting.remove(id)).collect();

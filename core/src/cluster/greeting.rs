@@ -20,6 +20,10 @@ use crate::{
 /// The most bytes of an ApiVersions response. Kafka 4.3's has about 600.
 const RESPONSE_MAX: usize = 16 << 10;
 
+/// So many connections, one after the other, that a peer ended instead of answering their first request are no accident. A
+/// broker that stops and a bad network manage two, as one seed in a thousand has it.
+const HUNG_UP_FOR_GOOD: u32 = 4;
+
 impl Cluster {
     /// The transport opened the connection. Where it is known what the broker speaks, requests follow the greeting at once:
     /// a broker answers in order, and one that does not know a version any more hangs up.
@@ -122,7 +126,8 @@ impl Cluster {
         of_metadata && !self.is_known() && self.is_trusted()
     }
 
-    /// The peer ended a connection with whose first request it was content enough to say nothing. Once it may only be stopping.
+    /// The peer ended a connection with whose first request it was content enough to say nothing. It may be stopping, or the
+    /// network at fault, and that more than once; a listener that wants SASL does it each time.
     pub(super) fn first_request_refused(&mut self, id: LinkId) -> Failure {
         let address = self.node_address(id);
         let broker = self.links.get(&id).and_then(|link| self.brokers.get_mut(&link.node));
@@ -130,10 +135,10 @@ impl Cluster {
             broker.dial.hung_up = broker.dial.hung_up.saturating_add(1);
             broker.dial.hung_up
         });
-        match times {
-            0 | 1 => Failure::Transport(hung_up()),
-            _ => Failure::Other(Error::Peer { address, fault: PeerFault::NoAnswer }),
+        if times < HUNG_UP_FOR_GOOD {
+            return Failure::Transport(hung_up());
         }
+        Failure::Other(Error::Peer { address, fault: PeerFault::NoAnswer })
     }
 
     /// The peer ended the connection before it had answered.

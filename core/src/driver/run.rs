@@ -114,18 +114,21 @@ impl<T: Transport> Driver<T> {
         }
         // First of all: work that arrives from now on wakes this task again.
         self.kick.begin(cx.waker());
+        self.machine.wake();
         for _ in 0..OPERATIONS_MAX {
             let now = self.clock.now();
             self.machine.begin(now);
-            let mut busy = self.read_all(now);
+            self.read_all(now);
             let Some(deadline) = self.drain(now) else {
                 self.done = true;
                 return Poll::Ready(());
             };
-            busy |= self.write_all();
-            busy |= self.take_done(cx);
-            busy |= self.sleep(cx, now, deadline);
-            if !busy {
+            let unwritten = self.write_all();
+            self.take_done(cx);
+            self.sleep(cx, now, deadline);
+            // What was written is no reason for another turn: the machine says if it is. A lone record then costs two turns,
+            // one that sends it and one that hears of it.
+            if !unwritten && self.machine.is_settled() && !self.wires.iter().any(Wire::is_ready) {
                 return Poll::Pending;
             }
         }
@@ -135,19 +138,17 @@ impl<T: Transport> Driver<T> {
 
     /// Lets every connection whose waker was woken go on. Sockets come before timers, so that after a long freeze an
     /// answer that has come counts, though its time is over.
-    fn read_all(&mut self, now: Instant) -> bool {
-        let mut busy = false;
+    fn read_all(&mut self, now: Instant) {
         for wire in &mut self.wires {
             let is_over = matches!(wire.socket, Socket::Closing(_, until) if until <= now);
             if is_over {
                 wire.socket = Socket::Gone;
             } else if wire.ready.flag.swap(false, Ordering::SeqCst) {
                 wire.blocked = false;
-                busy |= wire.advance(now, &mut self.machine);
+                wire.advance(now, &mut self.machine);
             }
         }
         self.wires.retain(|w| !matches!(w.socket, Socket::Gone));
-        busy
     }
 
     /// Drains the machine's outputs; answers its deadline, or `None` when it has ended.
@@ -173,16 +174,14 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    /// Takes the jobs back that were run; whether there were any.
-    fn take_done(&mut self, cx: &mut Context<'_>) -> bool {
-        let before = self.jobs;
+    /// Takes the jobs back that were run.
+    fn take_done(&mut self, cx: &mut Context<'_>) {
         while self.jobs > 0
             && let Poll::Ready(job) = self.transport.poll_done(cx)
         {
             self.jobs -= 1;
             self.machine.on_job(job);
         }
-        self.jobs < before
     }
 
     fn connect(&mut self, now: Instant, link: LinkId, to: &Endpoint, tls: Lease) {
@@ -213,48 +212,51 @@ impl<T: Transport> Driver<T> {
         self.kick.wake();
     }
 
+    /// Whether a connection's share of this turn was over before everything was written that it would take.
     fn write_all(&mut self) -> bool {
-        let mut busy = false;
+        let mut unwritten = false;
         for wire in &mut self.wires {
-            busy |= wire.write(&mut self.machine);
+            unwritten |= wire.write(&mut self.machine);
         }
-        busy
+        unwritten
     }
 
-    /// Arms the timer; whether its time has come already.
-    fn sleep(&mut self, cx: &mut Context<'_>, now: Instant, deadline: Instant) -> bool {
+    /// Arms the timer, or does at once what its time has come for.
+    fn sleep(&mut self, cx: &mut Context<'_>, now: Instant, deadline: Instant) {
         if deadline == Instant::FAR {
-            return false;
+            return;
         }
         // Work that is done in steps asks for another turn at once, and timers have their own idea of that: tokio's is 1 ms.
-        if deadline > now && self.transport.poll_sleep(cx, deadline).is_pending() {
-            return false;
+        if deadline <= now || self.transport.poll_sleep(cx, deadline).is_ready() {
+            self.machine.wake();
         }
-        self.machine.on_timeout();
-        true
     }
 }
 
 impl<T: Transport> Wire<T> {
-    /// Goes on with whatever the connection waits for; whether anything happened.
-    fn advance(&mut self, now: Instant, machine: &mut Machine) -> bool {
+    /// Whether it has something to go on with.
+    fn is_ready(&self) -> bool {
+        self.ready.flag.load(Ordering::SeqCst)
+    }
+
+    /// Goes on with whatever the connection waits for.
+    fn advance(&mut self, now: Instant, machine: &mut Machine) {
         match &mut self.socket {
             Socket::Connecting(opening) => {
                 let mut cx = Context::from_waker(&self.waker);
-                let Poll::Ready(result) = opening.poll(&mut cx) else { return false };
-                match result {
-                    Ok(stream) => {
+                match opening.poll(&mut cx) {
+                    Poll::Pending => {}
+                    Poll::Ready(Ok(stream)) => {
                         self.socket = Socket::Open(stream);
                         // Its waker is not registered for reading yet.
                         self.ready.flag.store(true, Ordering::SeqCst);
                         machine.on_connected(now, self.link);
                     }
-                    Err(error) => {
+                    Poll::Ready(Err(error)) => {
                         self.socket = Socket::Gone;
                         machine.on_closed(now, self.link, Some(error));
                     }
                 }
-                true
             }
             Socket::Open(_) => self.read(now, machine),
             Socket::Closing(stream, _) => {
@@ -262,62 +264,62 @@ impl<T: Transport> Wire<T> {
                 if stream.poll_close(&mut cx).is_ready() {
                     self.socket = Socket::Gone;
                 }
-                false
             }
-            Socket::Gone => false,
+            Socket::Gone => {}
         }
     }
 
-    fn read(&mut self, now: Instant, machine: &mut Machine) -> bool {
-        let Socket::Open(stream) = &mut self.socket else { return false };
+    fn read(&mut self, now: Instant, machine: &mut Machine) {
+        let Socket::Open(stream) = &mut self.socket else { return };
         let mut cx = Context::from_waker(&self.waker);
-        let mut busy = false;
         for _ in 0..OPERATIONS_MAX {
-            let Some(buffer) = machine.receive_buffer(self.link) else { return busy };
+            let Some(buffer) = machine.receive_buffer(self.link) else { return };
             let lost: Option<TransportError> = match stream.poll_read(&mut cx, buffer) {
                 // A peer that takes nothing and has nothing to say is gone, whether or not reading will ever tell.
                 Poll::Pending if self.broken.is_some() => self.broken.take(),
-                Poll::Pending => return busy,
+                Poll::Pending => return,
                 Poll::Ready(Ok(0)) => None,
                 Poll::Ready(Ok(count)) => {
                     machine.received(now, self.link, count);
-                    busy = true;
                     continue;
                 }
                 Poll::Ready(Err(error)) => Some(error),
             };
             self.socket = Socket::Gone;
             machine.on_closed(now, self.link, lost);
-            return true;
+            return;
         }
         // Its share of this turn is over, and nobody will wake it for what is left.
         self.ready.flag.store(true, Ordering::SeqCst);
-        true
     }
 
+    /// Whether its share of this turn was over before everything was written.
     fn write(&mut self, machine: &mut Machine) -> bool {
         let Socket::Open(stream) = &mut self.socket else { return false };
         let mut cx = Context::from_waker(&self.waker);
-        let mut busy = false;
+        let mut unwritten = true;
         for _ in 0..OPERATIONS_MAX {
             if self.blocked || !machine.has_output(self.link) {
+                unwritten = false;
                 break;
             }
             let mut slices: [&[u8]; SLICES_MAX] = [&[]; SLICES_MAX];
             let count = machine.transmit(self.link, &mut slices);
             match stream.poll_write(&mut cx, slices.get(..count).unwrap_or_default()) {
-                Poll::Ready(Ok(0)) => break,
+                Poll::Ready(Ok(0)) => {
+                    unwritten = false;
+                    break;
+                }
                 Poll::Ready(Ok(written)) => {
                     machine.transmitted(self.link, written);
                     self.unflushed = true;
-                    busy = true;
                 }
                 // The reading side tells whether anything came before the end.
                 Poll::Ready(Err(error)) => {
                     self.blocked = true;
                     self.broken = Some(error);
                     self.ready.flag.store(true, Ordering::SeqCst);
-                    return true;
+                    return false;
                 }
                 Poll::Pending => self.blocked = true,
             }
@@ -325,7 +327,7 @@ impl<T: Transport> Wire<T> {
         if self.unflushed && stream.poll_flush(&mut cx).is_ready() {
             self.unflushed = false;
         }
-        busy
+        unwritten
     }
 }
 

@@ -42,7 +42,7 @@
 //!
 //! A client without TLS on an encrypted port is told
 //! [`PeerFault::OtherProtocol("TLS")`](crate::error::PeerFault::OtherProtocol), and one that does not say who it is where SASL is
-//! wanted [`PeerFault::NoAnswer`](crate::error::PeerFault::NoAnswer), after the second connection that was closed.
+//! wanted [`PeerFault::NoAnswer`](crate::error::PeerFault::NoAnswer), after the fourth connection that was closed.
 //!
 //! What a user may not do (`authorizer.class.name`) is an [`Error::Broker`](crate::Error::Broker) with
 //! `TOPIC_AUTHORIZATION_FAILED`, or `CLUSTER_AUTHORIZATION_FAILED` where an idempotent producer may write nothing at all. It is

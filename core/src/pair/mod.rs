@@ -233,7 +233,10 @@ impl Pair {
             let now = self.now();
             // As a driver does it: who is woken in its turn has another one.
             let kick = Arc::clone(&self.machine.shared().kick);
-            kick.begin(Waker::noop());
+            if round == 0 || kick.is_woken() {
+                kick.begin(Waker::noop());
+                self.machine.wake();
+            }
             self.machine.begin(now);
             self.drain(now);
             if self.ended {
@@ -245,7 +248,7 @@ impl Pair {
                 return;
             }
             if !busy && self.deadline <= now {
-                self.machine.on_timeout();
+                self.machine.wake();
             }
         }
     }
@@ -391,7 +394,7 @@ impl Pair {
             wakes += 1;
             assert!(wakes < 20_000, "the machine wakes far too often");
             self.clock.0.store(self.deadline.as_nanos(), Ordering::SeqCst);
-            self.machine.on_timeout();
+            self.machine.wake();
             self.turn();
         }
         self.clock.0.store(end.as_nanos(), Ordering::SeqCst);

@@ -192,6 +192,10 @@ impl ProducerShared {
         if kick {
             self.client.kick.drive();
         }
+        if result.is_ok() {
+            // What it left of its chunk may be room enough for who waits.
+            self.waits.wake_all();
+        }
         result.map_err(|bytes| {
             self.places.give(1);
             Refusal::Full { bytes }

@@ -165,18 +165,20 @@ impl Sender {
     /// [`deadline`](Sender::deadline).
     pub(crate) fn run(&mut self, now: Instant, cluster: &mut Cluster) {
         self.next = Instant::FAR;
-        let opened = self.take_inbox(cluster);
+        self.take_inbox(cluster);
         self.learn_metadata(cluster);
         self.seal_due(now, cluster);
         self.take_sealed();
         self.expire(now, cluster);
         self.work(now, cluster);
         self.identify(now, cluster);
-        self.send(now, cluster);
+        if self.send(now, cluster) && self.has_open() {
+            // What stood behind what was sent may be sealed now.
+            self.next = now;
+        }
         self.settle_flushes();
         if self.pressed > 0 {
-            // A batch that somebody opened meanwhile may have room that no chunk is needed for.
-            let room = opened || self.shared.client.budget.has_room(Class::Produce, self.pressed);
+            let room = self.shared.client.budget.has_room(Class::Produce, self.pressed);
             if room && self.shared.places.has_one() {
                 self.pressed = 0;
                 self.shared.waits.wake_all();
@@ -190,6 +192,12 @@ impl Sender {
             let queues = self.topics.get(place.topic as usize).map(|t| &t.queues);
             queues.and_then(|q| q.get(place.partition as usize)).is_some_and(|q| !q.is_idle())
         });
+    }
+
+    /// Whether a partition has an open batch.
+    fn has_open(&self) -> bool {
+        let queue = |place: &Place| self.topics.get(place.topic as usize)?.queues.get(place.partition as usize);
+        self.active.iter().filter_map(queue).any(|queue| queue.open_since.is_some())
     }
 
     /// Bytes that somebody waits for and cannot have; 0: nobody.
@@ -224,8 +232,8 @@ impl Sender {
         self.closing && self.active.is_empty()
     }
 
-    /// Takes what the handles left; whether a batch was opened.
-    fn take_inbox(&mut self, cluster: &mut Cluster) -> bool {
+    /// Takes what the handles left.
+    fn take_inbox(&mut self, cluster: &mut Cluster) {
         let mut opened = core::mem::take(&mut self.opened);
         let (wanted, pressed, flush_asked, closing) = {
             let mut inbox = self.shared.inbox.lock();
@@ -238,7 +246,6 @@ impl Sender {
             self.metadata_seen = None;
             self.topics.push(SenderTopic { topic, index, queues: Vec::new() });
         }
-        let any_opened = !opened.is_empty();
         for place in opened.drain(..) {
             self.active.insert(place);
             self.peek(place);
@@ -248,7 +255,6 @@ impl Sender {
         self.pressed = least(self.pressed, pressed);
         self.forced = self.closing || self.flushes.is_new(flush_asked);
         self.flushes.asked(flush_asked);
-        any_opened
     }
 
     /// Looks how old the open batch of a partition is.

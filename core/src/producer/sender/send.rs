@@ -56,8 +56,10 @@ fn least_version(codec: Codec) -> i16 {
 }
 
 impl Sender {
-    /// Sends what can be sent: as many partitions a request as fit, each broker at its own pace.
-    pub(super) fn send(&mut self, now: Instant, cluster: &mut Cluster) {
+    /// Sends what can be sent: as many partitions a request as fit, each broker at its own pace. Whether there was
+    /// anything.
+    pub(super) fn send(&mut self, now: Instant, cluster: &mut Cluster) -> bool {
+        let mut any = false;
         let mut nodes = core::mem::take(&mut self.nodes);
         nodes.clear();
         let in_flight_max = self.in_flight_max();
@@ -83,9 +85,11 @@ impl Sender {
                 if !self.send_request(now, cluster, link, node) {
                     break;
                 }
+                any = true;
             }
         }
         self.nodes = nodes;
+        any
     }
 
     /// A partition that nobody leads, or whose topic is gone: metadata may know more soon, unless the topic can never
