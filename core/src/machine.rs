@@ -1,7 +1,8 @@
 //! The one state machine: bytes, time and commands in; bytes, deadlines and events out.
 //!
-//! Its owner, the driver, keeps one obligation: after every change it calls [`Machine::poll_output`] until that answers
-//! a timeout. It then writes what [`Machine::transmit`] gives, and waits.
+//! Its owner, the driver, keeps one obligation: after every change, and after [`Machine::wake`] when it was woken or its time has
+//! come, it calls [`Machine::poll_output`] until that answers a timeout. It then writes what [`Machine::transmit`] gives, and
+//! waits if [`Machine::is_settled`].
 
 use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
@@ -72,6 +73,8 @@ pub(crate) struct Machine {
     watch: Watch,
     /// Whether everything was done that could be, since the last thing came in.
     settled: bool,
+    /// When the last turn was: what has become due since is still to be done.
+    turned: Instant,
     /// Set when the last handle is gone: the buffers have until then.
     close_by: Option<Instant>,
     ended: bool,
@@ -95,6 +98,7 @@ impl Machine {
             chores: Chores::default(),
             watch: Watch::default(),
             settled: false,
+            turned: Instant::ZERO,
             close_by: None,
             ended: false,
         }
@@ -131,9 +135,9 @@ impl Machine {
                 return Output::Ended;
             }
             if self.settled {
-                return Output::Timeout(self.deadline(now));
+                return Output::Timeout(self.deadline());
             }
-            self.settled = true;
+            (self.settled, self.turned) = (true, now);
             self.turn(now);
         }
     }
@@ -210,7 +214,8 @@ impl Machine {
         self.fetchers.values().map(|f| f.streams()).sum()
     }
 
-    fn deadline(&self, now: Instant) -> Instant {
+    fn deadline(&self) -> Instant {
+        let now = self.turned;
         let senders = self.senders.values().map(Sender::deadline);
         let fetchers = self.fetchers.values().map(|f| f.deadline());
         let own = [self.cluster.deadline(now), self.admin.deadline(), self.shared.waits.wake_due(now)];

@@ -30,7 +30,7 @@ impl Stream for Consumer {
 ///
 /// - It is ready for a record when the one before is in the producer's buffer and fewer than
 ///   [`max_unsettled`](RecordSink::max_unsettled) wait for their acknowledgement. What it holds is bounded by that: one
-///   record, and 32 bytes for each that is unsettled. The records themselves lie in the producer's buffer.
+///   record, and 24 bytes for each that is unsettled. The records themselves lie in the producer's buffer.
 /// - A record that is handed over is tried at once. If the buffer is full or the topic unknown, the sink keeps the record
 ///   and enters it when it is polled, by `poll_ready` or `poll_flush`; it fails when that takes longer than
 ///   `max_block_ms` from the first of these polls.

@@ -69,8 +69,8 @@ pub struct ProducerConfig {
     /// [`batch_bytes`](ProducerConfig::batch_bytes) may be more: a record that is larger than this is a batch of its own. By
     /// default there is no other limit than `batch_bytes`. (Java's and librdkafka's `batch.size`.)
     pub batch_full_bytes: usize,
-    /// The most records of a batch. By default its bytes are the only limit. There are never more than 1,048,576, and their
-    /// times are within an hour of the first one's: another begins a batch.
+    /// The most records of a batch. By default its bytes are the only limit. There are never more than 262,144, and their
+    /// times are within eighteen hours of the first one's: another begins a batch.
     pub batch_records: u32,
     /// The most records that wait to be acknowledged, in all partitions together; beyond that `enqueue` waits, as it does for
     /// memory. `None`: as many as the Produce class has room for, and then nothing is counted.

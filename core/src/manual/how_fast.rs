@@ -12,13 +12,13 @@
 //! |---|---|---|
 //! | 64 tasks that each await their own `send`, 6 partitions | 168,000 records/s, 2.0 µs | rskafka 43,400 and 3.5; rdkafka 25,900 and 20.7 |
 //! | 1,000 such tasks | 900,600 records/s, 0.85 µs | rdkafka 108,700 and 6.2; rskafka 22,700 and 2.2 |
-//! | one task, acknowledged by all, one partition | 0.119 µs | franz-go 0.471; kacrab 0.695; rskafka 0.896 |
-//! | the same, idempotent | 0.122 µs | franz-go 0.452; kacrab 0.682 |
-//! | the same with 16 partitions; idempotent, too | 0.150 and 0.159 µs | franz-go 0.591 and 0.960; kacrab 0.815 and 1.184 |
-//! | one partition, with LZ4 | 0.214 µs | franz-go 0.629; kacrab 0.861; rskafka 1.068 |
-//! | consumed, with every checksum; from 16 partitions | 0.055 and 0.053 µs | kacrab 0.212 and 0.236; rskafka 0.333; franz-go 0.344 and 0.265 |
-//! | consumed with LZ4 | 0.096 µs | kacrab 0.310; rskafka 0.328; franz-go 0.339 |
-//! | one record at a time: half and 99 % are acknowledged within | 0.119 and 0.343 ms, 36 µs | rskafka 0.122, 0.377 and 37; franz-go 0.167, 0.423 and 95 |
+//! | one task, acknowledged by all, one partition | 0.100 µs | franz-go 0.519; kacrab 0.737; rskafka 0.893 |
+//! | the same, idempotent | 0.104 µs | franz-go 0.522; kacrab 0.750 |
+//! | the same with 16 partitions; idempotent, too | 0.111 and 0.117 µs | franz-go 0.676 and 0.923 |
+//! | one partition, with LZ4 | 0.192 µs | franz-go 0.639; kacrab 0.901; rskafka 1.077 |
+//! | consumed, with every checksum; from 16 partitions | 0.051 and 0.052 µs | kacrab 0.222 and 0.224; rskafka 0.338; franz-go 0.384 and 0.264 |
+//! | consumed with LZ4 | 0.067 µs | kacrab 0.322; franz-go 0.378; rskafka 0.436 |
+//! | one record at a time: half and 99 % are acknowledged within | 0.128 and 0.327 ms, 40 µs | rskafka 0.129, 0.331 and 37; franz-go 0.188, 0.476 and 105 |
 //! | one task, 1 kB a record | 0.495 µs | franz-go 1.101; rskafka 1.290; kacrab 1.345 |
 //! | 28,000 records/s at a steady pace, a task each: half and 99 % are acknowledged within | 0.47 and 3.1 ms, 5.5 µs | rskafka 1.7, 5.6 and 7.0; rdkafka 0.7, 5.9 and 12.9 |
 //!

@@ -51,7 +51,7 @@
 //!
 //! These are ceilings: of its 32 KiB the program above held 12,416 bytes at most. What one class does not need may go to
 //! another: `config.memory.produce_bytes` for a device that must live through an outage of its
-//! broker with its readings, and nothing to `inflate_bytes` where nobody compresses. A batch takes 816 bytes beside its records until
+//! broker with its readings, and nothing to `inflate_bytes` where nobody compresses. A batch takes 832 bytes beside its records until
 //! it is acknowledged, so `batch_bytes` of 1 KiB are a good size.
 //!
 //! Beside the budget there are the transport's own buffers, the tasks' futures, and what the application keeps.

@@ -14,6 +14,7 @@ use crate::{
         api_versions_response::{ApiVersion, ApiVersionsResponse},
         produce_response::PartitionProduceResponse,
     },
+    machine::Output,
     wire::{api, frame::response_frame},
 };
 
@@ -348,6 +349,22 @@ fn who_hangs_up_on_every_first_request_is_told_soon() {
             other => panic!("{other:?}"),
         }
     }
+}
+
+/// A turn of the driver may have several passes, and only those in which something came in look at everything. What became due before
+/// such another pass is told as due, not left out.
+#[test]
+fn what_becomes_due_between_two_passes_is_told() {
+    let mut pair = Pair::with(Config::new("one:9001"));
+    pair.down = [1].into();
+    let client = pair.client().clone();
+    let mut contact = pin!(client.connected());
+    assert!(pair.poll(contact.as_mut()).is_pending());
+    pair.turn();
+    let later = pair.deadline.after(Duration::from_millis(1));
+    pair.machine.begin(later);
+    let Output::Timeout(when) = pair.machine.poll_output(later) else { panic!("nothing has come in") };
+    assert!(when <= later, "it is due at {when:?}");
 }
 
 /// A grant that is missing does not come: who waits for a first contact or for a topic hears of it at once. Where another address

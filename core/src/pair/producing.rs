@@ -1,7 +1,7 @@
 //! Records into batches, batches into requests, answers into tickets.
 
 use alloc::{format, string::String, vec, vec::Vec};
-use core::{pin::pin, task::Poll};
+use core::{pin::pin, task::Poll, time::Duration};
 
 use super::{Pair, failure, id, offset};
 use crate::{
@@ -180,6 +180,26 @@ fn who_waits_for_much_room_is_not_woken_for_a_little() {
     let request = pair.expect(api::PRODUCE);
     pair.acknowledge(&request, 9);
     assert_eq!((offset(&ticket), offset(&second)), (0, 9));
+}
+
+/// Who waits is woken when a batch grows by another record, without a turn of the driver: there may be room now in what that left of
+/// its chunk, or so little in the batch that it goes.
+#[test]
+fn who_waits_is_woken_when_a_batch_grows() {
+    let mut config = small();
+    config.memory.produce_bytes += BATCH_KNOWN;
+    let mut pair = Pair::with(config);
+    let builder = pair.client().producer().batch_bytes(8 << 10).linger(Duration::from_secs(60));
+    let producer = builder.build().expect("builds");
+    let large = [b'x'; 18 * 256];
+    let other = pair.enqueue(&producer, Record::to("t").partition(1).value(&large[..10 * 256]));
+    let first = producer.try_enqueue(Record::to("t").partition(0).value(&large[..])).expect("room");
+    let mut waiting = pin!(producer.enqueue(Record::to("t").partition(0).value(&large[..6 * 256])));
+    assert!(pair.poll(waiting.as_mut()).is_pending());
+    assert_eq!(pair.woken.count(), 0);
+    let joined = producer.try_enqueue(Record::to("t").partition(0).value(&large[..256])).expect("room");
+    assert_eq!(pair.woken.count(), 1);
+    drop((other, first, joined));
 }
 
 /// Trap 106: a wait for room that is cancelled leaves nothing behind, and takes nothing later.

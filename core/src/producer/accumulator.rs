@@ -164,9 +164,15 @@ impl ProducerShared {
         let mut spare = Spare::default();
         let slot = slot_of(&mut guard, topic, partition);
         let mut kick = false;
-        if slot.open.as_ref().is_some_and(|open| !self.takes(open, size_max, self.time_of(open, &record))) {
-            self.seal(topic, partition, slot);
-            kick = true;
+        if let Some(open) = &slot.open {
+            let timestamp_ms = self.time_of(open, &record);
+            if self.takes(open, size_max, timestamp_ms) {
+                // For good: the driver's clock may go on before it is asked again.
+                record.timestamp_ms = Some(timestamp_ms);
+            } else {
+                self.seal(topic, partition, slot);
+                kick = true;
+            }
         }
         // All of the record's room first: a batch is never open without a record, and none is written in part.
         let room = slot.open.as_ref().map_or(0, OpenBatch::room);
@@ -176,7 +182,9 @@ impl ProducerShared {
                 (Some(open), _) => open,
                 (none, Some(memory)) => {
                     kick = true;
-                    none.insert(self.open(topic, partition, record.timestamp_ms, memory))
+                    let open = none.insert(self.open(topic, partition, record.timestamp_ms, memory));
+                    record.timestamp_ms = Some(open.base_timestamp_ms);
+                    open
                 }
                 (None, None) => return Err(size_max),
             };
@@ -193,7 +201,7 @@ impl ProducerShared {
             self.client.kick.drive();
         }
         if result.is_ok() {
-            // What it left of its chunk may be room enough for who waits.
+            // Who waits may find room in what it left of its chunk, or the batch too full now, which sends it.
             self.waits.wake_all();
         }
         result.map_err(|bytes| {

@@ -7,15 +7,16 @@
 #[derive(Clone, Copy)]
 pub(super) struct InBatch(u64);
 
-const INDEX_BITS: u32 = 20;
-const SEAT_BITS: u32 = 21;
+const INDEX_BITS: u32 = 18;
+const SEAT_BITS: u32 = 19;
 const AFTER_BITS: u32 = u64::BITS - INDEX_BITS - SEAT_BITS;
 
 impl InBatch {
     /// The most records of a batch: a MiB of the smallest ones has not as many.
     pub(super) const RECORDS_MAX: u32 = 1 << INDEX_BITS;
 
-    /// Whether a batch whose first record is of `base_ms` may have one of `timestamp_ms`: those of an hour before and after.
+    /// Whether a batch whose first record is of `base_ms` may have one of `timestamp_ms`: those of
+    /// eighteen hours before and after.
     #[inline(always)]
     pub(super) const fn is_near(base_ms: i64, timestamp_ms: i64) -> bool {
         let most = 1 << (AFTER_BITS - 1);
@@ -98,7 +99,7 @@ mod tests {
     #[test]
     fn near_is_what_it_holds() {
         let most = 1_i64 << (AFTER_BITS - 1);
-        assert!(most > 3_600_000);
+        assert!(most > 18 * 3_600_000);
         for base in [0, -1, 1_700_000_000_000, i64::MAX, i64::MIN] {
             for after_ms in [0, 1, -1, most - 1, -most] {
                 let timestamp = base.wrapping_add(after_ms);

@@ -146,12 +146,15 @@ impl Fetcher {
             Ok(version) => version,
             Err(error) => {
                 parts.into_iter().for_each(|part| self.stop(cluster, part, error.clone()));
+                // Others of this broker's stood behind them.
+                self.next = now;
                 return true;
             }
         };
         if let Err(error) = self.send_fetch(now, cluster, link, node, version, parts.clone(), alone, max_bytes, promise)
         {
             parts.into_iter().for_each(|part| self.stop(cluster, part, error.clone()));
+            self.next = now;
         }
         true
     }

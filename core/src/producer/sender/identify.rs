@@ -107,6 +107,7 @@ impl Sender {
         let code = if let Error::Broker { code, .. } = &error { Some(*code) } else { None };
         self.again(now, cluster, code);
         self.identify.refused = true;
+        self.unfinished = true;
         for topic in &mut self.topics {
             for (partition, queue) in (0..).zip(&mut topic.queues) {
                 // Stamped batches come first: they are tried again under the id that they have.

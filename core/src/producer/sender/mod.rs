@@ -92,6 +92,8 @@ pub(crate) struct Sender {
     requests: u64,
     /// When something must be looked at again, as far as the last turn could tell.
     next: Instant,
+    /// This turn has left something to do that had its time in it before.
+    unfinished: bool,
 }
 
 /// What is being done, for errors.
@@ -130,6 +132,7 @@ impl Sender {
             lists: Lists::default(),
             requests: 0,
             next: Instant::FAR,
+            unfinished: false,
         }
     }
 
@@ -164,7 +167,7 @@ impl Sender {
     /// A turn: everything that can be done now is done. Must be called again after whatever changes the cluster, and at
     /// [`deadline`](Sender::deadline).
     pub(crate) fn run(&mut self, now: Instant, cluster: &mut Cluster) {
-        self.next = Instant::FAR;
+        (self.next, self.unfinished) = (Instant::FAR, false);
         self.take_inbox(cluster);
         self.learn_metadata(cluster);
         self.seal_due(now, cluster);
@@ -172,8 +175,11 @@ impl Sender {
         self.expire(now, cluster);
         self.work(now, cluster);
         self.identify(now, cluster);
-        if self.send(now, cluster) && self.has_open() {
-            // What stood behind what was sent may be sealed now.
+        let identification = self.identification;
+        let sent = self.send(now, cluster);
+        // What stood behind what was sent may be sealed now; an id that this used up is asked for at once.
+        self.unfinished |= sent && self.has_open() || self.identification != identification;
+        if self.unfinished {
             self.next = now;
         }
         self.settle_flushes();
