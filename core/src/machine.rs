@@ -169,13 +169,12 @@ impl Machine {
     /// it does.
     /// Answers how many bytes were wanted for which there was no room.
     fn fetch(&mut self, now: Instant) -> usize {
-        let (budget, kick) = (&self.shared.budget, &self.shared.kick);
         if self.fetchers.is_empty() {
-            budget.has_asked(kick, false);
+            self.shared.budget.has_asked(&self.shared.kick, false);
             return 0;
         }
-        let (budget, kick) = (Arc::clone(budget), Arc::clone(kick));
         let streams = self.streams();
+        let (budget, kick) = (Arc::clone(&self.shared.budget), Arc::clone(&self.shared.kick));
         let mut room = FetchRoom { streams, is_short: !budget.may_fetch(&kick), refused: false, wanted: 0 };
         let first = self.first_fetcher;
         let (sooner, later): (Vec<_>, Vec<_>) = self.fetchers.iter_mut().partition(|(number, _)| **number < first);

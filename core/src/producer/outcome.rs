@@ -209,7 +209,7 @@ impl Ticket {
         self.outcome.as_ref().is_none_or(|outcome| outcome.result.is_completed())
     }
 
-    /// The same where its batch was acknowledged, which is what mostly becomes of one.
+    /// Where the record is, and the end of the ticket, if its batch was acknowledged, which is what mostly becomes of one.
     #[inline(always)]
     fn take_acknowledged(&mut self) -> Option<RecordMetadata> {
         let Some(Became::Whole(Ok(acknowledged))) = self.outcome.as_ref()?.result.get() else { return None };

@@ -281,13 +281,18 @@ mod tests {
         }
     }
 
+    /// A producer of a client whose clock stands still and knows no date.
+    fn stopped() -> Arc<ProducerShared> {
+        let budget = Budget::new(Memory::default());
+        let client = Shared::new(Arc::new(Config::new("a:1")), Arc::new(Stopped), Kick::new(), budget);
+        ProducerShared::new(client, ProducerConfig::default(), alloc::vec![Packer::default()])
+    }
+
     /// A record that comes between a producer's end and the driver's last look at its partitions is refused: nobody would
     /// ever settle it.
     #[test]
     fn nothing_is_taken_once_the_producer_is_shut() {
-        let budget = Budget::new(Memory::default());
-        let client = Shared::new(Arc::new(Config::new("a:1")), Arc::new(Stopped), Kick::new(), budget);
-        let producer = ProducerShared::new(client, ProducerConfig::default(), alloc::vec![Packer::default()]);
+        let producer = stopped();
         let topic = producer.topic("t").expect("room");
         let record = || Appending::new(None, None, &[]);
         assert!(producer.append(&topic, 0, record()).is_ok());
@@ -298,13 +303,10 @@ mod tests {
     /// Trap 29: a device that knows no date sends the timestamp −1, however long its clock has run. Retention deletes 1970 at once.
     #[test]
     fn without_a_date_records_have_no_timestamp() {
-        let budget = Budget::new(Memory::default());
-        let client = Shared::new(Arc::new(Config::new("a:1")), Arc::new(Stopped), Kick::new(), budget);
-        let producer =
-            ProducerShared::new(Arc::clone(&client), ProducerConfig::default(), alloc::vec![Packer::default()]);
+        let producer = stopped();
         let topic = producer.topic("t").expect("room");
         for second in [0, 5] {
-            client.set_coarse(Instant::from_nanos(second * 1_000_000_000));
+            producer.client.set_coarse(Instant::from_nanos(second * 1_000_000_000));
             assert!(producer.append(&topic, 0, Appending::new(None, None, &[])).is_ok());
         }
         producer.seal_open(&topic, 0);
@@ -316,9 +318,7 @@ mod tests {
     /// Each ticket tells its record's own time, and records of a day ago and of now may be given in turn.
     #[test]
     fn a_record_of_another_time_begins_a_batch() {
-        let budget = Budget::new(Memory::default());
-        let client = Shared::new(Arc::new(Config::new("a:1")), Arc::new(Stopped), Kick::new(), budget);
-        let producer = ProducerShared::new(client, ProducerConfig::default(), alloc::vec![Packer::default()]);
+        let producer = stopped();
         let topic = producer.topic("t").expect("room");
         let now = 1_764_000_000_000;
         // The same as the first one's, its neighbours, and others of which each begins a batch.
@@ -346,9 +346,7 @@ mod tests {
     #[cfg(not(target_family = "wasm"))] // a JS engine spawns no threads
     fn a_topic_is_made_once_and_in_order() {
         for _ in 0..200 {
-            let budget = Budget::new(Memory::default());
-            let client = Shared::new(Arc::new(Config::new("a:1")), Arc::new(Stopped), Kick::new(), budget);
-            let producer = ProducerShared::new(client, ProducerConfig::default(), alloc::vec![Packer::default()]);
+            let producer = stopped();
             let start = std::sync::Barrier::new(4);
             std::thread::scope(|threads| {
                 for thread in 0..4 {

@@ -142,18 +142,12 @@ impl Fetcher {
         let max_bytes = bytes.saturating_sub(overhead).max(1);
         let by_id = parts.iter().all(|p| cluster.topic(self.parts[*p].topic).is_some_and(|t| !t.id.is_zero()));
         let cap = if by_id { FETCH.max } else { NAMES_TOPICS };
-        let version = match cluster.version(link, FETCH, cap) {
-            Ok(version) => version,
-            Err(error) => {
-                parts.into_iter().for_each(|part| self.stop(cluster, part, error.clone()));
-                // Others of this broker's stood behind them.
-                self.next = now;
-                return true;
-            }
-        };
-        if let Err(error) = self.send_fetch(now, cluster, link, node, version, parts.clone(), alone, max_bytes, promise)
-        {
+        let asked = cluster.version(link, FETCH, cap).and_then(|version| {
+            self.send_fetch(now, cluster, link, node, version, parts.clone(), alone, max_bytes, promise)
+        });
+        if let Err(error) = asked {
             parts.into_iter().for_each(|part| self.stop(cluster, part, error.clone()));
+            // Others of this broker's stood behind them.
             self.next = now;
         }
         true

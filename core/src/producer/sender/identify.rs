@@ -107,7 +107,8 @@ impl Sender {
         let code = if let Error::Broker { code, .. } = &error { Some(*code) } else { None };
         self.again(now, cluster, code);
         self.identify.refused = true;
-        self.unfinished = true;
+        // What stood behind what fails here is looked at again.
+        self.next = now;
         for topic in &mut self.topics {
             for (partition, queue) in (0..).zip(&mut topic.queues) {
                 // Stamped batches come first: they are tried again under the id that they have.

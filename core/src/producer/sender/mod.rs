@@ -92,8 +92,10 @@ pub(crate) struct Sender {
     requests: u64,
     /// When something must be looked at again, as far as the last turn could tell.
     next: Instant,
-    /// This turn has left something to do that had its time in it before.
-    unfinished: bool,
+}
+
+fn queue_at(topics: &[SenderTopic], place: Place) -> Option<&PartitionQueue> {
+    topics.get(place.topic as usize)?.queues.get(place.partition as usize)
 }
 
 /// What is being done, for errors.
@@ -132,7 +134,6 @@ impl Sender {
             lists: Lists::default(),
             requests: 0,
             next: Instant::FAR,
-            unfinished: false,
         }
     }
 
@@ -167,7 +168,7 @@ impl Sender {
     /// A turn: everything that can be done now is done. Must be called again after whatever changes the cluster, and at
     /// [`deadline`](Sender::deadline).
     pub(crate) fn run(&mut self, now: Instant, cluster: &mut Cluster) {
-        (self.next, self.unfinished) = (Instant::FAR, false);
+        self.next = Instant::FAR;
         self.take_inbox(cluster);
         self.learn_metadata(cluster);
         self.seal_due(now, cluster);
@@ -178,8 +179,7 @@ impl Sender {
         let identification = self.identification;
         let sent = self.send(now, cluster);
         // What stood behind what was sent may be sealed now; an id that this used up is asked for at once.
-        self.unfinished |= sent && self.has_open() || self.identification != identification;
-        if self.unfinished {
+        if sent && self.has_open() || self.identification != identification {
             self.next = now;
         }
         self.settle_flushes();
@@ -194,16 +194,12 @@ impl Sender {
         }
         let waits = self.shared.waits.wake_due(now);
         self.next = self.next.min(waits);
-        self.active.retain(|place| {
-            let queues = self.topics.get(place.topic as usize).map(|t| &t.queues);
-            queues.and_then(|q| q.get(place.partition as usize)).is_some_and(|q| !q.is_idle())
-        });
+        self.active.retain(|place| queue_at(&self.topics, *place).is_some_and(|queue| !queue.is_idle()));
     }
 
     /// Whether a partition has an open batch.
     fn has_open(&self) -> bool {
-        let queue = |place: &Place| self.topics.get(place.topic as usize)?.queues.get(place.partition as usize);
-        self.active.iter().filter_map(queue).any(|queue| queue.open_since.is_some())
+        self.active.iter().filter_map(|place| queue_at(&self.topics, *place)).any(|queue| queue.open_since.is_some())
     }
 
     /// Bytes that somebody waits for and cannot have; 0: nobody.

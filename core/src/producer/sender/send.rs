@@ -254,7 +254,7 @@ impl Sender {
             if batch.unsure {
                 batch.because = Some(error.clone());
                 self.retry(now, cluster, place, batch, false);
-                self.unfinished = true;
+                self.next = now;
                 continue;
             }
             self.give_up(cluster, place, batch, error.clone());
