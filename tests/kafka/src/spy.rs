@@ -11,6 +11,8 @@ use std::{
 use klamm_tokio::{ByteStream, Client, Clock, Config, Connecting, Endpoint, Error, Instant, TcpStream, Tokio};
 use klamm_tokio::{Transport, TransportError};
 
+use crate::watch_log;
+
 /// The APIs that tests ask about, by their keys.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Api {
@@ -77,8 +79,9 @@ impl Wire {
     }
 }
 
-/// [`klamm_tokio::connect_with`], with a counter of what passes.
+/// [`klamm_tokio::connect_with`], with a counter of what passes, and with a log that a test shows when it fails.
 pub async fn connect_spied(config: Config) -> Result<(Client, Wire), Error> {
+    watch_log(|_| ());
     let wire = Wire::default();
     let (client, driver) = klamm_tokio::new(config, Spy { inner: Tokio::current(), wire: wire.clone() })?;
     tokio::spawn(driver);
