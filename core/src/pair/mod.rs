@@ -245,12 +245,26 @@ impl Pair {
             let mut busy = self.transmit();
             busy |= self.serve();
             if !busy && self.deadline > now && !kick.is_woken() {
-                return;
+                return self.assert_at_rest(now);
             }
             if !busy && self.deadline <= now {
                 self.machine.wake();
             }
         }
+    }
+
+    /// Nobody woke the machine, and it is not time yet: then another turn finds nothing to do, now or sooner than was said.
+    fn assert_at_rest(&mut self, now: Instant) {
+        let (said, dialled, closed, jobs) = (self.deadline, self.dialled.len(), self.closed.len(), self.jobs.len());
+        self.machine.wake();
+        self.machine.begin(now);
+        self.drain(now);
+        let kick = &self.machine.shared().kick;
+        assert!(!kick.is_woken(), "another turn woke itself");
+        assert!(self.deadline >= said, "another turn wants to be woken {:?} sooner", said.since(self.deadline));
+        let found = (self.dialled.len() - dialled, self.closed.len() - closed, self.jobs.len() - jobs);
+        assert_eq!(found, (0, 0, 0), "connections, ends and jobs that another turn found");
+        assert!(!self.transmit(), "another turn found something to write");
     }
 
     fn drain(&mut self, now: Instant) {

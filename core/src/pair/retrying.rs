@@ -293,6 +293,26 @@ fn a_forgotten_producer_begins_anew() {
     }
 }
 
+/// KIP-360: whose last epoch is used up asks for another id at once, and the batch goes on under that.
+#[test]
+fn a_producer_whose_epochs_are_used_up_gets_another_id() {
+    let mut pair = Pair::new();
+    pair.by_hand.insert(api::INIT_PRODUCER_ID.key);
+    let producer = pair.client().producer().build().expect("a producer");
+    let ticket = pair.enqueue(&producer, Record::to("t").partition(0).value("a"));
+    let asked = pair.await_request(api::INIT_PRODUCER_ID, 10);
+    pair.answer_identity(&asked, 7, i16::MAX - 1);
+    let request = pair.await_request(api::PRODUCE, 10);
+    assert_eq!(pair.batch(&request).stamp(), (7, i16::MAX - 1, 0));
+    pair.refuse(&request, ErrorCode::UNKNOWN_PRODUCER_ID);
+    let asked = pair.await_request(api::INIT_PRODUCER_ID, 130);
+    pair.answer_identity(&asked, 8, 0);
+    let anew = pair.await_request(api::PRODUCE, 130);
+    assert_eq!(pair.batch(&anew).stamp(), (8, 0, 0));
+    pair.acknowledge(&anew, 5);
+    assert_eq!(offset(&ticket), 5);
+}
+
 /// Trap 47: a refusal that names the new leader is followed without asking for metadata. An older epoch, no leader, and
 /// a broker that nobody knows are not believed.
 #[test]
