@@ -85,6 +85,7 @@ fn read(pair: &Pair, consumer: &mut Consumer) -> Vec<String> {
 }
 
 /// Two producers at once, one of whom comes back after it was aborted, and one who is in no transaction; plain and compressed.
+/// Trap 66: the list is in no order. Trap 67: a commit ends no abort, nor does another producer's marker.
 #[test]
 fn what_was_aborted_is_left_out() {
     let codecs = Arc::new(Rle { memory: 1_000 });
@@ -125,7 +126,7 @@ fn what_was_aborted_is_left_out() {
     assert_eq!(read(&pair, &mut consumer), ["c19"]);
 }
 
-/// Who reads everything is told of nothing that was aborted, and asks for no less.
+/// Trap 66: who reads everything heeds no list of what was aborted, and asks for no less.
 #[test]
 fn without_it_everything_is_read() {
     let mut pair = Pair::new();
@@ -137,7 +138,7 @@ fn without_it_everything_is_read() {
     assert_eq!(values(&records(&pair, &mut consumer)), ["a"]);
 }
 
-/// The end of the log is where the oldest open transaction begins.
+/// Trap 65: the end of the log is where the oldest open transaction begins.
 #[test]
 fn the_end_is_the_last_stable_offset() {
     let mut pair = Pair::new();
