@@ -11,6 +11,7 @@
 //! | [`Error::Budget`] | a memory class is full, or one thing is larger than it can ever hold | raise the knob that it names, or wait |
 //! | [`Error::TooLarge`] | a record or a fetched batch passes a limit | raise the knob, split the record, or seek past the batch |
 //! | [`Error::Closed`] | the client, producer or consumer was closed, or its driver dropped | make a new one |
+//! | [`Error::Unanswered`] | a record's tries are used up, and it may be in the log | raise `retries`; ask the log before you send it again |
 //! | [`Error::TimedOut`] | the operation's own time ran out | raise the knob that it names, or try again |
 
 use alloc::{boxed::Box, string::String, vec::Vec};
@@ -88,7 +89,7 @@ pub enum Error {
     Budget {
         /// The class of memory.
         class: Class,
-        /// How much was asked for, in bytes, or in records where the setting counts those.
+        /// How much was asked for, in bytes, or in records or waiting tasks where the setting counts those.
         needed: usize,
         /// How much there is at most, in the same.
         limit: usize,
@@ -113,6 +114,15 @@ pub enum Error {
     Closed {
         /// Whether a record may have reached the log all the same.
         fate: Fate,
+    },
+    /// A record has no more tries, and of one of them no answer came: the record may be in the log.
+    #[error("{what} got no answer, and has no more tries (retries): {because}{}", Fated(&Fate::MaybePersisted))]
+    #[non_exhaustive]
+    Unanswered {
+        /// What was tried.
+        what: String,
+        /// The last failure.
+        because: Box<Error>,
     },
     /// The operation's own time ran out.
     #[error("{what} did not finish within {} ({knob}){}", Span(after), Because(because))]
@@ -243,6 +253,7 @@ impl Error {
             Error::Transport { tried } => tried.is_empty() || tried.iter().any(|(_, e)| e.retriable),
             Error::Budget { needed, limit, .. } => needed <= limit,
             Error::TimedOut { .. } => true,
+            Error::Unanswered { because, .. } => because.is_retriable(),
             #[cfg(feature = "sasl")]
             Error::Authentication { fault, .. } => fault.is_retriable(),
             Error::TooLarge { .. }
@@ -271,6 +282,7 @@ impl Error {
     pub fn fate(&self) -> Fate {
         match self {
             Error::Closed { fate } | Error::TimedOut { fate, .. } | Error::Broker { fate, .. } => *fate,
+            Error::Unanswered { .. } => Fate::MaybePersisted,
             _ => Fate::NotPersisted,
         }
     }
@@ -284,19 +296,33 @@ impl Error {
         Error::Config { knob, why: why.into() }
     }
 
+    /// As many tasks wait as may; another one may later.
+    pub(crate) fn too_many_waiters(max: usize) -> Error {
+        Error::Budget { class: Class::Tickets, needed: 1, limit: max, knob: "max_waiters" }
+    }
+
     pub(crate) fn broker(code: ErrorCode, what: impl Into<String>, message: Option<&str>) -> Error {
         let fate = if code.says_not_written() { Fate::NotPersisted } else { Fate::MaybePersisted };
         Error::Broker { code, what: what.into(), message: message.map(Into::into), fate }
     }
 
-    /// The same error of a record that an earlier try may have written.
+    /// A broker's error of a record that an earlier try may have written.
     pub(crate) fn with_fate(mut self, of: Fate) -> Error {
-        if let Error::Closed { fate } | Error::TimedOut { fate, .. } | Error::Broker { fate, .. } = &mut self
+        if let Error::Broker { fate, .. } = &mut self
             && of == Fate::MaybePersisted
         {
             *fate = of;
         }
         self
+    }
+
+    /// What a record's last try failed with, `what` being tried, when nothing is tried any more.
+    pub(crate) fn after_tries(self, what: impl FnOnce() -> String, fate: Fate) -> Error {
+        match self {
+            refused @ Error::Broker { .. } => refused.with_fate(fate),
+            because if fate == Fate::MaybePersisted => Error::Unanswered { what: what(), because: Box::new(because) },
+            because => because,
+        }
     }
 }
 
@@ -374,7 +400,11 @@ pub(crate) fn shown(text: &str) -> String {
 
 /// What a setting counts.
 fn counted(knob: &str) -> &'static str {
-    if knob == "max_records" { "records" } else { "bytes" }
+    match knob {
+        "max_records" => "records",
+        "max_waiters" => "waiting tasks",
+        _ => "bytes",
+    }
 }
 
 struct Because<'a>(&'a Option<Box<Error>>);

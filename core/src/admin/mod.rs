@@ -48,8 +48,7 @@ impl AdminCalls {
         let number = self.next_number;
         self.next_number += 1;
         if self.calls.len() >= max {
-            let why = alloc::format!("{max} operations are under way already; wait for some of them");
-            return call.end(Some(&Error::config("max_waiters", why)));
+            return call.end(Some(&Error::too_many_waiters(max)));
         }
         call.begin(number);
         self.calls.push((number, call));

@@ -67,9 +67,7 @@ impl Client {
         let until = shared.clock.now().after(span);
         let mut wait = Waiting::at(&shared.waits);
         poll_fn(|cx| {
-            if !wait.enlist(until, cx.waker()) {
-                return Poll::Ready(Err(too_many_waiters(shared)));
-            }
+            wait.enlist(until, cx.waker())?;
             match shared.contact() {
                 Contact::Made => Poll::Ready(Ok(())),
                 Contact::Ended => Poll::Ready(Err(Error::Closed { fate: Fate::NotPersisted })),
@@ -135,10 +133,6 @@ impl Client {
     pub fn drive_inline(&self, driver: Weak<dyn Drive>) {
         self.shared().kick.set_inline(driver);
     }
-}
-
-pub(super) fn too_many_waiters(shared: &Shared) -> Error {
-    Error::config("max_waiters", alloc::format!("{} tasks wait already", shared.config.max_waiters))
 }
 
 fn no_answer(shared: &Shared, after: Duration) -> Error {

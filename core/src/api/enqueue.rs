@@ -9,11 +9,11 @@ use core::{
     time::Duration,
 };
 
-use super::{Record, client::too_many_waiters, producer::Producer};
+use super::{Record, producer::Producer};
 use crate::{
     Error, Instant, Ticket,
     error::Fate,
-    producer::{ProducerShared, Refusal},
+    producer::Refusal,
     waits::{Place, Waiting},
 };
 
@@ -70,7 +70,11 @@ impl<'p, 'r> Enqueue<'p, 'r> {
                 self.record = Some(record);
                 Poll::Pending
             }
-            Poll::Ready(result) => Poll::Ready(result.map_err(|error| Refused::new(record, error))),
+            Poll::Ready(result) => {
+                // Whoever keeps the future does not keep a place.
+                self.wait = None;
+                Poll::Ready(result.map_err(|error| Refused::new(record, error)))
+            }
         }
     }
 
@@ -81,7 +85,9 @@ impl<'p, 'r> Enqueue<'p, 'r> {
         first: Option<Refusal>,
     ) -> Poll<Result<Ticket, Error>> {
         let shared = self.producer.shared();
-        let wait = self.wait.get_or_insert_with(|| Wait::new(shared, shared.blocked_until()));
+        let wait = self
+            .wait
+            .get_or_insert_with(|| Wait { waiting: Waiting::at(&shared.waits), until: shared.blocked_until() });
         self.producer.poll_append(cx.waker(), record, &mut wait.waiting.place, wait.until, first)
     }
 }
@@ -98,11 +104,9 @@ impl Producer {
         first: Option<Refusal>,
     ) -> Poll<Result<Ticket, Error>> {
         let shared = self.shared();
-        if !shared.waits.enlist(place, until, waker) {
-            return Poll::Ready(Err(match first {
-                Some(Refusal::Full { .. }) => self.full(),
-                _ => too_many_waiters(&shared.client),
-            }));
+        if let Err(error) = shared.waits.enlist(place, until, waker) {
+            let is_full = matches!(first, Some(Refusal::Full { .. }));
+            return Poll::Ready(Err(if is_full { self.full() } else { error }));
         }
         let refusal = match self.append(record) {
             Ok(ticket) => return Poll::Ready(Ok(ticket)),
@@ -142,25 +146,10 @@ impl fmt::Debug for Enqueue<'_, '_> {
     }
 }
 
-/// A place in the producer's list of waiting tasks, given up when the wait is cancelled.
-pub(super) struct Wait<'a> {
-    shared: &'a ProducerShared,
+/// A wait for room or for metadata, and its end.
+struct Wait<'a> {
     waiting: Waiting<'a>,
     until: Instant,
-}
-
-impl<'a> Wait<'a> {
-    pub(super) fn new(shared: &'a ProducerShared, until: Instant) -> Self {
-        Wait { shared, waiting: Waiting::at(&shared.waits), until }
-    }
-
-    /// Leaves the task's waker. What is waited for must be looked at after this: what happens in between is not missed.
-    ///
-    /// # Errors
-    /// [`Error::Config`] when too many tasks wait already.
-    pub(super) fn enlist(&mut self, waker: &Waker) -> Result<(), Error> {
-        if self.waiting.enlist(self.until, waker) { Ok(()) } else { Err(too_many_waiters(&self.shared.client)) }
-    }
 }
 
 /// A record that was not taken, and why.

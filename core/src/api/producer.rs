@@ -6,7 +6,7 @@ use spin::Once;
 
 use super::{
     Command, Held, Record, Shared,
-    enqueue::{Enqueue, Refused, Wait},
+    enqueue::{Enqueue, Refused},
 };
 use crate::{
     Acks, Error, Instant, ProducerConfig, RecordMetadata, Ticket, UnknownTopic,
@@ -16,6 +16,7 @@ use crate::{
     error::Fate,
     producer::{Appending, Packer, Partitioner, ProducerShared, Refusal, Topic},
     sync::Arc,
+    waits::Waiting,
 };
 
 /// A producer's settings on the way to [`build`](ProducerBuilder::build).
@@ -184,8 +185,8 @@ impl Producer {
     /// Cancel-safe: dropped before it is ready, the record was not taken.
     ///
     /// # Errors
-    /// The record comes back in [`Refused`], with the reason: [`Error::Budget`] at once while the buffer is full and
-    /// `max_waiters` tasks wait for room already.
+    /// The record comes back in [`Refused`], with the reason: [`Error::Budget`] at once when `max_waiters` tasks wait already for
+    /// room or for metadata, of [`Class::Produce`] when it was room; [`Error::TimedOut`] when `max_block_ms` is over.
     #[inline]
     pub fn enqueue<'p, 'r>(&'p self, record: Record<'r>) -> Enqueue<'p, 'r> {
         Enqueue::new(self, record)
@@ -228,7 +229,7 @@ impl Producer {
     /// Cancel-safe; the records are sent all the same.
     ///
     /// # Errors
-    /// [`Error::Config`] when `max_waiters` tasks wait already. What became of each record its own ticket tells.
+    /// [`Error::Budget`] when `max_waiters` tasks wait already. What became of each record its own ticket tells.
     pub async fn flush(&self) -> Result<(), Error> {
         let shared = &self.inner.shared;
         let number = shared.ask_flush();
@@ -247,11 +248,9 @@ impl Producer {
 
     async fn wait_until(&self, done: impl Fn() -> bool) -> Result<(), Error> {
         let shared = &self.inner.shared;
-        let mut wait = Wait::new(shared, Instant::FAR);
+        let mut wait = Waiting::at(&shared.waits);
         poll_fn(|cx| {
-            if let Err(error) = wait.enlist(cx.waker()) {
-                return Poll::Ready(Err(error));
-            }
+            wait.enlist(Instant::FAR, cx.waker())?;
             if done() { Poll::Ready(Ok(())) } else { Poll::Pending }
         })
         .await

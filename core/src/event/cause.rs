@@ -48,6 +48,9 @@ impl fmt::Display for Cause<'_> {
             Why::Error(Error::TooLarge { what, because, .. }) => {
                 write!(f, "{what} is too large: {}", Cause::from(&**because))
             }
+            Why::Error(Error::Unanswered { what, because }) => {
+                write!(f, "{what} got no answer, and has no more tries (retries): {}", Cause::from(&**because))
+            }
             Why::Error(Error::TimedOut { what, after, knob, because: Some(because), .. }) => {
                 write!(f, "{what} did not finish within {} ({knob}): {}", Span(after), Cause::from(&**because))
             }

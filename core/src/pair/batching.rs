@@ -380,7 +380,7 @@ fn waiting_inputs_are_bounded() {
     let mut tasks: Vec<Task<Produced>> = (0..9).map(|n| producing(&producer, &format!("{n}"))).collect();
     tasks.iter_mut().take(8).for_each(|task| pending(&mut pair, task));
     let error = ready(&mut pair, &mut tasks[8]).expect_err("one too many");
-    assert!(matches!(error, ProduceError::Client(Error::Config { knob: "max_waiters", .. })), "{error}");
+    assert!(matches!(error, ProduceError::Client(Error::Budget { knob: "max_waiters", .. })), "{error}");
     drop(tasks.drain(..4));
     let mut again = producing(&producer, "again");
     pending(&mut pair, &mut again);

@@ -460,7 +460,7 @@ fn many_fetches_at_once() {
     tasks.iter_mut().for_each(|task| drop(poll(&pair, task).map(|out| out.map(drop))));
     pair.turn();
     let error = ready(&mut pair, &mut tasks[300]).expect_err("one too many");
-    assert!(matches!(error, Error::Config { knob: "max_waiters", .. }), "{error}");
+    assert!(matches!(error, Error::Budget { knob: "max_waiters", .. }), "{error}");
     tasks.truncate(300);
     for _ in 0..2_000 {
         while let Some(request) = pair.take(api::FETCH) {

@@ -245,8 +245,7 @@ struct Waiter<'a>(&'a AtomicUsize);
 impl<'a> Waiter<'a> {
     fn new(waiting: &'a AtomicUsize, max: usize) -> Result<Self, Error> {
         let taken = waiting.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| (n < max).then_some(n + 1));
-        let why = |_| Error::config("max_waiters", alloc::format!("{max} inputs wait already"));
-        taken.map(|_| Waiter(waiting)).map_err(why)
+        taken.map(|_| Waiter(waiting)).map_err(|_| Error::too_many_waiters(max))
     }
 }
 
@@ -254,11 +253,6 @@ impl Drop for Waiter<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
-}
-
-fn enlist(waiting: &mut Waiting<'_>, waker: &Waker) -> Result<(), Error> {
-    let enlisted = waiting.enlist(Instant::FAR, waker);
-    if enlisted { Ok(()) } else { Err(Error::config("max_waiters", "so many tasks wait already")) }
 }
 
 impl<A: Aggregator> BatchProducer<A> {
@@ -290,7 +284,7 @@ impl<A: Aggregator> BatchProducer<A> {
     /// Cancel-safe: dropped, all is sent just the same.
     ///
     /// # Errors
-    /// [`Error::Config`] when `max_waiters` inputs wait already. What became of each input its own task is told.
+    /// [`Error::Budget`] when `max_waiters` inputs wait already. What became of each input its own task is told.
     pub async fn flush(&self) -> Result<(), ProduceError> {
         let _waiter = Waiter::new(&self.inner.waiting, self.inner.shared().config.max_waiters)?;
         let unsettled = {
@@ -314,7 +308,7 @@ impl<A: Aggregator> BatchProducer<A> {
         let (mut turn, mut room) = (Waiting::at(&inner.turn), Waiting::at(&inner.room));
         poll_fn(|cx| {
             // Enlisted first, looked at after: what happens in between is not missed.
-            enlist(&mut turn, cx.waker())?;
+            turn.enlist(Instant::FAR, cx.waker())?;
             let Some(mut borrowed) = inner.borrow()? else { return Poll::Pending };
             // It is to wake others when it goes back, not this task.
             turn.leave();
@@ -334,7 +328,7 @@ impl<A: Aggregator> BatchProducer<A> {
                     }
                     input = Some(back);
                     // As long as it is held here, nobody can have made room.
-                    enlist(&mut room, cx.waker())?;
+                    room.enlist(Instant::FAR, cx.waker())?;
                     drop(borrowed);
                     inner.wake_chore();
                     Poll::Pending
@@ -380,7 +374,7 @@ impl<A: Aggregator> Inner<A> {
 async fn settled<A: Aggregator>(batch: &Batch<A>) -> Result<(), Error> {
     let mut waiting = Waiting::at(&batch.waits);
     poll_fn(|cx| {
-        enlist(&mut waiting, cx.waker())?;
+        waiting.enlist(Instant::FAR, cx.waker())?;
         if batch.outcome.is_completed() { Poll::Ready(Ok(())) } else { Poll::Pending }
     })
     .await

@@ -7,7 +7,6 @@ use super::PartitionClient;
 use crate::{
     Error, OwnedRecord, Records,
     admin::FetchedOnce,
-    api::client::too_many_waiters,
     budget::{Class, STARVED_AGAIN},
     consumer::{Fetched, Inflater, Refusal},
     error::Fate,
@@ -145,9 +144,7 @@ impl PartitionClient {
             if shared.clock.now() >= until {
                 return Poll::Ready(Ok(()));
             }
-            if !wait.enlist(until, cx.waker()) {
-                return Poll::Ready(Err(too_many_waiters(shared)));
-            }
+            wait.enlist(until, cx.waker())?;
             if shared.has_ended() {
                 return Poll::Ready(Err(Error::Closed { fate: Fate::NotPersisted }));
             }
