@@ -202,14 +202,16 @@ impl Budget {
 
     fn put_inflated(&self, bytes: Vec<u8>) {
         let capacity = bytes.capacity();
-        let mut free = self.inflated.lock();
-        if free.len() < INFLATED_KEPT && capacity >= 4096 {
+        // Records may be dropped where nobody may wait for a lock.
+        if capacity >= 4096
+            && let Some(mut free) = self.inflated.try_lock()
+            && free.len() < INFLATED_KEPT
+        {
             free.push(bytes);
             drop(free);
             self.feed(Class::Inflate);
             return;
         }
-        drop(free);
         drop(bytes);
         self.give(Class::Inflate, capacity);
     }
@@ -217,7 +219,9 @@ impl Budget {
     /// A buffer of `len` bytes for a frame, from the free ones where one fits.
     pub(crate) fn fetch_buf(self: &Arc<Self>, class: Class, len: usize) -> Option<FetchBuf> {
         let wanted = self.fetch_buf_bytes(class, len);
-        let mut bytes = self.free_fetched(class, len).or_else(|| self.new_fetched(class, wanted))?;
+        // Room was promised for what comes, not for what makes a buffer fit the next frame too.
+        let made = || self.new_fetched(class, wanted).or_else(|| self.new_fetched(class, len));
+        let mut bytes = self.free_fetched(class, len).or_else(made)?;
         if bytes.len() < len {
             bytes.resize(len, 0);
         }
@@ -365,6 +369,19 @@ mod tests {
         let small = budget.fetch_buf(Class::Fetch, 5000).expect("the free one makes room");
         assert_eq!(small.as_ref().len(), 5000);
         assert!(budget.used(Class::Fetch) < limit);
+    }
+
+    /// What was promised is there, though a buffer that fits the next frame as well would take more.
+    #[test]
+    fn a_frame_gets_what_it_was_promised() {
+        let budget = Budget::new(Memory::of(256 << 10));
+        let (limit, len) = (budget.limit(Class::Fetch), 33_000);
+        let kept = budget.lease(Class::Fetch, limit - len - 1_000).expect("room");
+        let promise = budget.promise(len).expect("room");
+        assert!(budget.fetch_buf_bytes(Class::Fetch, len) > limit - budget.leased(Class::Fetch));
+        drop(promise);
+        assert_eq!(budget.fetch_buf(Class::Fetch, len).expect("what was promised").as_ref().len(), len);
+        drop(kept);
     }
 
     /// Clients that share a budget wait for each other's promises too.

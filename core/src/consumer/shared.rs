@@ -204,9 +204,10 @@ impl ConsumerShared {
     /// Puts a piece back that there is no room to inflate; the driver wakes the task when `needed` bytes are free.
     /// `false`: the driver is gone, and nobody would.
     fn starve(&self, fetched: Fetched, needed: usize, waker: Waker) -> bool {
-        self.starving.store(needed, Ordering::SeqCst);
         let (old, ended) = {
             let mut state = self.state.lock();
+            // With the waker: who finds one finds the other.
+            self.starving.store(needed, Ordering::SeqCst);
             state.fetched.push_front(fetched);
             (state.waker.replace(waker), state.ended)
         };
@@ -226,8 +227,11 @@ impl ConsumerShared {
 
     /// The driver has seen that there is room to inflate.
     pub(super) fn feed(&self) {
-        self.starving.store(0, Ordering::SeqCst);
-        let waker = self.state.lock().waker.take();
+        let waker = {
+            let mut state = self.state.lock();
+            self.starving.store(0, Ordering::SeqCst);
+            state.waker.take()
+        };
         if let Some(waker) = waker {
             waker.wake();
         }

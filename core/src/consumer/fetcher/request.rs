@@ -91,6 +91,10 @@ impl Fetcher {
         self.streams = wanted.len();
         self.shares_links = room.streams > self.streams;
         let share = self.share(cluster, room.streams.max(self.streams));
+        if self.sessions.len() > cluster.config.max_brokers {
+            // Of brokers that lead nothing any more, or that there never were.
+            self.sessions.retain(|node, session| session.in_flight || wanted.contains_key(node));
+        }
         // Whoever was asked longest ago comes first, and nobody passes it when there is no room: brokers whose answers come
         // back empty would ask again at once and keep what it waits for.
         let mut nodes: Map<(u64, i32), Vec<usize>> = Map::new();
