@@ -1,11 +1,16 @@
 //! A producer's limits beside memory: records in a batch and in all, requests that are open, and how often one is tried.
 
-use alloc::{format, string::String, vec, vec::Vec};
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec,
+    vec::Vec,
+};
 
 use super::{Pair, failure, offset};
 use crate::{
     Error, ErrorCode, Fate, Producer, ProducerConfig, Record, Ticket, broker_role::produce_request::ProduceRequest,
-    wire::api,
+    link::Use, wire::api,
 };
 
 fn producer(pair: &Pair, change: impl FnOnce(&mut ProducerConfig)) -> Producer {
@@ -143,4 +148,61 @@ fn leaders_are_told_how_long_replicas_may_take() {
         let request = pair.expect(api::PRODUCE);
         assert_eq!(request.read::<ProduceRequest<'_>>().timeout_ms, told);
     }
+}
+
+/// Trap 49: who loses the answer to the last try does not know that the record is nowhere. What was never sent is.
+#[test]
+fn a_lost_answer_to_the_last_try_may_mean_a_record_in_the_log() {
+    for (retries, sent) in [(0, true), (1, true), (0, false)] {
+        let mut pair = Pair::new();
+        let producer = producer(&pair, |c| (c.retries, c.linger_ms) = (retries, 0));
+        let before = send(&mut pair, &producer, 0, "before");
+        let request = pair.await_request(api::PRODUCE, 2_000);
+        pair.acknowledge(&request, 0);
+        assert_eq!(offset(&before), 0);
+        pair.stuck = !sent;
+        let ticket = send(&mut pair, &producer, 0, "a");
+        for _ in 0..=retries {
+            assert!(ticket.outcome().is_none());
+            pair.advance_ms(2_000);
+            let link = pair.link_to(1, Use::Produce);
+            pair.hang_up(link);
+            pair.turn();
+        }
+        let error = failure(&ticket);
+        let fate = if sent { Fate::MaybePersisted } else { Fate::NotPersisted };
+        assert_eq!((error.fate(), error.is_retriable()), (fate, true), "{error}");
+        assert_eq!(error.to_string().contains("delivery to t-0 got no answer, and has no more tries (retries)"), sent);
+        assert_eq!(error.to_string().ends_with("; the record may be in the log"), sent, "{error}");
+    }
+}
+
+/// A batch that does not fit behind others in a request is the first of the next: small ones of other partitions, of which there
+/// are always some, do not leave it out for ever.
+#[test]
+fn a_large_batch_has_its_turn() {
+    let mut pair = Pair::new();
+    pair.topic("t").leaders = vec![(1, 5); 3];
+    let producer = producer(&pair, |c| (c.max_in_flight, c.request_bytes, c.linger_ms) = (1, 600, 0));
+    let mut request = None;
+    for partition in 0..3 {
+        drop(send(&mut pair, &producer, partition, "first"));
+        let first = request.take().unwrap_or_else(|| pair.await_request(api::PRODUCE, 100));
+        pair.acknowledge(&first, 0);
+        pair.turn();
+        request = pair.take(api::PRODUCE);
+    }
+    let large = send(&mut pair, &producer, 1, &"l".repeat(450));
+    for turn in 0i64.. {
+        assert!(turn < 6, "it is left out again and again");
+        drop(send(&mut pair, &producer, 0, &"a".repeat(200)));
+        drop(send(&mut pair, &producer, 2, "b"));
+        pair.advance_ms(10);
+        let open = pair.await_request(api::PRODUCE, 100);
+        pair.acknowledge(&open, 10 * turn);
+        if large.is_settled() {
+            break;
+        }
+    }
+    let _ = offset(&large);
 }

@@ -288,6 +288,8 @@ fn absurd_answers_are_taken_calmly() {
             base_offset: base,
             ..p
         });
+        // No memory is kept for a partition that nobody writes to.
+        pair.answer_produce(&requests[1], i32::MAX, |_, p| PartitionProduceResponse { index: i32::MAX, ..p });
         let _ = offset(&tickets[0]);
         pair.turn();
         let again = pair.await_request(api::PRODUCE, 2_000);

@@ -254,6 +254,26 @@ fn a_later_acknowledgement_proves_an_earlier_batch() {
     assert_eq!(offset(&last), 4);
 }
 
+/// Trap 113: a broker that has forgotten the producer takes what comes behind a batch that it refused. That proves nothing of the
+/// refused one, which is in no log: it goes again, in a new epoch.
+#[test]
+fn a_later_acknowledgement_proves_nothing_of_a_batch_that_was_refused() {
+    for why in [ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, ErrorCode::UNKNOWN_PRODUCER_ID] {
+        let (mut pair, producer) = begun();
+        let (tickets, requests) = fly(&mut pair, &producer, 2);
+        let (id, epoch, sequence) = pair.batch(&requests[0]).stamp();
+        pair.refuse(&requests[0], ErrorCode::NOT_ENOUGH_REPLICAS);
+        pair.acknowledge(&requests[1], 1);
+        let again = pair.await_request(api::PRODUCE, 2_000);
+        assert_eq!(pair.batch(&again).stamp(), (id, epoch, sequence));
+        pair.refuse(&again, why);
+        let anew = pair.await_request(api::PRODUCE, 2_000);
+        assert_eq!(pair.batch(&anew).stamp(), (id, epoch + 1, 0));
+        pair.acknowledge(&anew, 2);
+        assert_eq!(tickets.iter().map(offset).collect::<Vec<_>>(), [2, 1]);
+    }
+}
+
 /// A batch needs a new stamp while those behind it are still out, and their connection is lost then. They cannot be in
 /// the log either: all get new stamps, in order, and none waits for another.
 #[test]

@@ -223,15 +223,23 @@ fn splitting_waits_for_room() {
     check(&log, &tickets, &values);
 
     let large: Vec<String> = (0..3).map(|i| i.to_string().repeat(4_000)).collect();
-    let tickets = together(&mut pair, &producer, &large);
-    let request = pair.await_request(api::PRODUCE, 100);
-    pair.refuse(&request, ErrorCode::MESSAGE_TOO_LARGE);
-    pair.turn();
-    for ticket in &tickets {
-        let error = failure(ticket);
-        let said = error.to_string();
-        assert!(said.contains("memory.inflate_bytes") && said.contains("batch_bytes"), "{said}");
-        assert!(matches!(error, Error::Broker { code: ErrorCode::MESSAGE_TOO_LARGE, fate: Fate::NotPersisted, .. }));
+    for expected in [Fate::NotPersisted, Fate::MaybePersisted] {
+        let tickets = together(&mut pair, &producer, &large);
+        let mut request = pair.await_request(api::PRODUCE, 100);
+        if expected == Fate::MaybePersisted {
+            // Of the first try nobody knows what became.
+            pair.hang_up(request.link);
+            request = pair.await_request(api::PRODUCE, 2_000);
+        }
+        pair.refuse(&request, ErrorCode::MESSAGE_TOO_LARGE);
+        pair.turn();
+        for ticket in &tickets {
+            let error = failure(ticket);
+            let said = error.to_string();
+            assert!(said.contains("memory.inflate_bytes") && said.contains("batch_bytes"), "{said}");
+            let Error::Broker { code: ErrorCode::MESSAGE_TOO_LARGE, fate, .. } = error else { panic!("{said}") };
+            assert_eq!(fate, expected);
+        }
     }
 }
 

@@ -343,22 +343,55 @@ impl Batch {
     }
 }
 
-/// Remembers what became of a part. Parts that lie in the log as they lay in the batch count as one.
+/// Remembers what became of a part. Parts that lie in the log as they lay in the batch count as one, and so do those that were
+/// refused alike: a topic that takes nothing splits a batch down to its records.
 fn note(split: &mut Split, told: Told) {
-    if let (Some((at, Ok(before))), Ok(now)) = (split.told.last(), &told)
-        && before.base_offset >= 0
-        && before.base_offset.checked_add(i64::from(split.first - at)) == Some(now.base_offset)
-        && before.append_time_ms == now.append_time_ms
-    {
-        return;
+    let goes_on = match (split.told.last(), &told) {
+        (Some((at, Ok(before))), Ok(now)) => {
+            before.base_offset >= 0
+                && before.base_offset.checked_add(i64::from(split.first - at)) == Some(now.base_offset)
+                && before.append_time_ms == now.append_time_ms
+        }
+        // Records that are named are counted from their part's beginning.
+        (Some((_, Err(before))), Err(now)) => {
+            before.records.is_empty() && now.records.is_empty() && before.error == now.error
+        }
+        _ => false,
+    };
+    if !goes_on {
+        split.told.push((split.first, told));
     }
-    split.told.push((split.first, told));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::producer::{outcome::WAITER_SIZE, shared::Place};
+    use crate::{
+        ErrorCode,
+        budget::{Budget, Memory},
+        producer::{outcome::WAITER_SIZE, shared::Place},
+    };
+
+    /// A topic that takes nothing splits a batch down to its records, and of all together no more is known than of one.
+    #[test]
+    fn parts_that_are_refused_alike_are_one() {
+        let budget = Budget::new(Memory::of(256 << 10));
+        let mut split = Split::of(budget.inflate_buf(64, 64).expect("room"), 3);
+        let refused = |what: &str, records| {
+            Err(Failed { error: Error::broker(ErrorCode::MESSAGE_TOO_LARGE, what, None), records })
+        };
+        for (first, told) in [
+            (0, refused("a", Vec::new())),
+            (1, refused("a", Vec::new())),
+            (2, refused("b", Vec::new())),
+            (3, refused("b", alloc::vec![(0, None)])),
+            (4, refused("b", Vec::new())),
+        ] {
+            split.first = first;
+            note(&mut split, told);
+        }
+        assert_eq!(split.told.iter().map(|(first, _)| *first).collect::<Vec<_>>(), [0, 2, 3, 4]);
+    }
 
     /// What the allocator adds to each piece of memory.
     const ADDED: usize = 16;

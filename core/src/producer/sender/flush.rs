@@ -9,10 +9,8 @@ use super::Sender;
 pub(super) struct Flushes {
     /// The next batch's number.
     next: u64,
-    /// Batches with smaller numbers are all settled.
-    base: u64,
-    /// Whether batch `base + i` is settled.
-    settled: VecDeque<bool>,
+    /// The numbers of batches that are not settled, in order: no more than there are batches.
+    unsettled: VecDeque<u64>,
     /// The newest flush that was asked for.
     asked: u64,
     /// Flush number and the first batch number that it does not wait for.
@@ -26,18 +24,13 @@ impl Flushes {
     pub(super) fn number(&mut self) -> u64 {
         let number = self.next;
         self.next += 1;
-        self.settled.push_back(false);
+        self.unsettled.push_back(number);
         number
     }
 
     pub(super) fn settled(&mut self, number: u64) {
-        let at = number.checked_sub(self.base).and_then(|i| usize::try_from(i).ok());
-        if let Some(place) = at.and_then(|i| self.settled.get_mut(i)) {
-            *place = true;
-        }
-        while self.settled.front() == Some(&true) {
-            self.settled.pop_front();
-            self.base += 1;
+        if let Ok(at) = self.unsettled.binary_search(&number) {
+            self.unsettled.remove(at);
         }
     }
 
@@ -58,8 +51,9 @@ impl Flushes {
         if let Some(flush) = self.unmarked.take() {
             self.waiting.push_back((flush, self.next));
         }
+        let base = self.unsettled.front().copied().unwrap_or(self.next);
         let mut done = None;
-        while let Some((flush, _)) = self.waiting.front().filter(|(_, mark)| *mark <= self.base) {
+        while let Some((flush, _)) = self.waiting.front().filter(|(_, mark)| *mark <= base) {
             done = Some(*flush);
             self.waiting.pop_front();
         }
@@ -98,5 +92,23 @@ mod tests {
         assert_eq!(flushes.done(), Some(2));
         flushes.asked(3);
         assert_eq!(flushes.done(), Some(3), "nothing to wait for");
+    }
+
+    #[test]
+    fn what_is_settled_behind_a_batch_that_is_not_takes_no_memory() {
+        let mut flushes = Flushes::default();
+        let stuck = flushes.number();
+        flushes.asked(1);
+        for _ in 0..10_000 {
+            let number = flushes.number();
+            flushes.settled(number);
+        }
+        assert!(
+            (flushes.done(), flushes.unsettled.capacity() < 16) == (None, true),
+            "{}",
+            flushes.unsettled.capacity()
+        );
+        flushes.settled(stuck);
+        assert_eq!(flushes.done(), Some(1));
     }
 }

@@ -153,8 +153,15 @@ impl Sender {
         places
     }
 
+    /// The queue of a partition that has had records.
     fn queue(&mut self, place: Place) -> Option<&mut PartitionQueue> {
-        let topic = self.topics.get_mut(place.topic as usize)?;
+        self.topics.get_mut(place.topic as usize)?.queues.get_mut(place.partition as usize)
+    }
+
+    /// A partition has records, which the handles have found room for: nothing that a broker says makes a queue.
+    fn activate(&mut self, place: Place) {
+        self.active.insert(place);
+        let Some(topic) = self.topics.get_mut(place.topic as usize) else { return };
         let at = place.partition as usize;
         if topic.queues.len() <= at {
             // A list that doubles would be half empty.
@@ -162,7 +169,6 @@ impl Sender {
             topic.queues.reserve_exact(all - topic.queues.len());
             topic.queues.resize_with(at + 1, PartitionQueue::default);
         }
-        topic.queues.get_mut(at)
     }
 
     /// A turn: everything that can be done now is done. Must be called again after whatever changes the cluster, and at
@@ -249,7 +255,7 @@ impl Sender {
             self.topics.push(SenderTopic { topic, index, queues: Vec::new() });
         }
         for place in opened.drain(..) {
-            self.active.insert(place);
+            self.activate(place);
             self.peek(place);
         }
         self.opened = opened;
@@ -358,7 +364,7 @@ impl Sender {
                 batch.work = Work::Compress;
                 self.work.push_back((place, batch.number));
             }
-            self.active.insert(place);
+            self.activate(place);
             if let Some(queue) = self.queue(place) {
                 queue.queue.push_back(batch);
             }

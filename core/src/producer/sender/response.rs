@@ -93,7 +93,9 @@ impl Sender {
                 let more = batch.acknowledge(answer.base_offset, answer.log_append_time_ms);
                 return self.settled(place, batch, more);
             }
-            Verdict::Failed | Verdict::Restamp | Verdict::TooLarge if queue.sequence.proves(number) => {
+            // Only where an earlier try may have written it: a broker that has forgotten the producer takes what came behind a
+            // batch that it refused, and that proves nothing.
+            Verdict::Failed | Verdict::Restamp | Verdict::TooLarge if batch.unsure && queue.sequence.proves(number) => {
                 let more = batch.acknowledge(-1, -1);
                 return self.settled(place, batch, more);
             }
@@ -193,7 +195,7 @@ impl Sender {
         }
         if batch.retries >= retries {
             let because = batch.because.take().unwrap_or_else(|| cluster.unreachable());
-            let error = because.with_fate(batch.fate());
+            let error = because.after_tries(|| delivery_to(&topic, place), batch.fate());
             return self.give_up(cluster, place, batch, error);
         }
         batch.retries += 1;

@@ -149,7 +149,7 @@ impl Sender {
         let mut places = self.places();
         let sooner = from.map_or(0, |from| places.partition_point(|p| *p <= from));
         places.rotate_left(sooner);
-        let mut bytes = 0;
+        let (mut bytes, mut left_out) = (0, false);
         for &place in &places {
             let Some(topic) = self.topics.get_mut(place.topic as usize) else { continue };
             let Ok(index) = topic.index else { continue };
@@ -164,6 +164,7 @@ impl Sender {
             let Some(first) = queue.queue.front_mut() else { continue };
             let len = first.wire_len();
             if !picked.is_empty() && bytes + len > self.shared.config.request_bytes {
+                left_out = true;
                 continue;
             }
             if first.stamp.is_none() {
@@ -186,7 +187,10 @@ impl Sender {
             }
             let Some(mut batch) = queue.queue.pop_front() else { continue };
             bytes += len;
-            self.rotation = Some(place);
+            // The next request begins with who was left out first, or else smaller ones would leave it out again and again.
+            if !left_out {
+                self.rotation = Some(place);
+            }
             batch.request = self.requests;
             picked.push(Picked { place, index, len, codec: batch.codec() });
             queue.in_flight.push_back(batch);

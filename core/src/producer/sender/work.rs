@@ -138,7 +138,7 @@ impl Sender {
             Some(Error::Broker { code, .. }) => *code,
             _ => ErrorCode::MESSAGE_TOO_LARGE,
         };
-        let error = Error::broker(code, name, Some(&hint));
+        let error = Error::broker(code, name, Some(&hint)).with_fate(batch.fate());
         self.refuse(cluster, place, batch, Failed { error, records: Vec::new() });
     }
 }
