@@ -150,7 +150,7 @@ fn the_number_of_operations_is_bounded() {
         sim.spawn(format!("creator {n}"), async move {
             let made = op(&world, client.admin().create_topics([NewTopic::new(format!("new-{n}"), 1, 1)])).await;
             if let Err(error) = &made {
-                assert!(matches!(error.failed[0].1, Error::Config { knob: "max_waiters", .. }), "{error}");
+                assert!(matches!(error.failed[0].1, Error::Budget { knob: "max_waiters", .. }), "{error}");
             }
             outcomes.borrow_mut().push(made.is_ok());
         });
