@@ -249,8 +249,8 @@ impl PartitionClient {
         Ok(listed.into_iter().next().and_then(|listed| listed.offset))
     }
 
-    /// Deletes the records before an offset (KIP-107); −1: all that are replicated now. Answers where the log begins
-    /// then.
+    /// Deletes the records before an offset (KIP-107); −1: all that are replicated now, or, when an answer was lost, all that
+    /// are when it is asked for again. Answers where the log begins then.
     ///
     /// A future that is dropped stops waiting; the records are deleted all the same.
     ///
