@@ -219,6 +219,28 @@ fn a_failure_is_told_to_its_batch() {
     assert_eq!(ready(&mut pair, &mut third), Ok(5));
 }
 
+/// Of what came of one flush one record is acknowledged and another can never be sent: either input may be in the log.
+#[test]
+fn a_flush_may_fail_in_part() {
+    let mut pair = Pair::new();
+    let producer = begun(&mut pair, 4_000_000, 10);
+    let (mut small, mut large) = (producing(&producer, "a"), producing(&producer, &"x".repeat(1_000_000)));
+    pending(&mut pair, &mut small);
+    pending(&mut pair, &mut large);
+    let request = pair.await_request(api::PRODUCE, 1_000);
+    assert_eq!(pair.batch(&request).values, ["a"]);
+    pair.acknowledge(&request, 5);
+    for task in [&mut small, &mut large] {
+        let error = ready(&mut pair, task).expect_err("one is too large");
+        assert!(matches!(error, ProduceError::Partly(Error::TooLarge { .. })), "{error}");
+        assert_eq!(error.fate(), Fate::MaybePersisted);
+    }
+    let mut alone = producing(&producer, &"x".repeat(1_000_000));
+    pending(&mut pair, &mut alone);
+    pair.advance_ms(10);
+    assert_eq!(ready(&mut pair, &mut alone).expect_err("it is too large").fate(), Fate::NotPersisted);
+}
+
 /// A producer that is dropped sends what it has, and then the client may end.
 #[test]
 fn a_dropped_producer_sends_what_it_has() {
@@ -362,12 +384,15 @@ fn inputs_share_a_record() {
     for (at, task) in tasks.iter_mut().take(3).enumerate() {
         assert_eq!(ready(&mut pair, task), Ok((8, at)));
     }
-    assert!(matches!(ready(&mut pair, &mut tasks[3]), Err(ProduceError::Aggregator(_))));
+    let error = ready(&mut pair, &mut tasks[3]).expect_err("no place");
+    assert!(matches!(error, ProduceError::Status(_)), "{error}");
+    assert_eq!(error.fate(), Fate::MaybePersisted, "who tries again writes it twice");
     let (mut bad, mut beside) = (task(99), task(5));
     pending(&mut pair, &mut bad);
     pending(&mut pair, &mut beside);
     pair.advance_ms(10);
     let error = ready(&mut pair, &mut bad).expect_err("cannot be packed");
+    assert!(matches!(error, ProduceError::Aggregator(_)) && error.fate() == Fate::NotPersisted, "{error}");
     assert_eq!(ready(&mut pair, &mut beside), Err(error));
     assert_eq!(pair.count(api::PRODUCE), 1);
 }

@@ -27,22 +27,30 @@ use crate::{
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProduceError {
-    /// The aggregator failed.
+    /// The aggregator failed before anything was sent.
     #[error("the aggregator failed: {0}")]
     Aggregator(AggregatorFault),
+    /// The records that the input went into were acknowledged, and the aggregator failed to tell the input's status from
+    /// their offsets.
+    #[error("acknowledged, but the aggregator failed to tell its status: {0}")]
+    Status(AggregatorFault),
     /// The records that the input went into were not acknowledged, or it could not be taken.
     #[error(transparent)]
     Client(#[from] Error),
+    /// The same, but other records that came of the same flush of the aggregator are in the log or may be.
+    #[error("in part only: {0}")]
+    Partly(Error),
     /// The aggregator does not take the input though it is empty.
     #[error("the input is too large for the aggregator")]
     TooLarge,
 }
 
 impl ProduceError {
-    /// Whether the input may be in the log all the same.
+    /// Whether the input may be in the log all the same. After [`ProduceError::Status`] it is.
     pub fn fate(&self) -> Fate {
         match self {
             ProduceError::Client(error) => error.fate(),
+            ProduceError::Status(_) | ProduceError::Partly(_) => Fate::MaybePersisted,
             ProduceError::Aggregator(_) | ProduceError::TooLarge => Fate::NotPersisted,
         }
     }
@@ -278,7 +286,7 @@ impl<A: Aggregator> BatchProducer<A> {
         match batch.outcome.get() {
             Some(Ok((offsets, statuses))) => {
                 let status = statuses.deaggregate(offsets, tag);
-                status.map_err(|error| ProduceError::Aggregator(AggregatorFault::new(error)))
+                status.map_err(|error| ProduceError::Status(AggregatorFault::new(error)))
             }
             Some(Err(error)) => Err(error.clone()),
             None => Err(Error::Closed { fate: Fate::MaybePersisted }.into()),
