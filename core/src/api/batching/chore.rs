@@ -135,6 +135,14 @@ impl<A: Aggregator> Run<A> {
         }
     }
 
+    /// Has the producer send what is in its buffer for whoever flushes.
+    fn hurry(&self) {
+        let hurried = self.flying.iter().fold(false, |any, flying| flying.batch.take_hurried() | any);
+        if hurried {
+            self.inner.partition.ask_flush(self.inner.compression);
+        }
+    }
+
     fn is_over(&self) -> bool {
         let state = self.inner.state.lock();
         state.closed && state.open.is_none() && self.entering.is_none() && self.flying.is_empty()
@@ -157,6 +165,7 @@ impl<A: Aggregator> Chore for Run<A> {
                 Due::Never => break,
             }
         }
+        self.hurry();
         self.land();
         if self.is_over() { Poll::Ready(()) } else { Poll::Pending }
     }

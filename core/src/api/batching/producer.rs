@@ -4,7 +4,7 @@ use alloc::{boxed::Box, vec::Vec};
 use core::{
     fmt,
     future::poll_fn,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     task::{Poll, Waker},
     time::Duration,
 };
@@ -70,7 +70,8 @@ impl BatchProducerBuilder {
         BatchProducerBuilder { partition, linger: Duration::from_millis(5), compression: Codec::None }
     }
 
-    /// How long the first input of a batch waits for more. By default 5 ms.
+    /// How long the first input of a batch waits for more. By default 5 ms. Its records then wait once more if the partition's
+    /// producer has a `linger_ms` ([`PartitionBuilder::producer`](crate::PartitionBuilder::producer)).
     pub fn linger(mut self, linger: Duration) -> Self {
         self.linger = linger;
         self
@@ -179,11 +180,18 @@ type Outcome<A> = Result<(Vec<i64>, <A as Aggregator>::StatusDeaggregator), Prod
 pub(super) struct Batch<A: Aggregator> {
     outcome: Once<Outcome<A>>,
     waits: Waits,
+    /// Somebody waits for it, so that its records are not to linger in the producer's buffer either.
+    hurried: AtomicBool,
 }
 
 impl<A: Aggregator> Batch<A> {
     fn new(max_waiters: usize) -> Arc<Self> {
-        Arc::new(Batch { outcome: Once::new(), waits: Waits::new(max_waiters) })
+        Arc::new(Batch { outcome: Once::new(), waits: Waits::new(max_waiters), hurried: AtomicBool::new(false) })
+    }
+
+    /// Whether somebody waits for it since this was last asked.
+    pub(super) fn take_hurried(&self) -> bool {
+        self.hurried.swap(false, Ordering::SeqCst)
     }
 
     /// Tells every input.
@@ -293,7 +301,7 @@ impl<A: Aggregator> BatchProducer<A> {
         }
     }
 
-    /// Sends what was taken so far without lingering, and waits until all of it is settled, one way or the other.
+    /// Sends what was taken so far without lingering, here or in the partition's producer, and waits until all of it is settled, one way or the other.
     ///
     /// Cancel-safe: dropped, all is sent just the same.
     ///
@@ -306,6 +314,7 @@ impl<A: Aggregator> BatchProducer<A> {
             if let Some(open) = &mut state.open {
                 open.due = Instant::ZERO;
             }
+            state.unsettled.iter().for_each(|batch| batch.hurried.store(true, Ordering::SeqCst));
             state.unsettled.clone()
         };
         self.inner.wake_chore();

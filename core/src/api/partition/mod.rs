@@ -163,6 +163,13 @@ impl PartitionClient {
         self.producer_for(compression).map(Entering::new)
     }
 
+    /// Has what is in the buffer sent without lingering. A producer that cannot be had has nothing there.
+    pub(in crate::api) fn ask_flush(&self, compression: Codec) {
+        if let Ok(producer) = self.producer_for(compression) {
+            producer.shared().ask_flush();
+        }
+    }
+
     fn producer_for(&self, compression: Codec) -> Result<Producer, Error> {
         let known = |all: &[(Codec, Producer)]| all.iter().find(|(c, _)| *c == compression).map(|(_, p)| p.clone());
         let found = known(&self.inner.producers.lock());
