@@ -124,7 +124,7 @@ impl BatchProducerBuilder {
 /// [`flush`](BatchProducer::flush). Batches go in the order in which they were filled. The driver does all that: nothing
 /// depends on a task that produces, and whoever is dropped loses only what it would have been told.
 ///
-/// Dropped, it still sends what it has.
+/// Dropped, it still sends what it has, as long as the client's driver is polled: see [`Client::closed`](crate::Client::closed).
 ///
 /// ```
 /// # async fn example(partition: klamm::PartitionClient) -> Result<(), Box<dyn core::error::Error>> {
