@@ -246,6 +246,9 @@ pub enum Fate {
 
 impl Error {
     /// Whether the same operation may succeed later, unchanged.
+    ///
+    /// Of a record it says nothing about what became of it: a produce that timed out is retriable and may be in the log, so that
+    /// who sends it again may have it there twice. See [`fate`](Error::fate).
     pub fn is_retriable(&self) -> bool {
         match self {
             Error::Broker { code, .. } => code.is_retriable(),

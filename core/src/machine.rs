@@ -347,6 +347,7 @@ impl Machine {
         self.shared.budget.has_asked(&self.shared.kick, false);
         events.end();
         events.tell(|| Event::Closed { unsettled });
+        self.shared.set_over();
     }
 
     /// The transport opened a connection.

@@ -9,7 +9,10 @@
 //! # let cluster = runtime.block_on(async { klamm_broker::serve(klamm_broker::ClusterConfig::default()) }).expect("loopback");
 //! # let bootstrap = cluster.bootstrap();
 //! let client = blocking::connect(bootstrap)?; // "localhost:9092", say
-//! client.admin().create_topics([NewTopic::new("orders", 6, 3)]).wait()?;
+//! let orders = NewTopic::new("orders", 6, -1); // -1: as many replicas as brokers give by default
+//! if let Err(error) = client.admin().create_topics([orders]).wait() {
+//!     println!("{error}"); // it is there already, say
+//! }
 //! let producer = client.producer().build()?;
 //! let meta = producer.send(Record::to("orders").key("42").value("{}")).wait()?;
 //! println!("partition {}, offset {}", meta.partition(), meta.offset());

@@ -15,7 +15,8 @@ use crate::{Dial, Direct, FastCodecs, Tokio};
 /// Connects to the cluster that these brokers belong to (`host:port`, separated by commas), with all settings at their
 /// defaults.
 ///
-/// Must be called inside a tokio runtime, which runs the client's driver as a task.
+/// Must be called inside a tokio runtime, which runs the client's driver as a task: the runtime's end is the driver's, too. See
+/// [`connect_with`].
 ///
 /// # Errors
 /// See [`connect_with`].
@@ -27,6 +28,27 @@ pub async fn connect(bootstrap: impl Into<String>) -> Result<Client, Error> {
 ///
 /// Must be called inside a tokio runtime, which runs the client's driver as a task. Dropped before it is ready, nothing
 /// is left behind.
+///
+/// A runtime that ends takes the driver along, and what is in the buffers is lost: so it is when `#[tokio::main]` returns. Who
+/// has not awaited every ticket, or a `flush`, awaits [`Client::closed`] before:
+///
+/// ```
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), klamm_tokio::Error> {
+/// # let cluster = klamm_broker::serve(klamm_broker::ClusterConfig::default()).expect("loopback");
+/// # cluster.cluster().create_topic("orders", 1, 1);
+/// # let config = klamm_tokio::Config::new(cluster.bootstrap());
+/// use klamm_tokio::Record;
+/// let client = klamm_tokio::connect_with(config).await?;
+/// let producer = client.producer().build()?;
+/// for _ in 0..1_000 {
+///     producer.enqueue(Record::to("orders").value("{}")).await?;
+/// }
+/// client.shut_down();
+/// client.closed().await?;
+/// # assert_eq!(cluster.cluster().end_offset("orders", 0), 1_000);
+/// # Ok(()) }
+/// ```
 ///
 /// # Errors
 /// [`Error::Config`] at once; when `connect_timeout_ms` is over, the reason, with every address that was tried.

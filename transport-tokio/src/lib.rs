@@ -9,7 +9,10 @@
 //! # let cluster = klamm_broker::serve(klamm_broker::ClusterConfig::default()).expect("loopback");
 //! # let bootstrap = cluster.bootstrap();
 //! let client = klamm_tokio::connect(bootstrap).await?; // "localhost:9092", say
-//! client.admin().create_topics([NewTopic::new("orders", 6, 3)]).await?;
+//! let orders = NewTopic::new("orders", 6, -1); // -1: as many replicas as brokers give by default
+//! if let Err(error) = client.admin().create_topics([orders]).await {
+//!     println!("{error}"); // it is there already, say
+//! }
 //! let producer = client.producer().build()?;
 //! let meta = producer.send(Record::to("orders").key("42").value("{}")).await?;
 //! println!("partition {}, offset {}", meta.partition(), meta.offset());
@@ -18,10 +21,12 @@
 //!     records.iter().for_each(|record| println!("{:?}", record.value()));
 //! #   break;
 //! }
-//! # Ok(()) }
+//! client.shut_down();
+//! client.closed().await // sends what is in the buffers: the runtime's end is the driver's, too
+//! # }
 //! ```
 //!
-//! The driver runs as a task of the runtime that [`connect`] is called in. A handle that finds it idle drives it in its
+//! The driver runs as a task of the runtime that [`connect`] is called in, and ends with it. A handle that finds it idle drives it in its
 //! own thread, which halves what a lone record costs; handles may be used in any thread, also outside the runtime.
 //!
 //! Encrypted connections: the feature `ring` (or `tls`, for other cryptography), and `klamm::manual::secure` with it.

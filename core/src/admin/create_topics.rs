@@ -5,6 +5,7 @@ use alloc::{string::String, vec::Vec};
 use super::{
     Operation, Reply,
     call::{Answer, Ask, To, Verdict},
+    left::{Judged, Left},
 };
 use crate::{
     AdminError, CreatedTopic, Error, NewTopic,
@@ -27,7 +28,7 @@ const SEE: u32 = 1;
 pub(crate) struct CreateTopics {
     reply: Arc<Reply<Answered>>,
     /// Topics that are still to be created.
-    left: Vec<NewTopic>,
+    left: Left<NewTopic>,
     created: Vec<CreatedTopic>,
     /// What was created can be seen.
     seen: bool,
@@ -44,6 +45,7 @@ impl CreateTopics {
                 Err(error) => failed.push((topic.name.clone(), error)),
             }
         }
+        let left = Left::new(left, ErrorCode::TOPIC_ALREADY_EXISTS);
         CreateTopics { reply, left, created: Vec::new(), seen: false, failed }
     }
 
@@ -77,23 +79,21 @@ impl CreateTopics {
     fn on_created(&mut self, cluster: &mut Cluster, response: &CreateTopicsResponse<'_>) -> Verdict {
         let mut because = None;
         for answer in response.topics.iter() {
-            let Some(at) = self.left.iter().position(|l| l.name == answer.name) else { continue };
+            let Some(at) = self.left.position(|l| l.name == answer.name) else { continue };
             let code = ErrorCode(answer.error_code);
             let error = Error::broker(code, alloc::format!("create topic {}", answer.name), answer.error_message);
-            if code.is_ok() {
-                let topic = self.left.swap_remove(at);
-                self.created.push(CreatedTopic {
+            match self.left.judge(at, code) {
+                Judged::Done(topic) => self.created.push(CreatedTopic {
                     name: topic.name,
                     // Known since version 5 (KIP-525).
                     partitions: if answer.num_partitions >= 0 { answer.num_partitions } else { topic.partitions },
                     replication_factor: answer.replication_factor.max(topic.replication_factor),
-                });
-            } else if code.is_retriable() || code == ErrorCode::NOT_CONTROLLER {
-                // Somebody else is the controller now (trap 110).
-                cluster.refresh_metadata();
-                because = Some(error);
-            } else {
-                self.failed.push((self.left.swap_remove(at).name, error));
+                }),
+                Judged::Again => {
+                    cluster.refresh_metadata();
+                    because = Some(error);
+                }
+                Judged::Refused(topic) => self.failed.push((topic.name, error)),
             }
         }
         if self.left.is_empty() { Verdict::On } else { Verdict::Again(because) }
@@ -142,11 +142,17 @@ impl Operation for CreateTopics {
         Ok(self.on_created(cluster, &response))
     }
 
+    fn on_lost(&mut self, question: u32) {
+        if question == CREATE {
+            self.left.lost();
+        }
+    }
+
     fn end(&mut self, failure: Option<&Error>) {
         let created = core::mem::take(&mut self.created);
         let mut failed = core::mem::take(&mut self.failed);
         if let Some(error) = failure {
-            failed.extend(self.left.drain(..).map(|topic| (topic.name, error.clone())));
+            failed.extend(self.left.drain().map(|topic| (topic.name, error.clone())));
             if failed.is_empty() {
                 // All were created, not all could be seen.
                 failed = created.iter().map(|t| (t.name.clone(), error.clone())).collect();

@@ -5,6 +5,7 @@ use alloc::{string::String, vec::Vec};
 use super::{
     Operation, Reply,
     call::{Answer, Ask, To, Verdict},
+    left::{Judged, Left},
 };
 use crate::{
     AdminError, Error,
@@ -25,11 +26,9 @@ const NAMES_OR_IDS: i16 = 6;
 
 pub(crate) struct DeleteTopics {
     reply: Arc<Reply<Answered>>,
-    left: Vec<String>,
+    left: Left<String>,
     deleted: Vec<String>,
     failed: Vec<(String, Error)>,
-    /// An earlier request may have done it: a topic that is not there is then gone, whoever deleted it.
-    maybe_done: bool,
 }
 
 impl DeleteTopics {
@@ -43,7 +42,8 @@ impl DeleteTopics {
                 Err(error) => failed.push((name, error)),
             }
         }
-        DeleteTopics { reply, left, deleted: Vec::new(), failed, maybe_done: false }
+        let left = Left::new(left, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+        DeleteTopics { reply, left, deleted: Vec::new(), failed }
     }
 }
 
@@ -72,30 +72,30 @@ impl Operation for DeleteTopics {
         cluster.throttle(answer.now, answer.link, response.throttle_time_ms);
         let mut because = None;
         for result in response.responses.iter() {
-            let Some(at) = self.left.iter().position(|l| Some(l.as_str()) == result.name) else { continue };
+            let name = result.name.unwrap_or_default();
+            let Some(at) = self.left.position(|l| l == name) else { continue };
             let code = ErrorCode(result.error_code);
-            let is_gone = code == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
-            let error = Error::broker(code, alloc::format!("delete topic {}", self.left[at]), result.error_message);
-            if code.is_ok() || (is_gone && self.maybe_done) {
-                self.deleted.push(self.left.swap_remove(at));
-            } else if (code.is_retriable() && !is_gone) || code == ErrorCode::NOT_CONTROLLER {
-                cluster.refresh_metadata();
-                because = Some(error);
-            } else {
-                self.failed.push((self.left.swap_remove(at), error));
+            let error = Error::broker(code, alloc::format!("delete topic {name}"), result.error_message);
+            match self.left.judge(at, code) {
+                Judged::Done(name) => self.deleted.push(name),
+                Judged::Again => {
+                    cluster.refresh_metadata();
+                    because = Some(error);
+                }
+                Judged::Refused(name) => self.failed.push((name, error)),
             }
         }
         Ok(if self.left.is_empty() { Verdict::On } else { Verdict::Again(because) })
     }
 
     fn on_lost(&mut self, _: u32) {
-        self.maybe_done = true;
+        self.left.lost();
     }
 
     fn end(&mut self, failure: Option<&Error>) {
         let mut failed = core::mem::take(&mut self.failed);
         if let Some(error) = failure {
-            failed.extend(self.left.drain(..).map(|name| (name, error.clone())));
+            failed.extend(self.left.drain().map(|name| (name, error.clone())));
         }
         let done = core::mem::take(&mut self.deleted);
         self.reply.give(if failed.is_empty() { Ok(()) } else { Err(AdminError { done, failed }) });

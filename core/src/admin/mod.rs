@@ -12,6 +12,7 @@ mod delete_records;
 mod delete_topics;
 mod describe_cluster;
 mod fetch_once;
+mod left;
 mod list_offsets;
 mod list_topics;
 mod reply;

@@ -1,11 +1,15 @@
 //! The client: where producers, consumers and the admin come from.
 
 use alloc::{string::String, vec::Vec};
-use core::{future::poll_fn, task::Poll, time::Duration};
+use core::{
+    future::{Future, poll_fn},
+    task::Poll,
+    time::Duration,
+};
 
 use super::{Admin, Command, ConsumerBuilder, Contact, Held, PartitionBuilder, ProducerBuilder, Shared};
 use crate::{
-    Budget, Clock, Config, Drive, Driver, Endpoint, Error, Transport, WarmState,
+    Budget, Clock, Config, Drive, Driver, Endpoint, Error, Instant, Transport, WarmState,
     admin::Reply,
     cluster::Cluster,
     error::Fate,
@@ -42,7 +46,9 @@ pub(crate) fn client_of(config: Config, clock: Arc<dyn Clock>) -> Result<(Client
 }
 
 /// A Kafka client. Clones are the same client; when the last clone and all producers and consumers are dropped, the
-/// driver sends what is in the buffers, for at most `close_timeout_ms`, and ends.
+/// driver sends what is in the buffers, for at most `close_timeout_ms`, and ends. That takes a driver that is still polled: a
+/// program that returns from `main` right after ends its runtime, the driver with it, and what was in the buffers is lost.
+/// [`closed`](Client::closed) waits for the driver's end.
 #[derive(Clone)]
 pub struct Client {
     held: Arc<Held>,
@@ -58,9 +64,11 @@ impl Client {
     /// Cancel-safe. After it has succeeded, a cluster that goes away is looked for for ever.
     ///
     /// # Errors
-    /// When `connect_timeout_ms` is over: the last failure, or [`Error::Transport`] with every address tried. At once where a
-    /// broker refuses who the client is, and where none of the bootstrap list is left that trying again may mend: none of them
-    /// is [retriable](Error::is_retriable), or they speak another protocol than Kafka's.
+    /// When `connect_timeout_ms` is over: the last failure, or [`Error::Transport`] with every address tried, or
+    /// [`Error::TimedOut`] when nobody has answered and nothing has failed. At once where a broker refuses who the client is, and
+    /// where none of the bootstrap list is left that trying again may mend: none of them is [retriable](Error::is_retriable), or
+    /// they speak another protocol than Kafka's; [`Error::Budget`] when `max_waiters` tasks wait already; [`Error::Closed`] when
+    /// the client has ended.
     pub async fn connected(&self) -> Result<(), Error> {
         let shared = self.shared();
         let span = Duration::from_millis(u64::from(shared.config.connect_timeout_ms));
@@ -123,9 +131,42 @@ impl Client {
     /// Ends the client although there are handles of it, and returns at once. Producers refuse further records; what is in
     /// their buffers is sent without lingering, for at most `close_timeout_ms`. Then the driver ends: records that are not
     /// settled fail with [`Error::Closed`] and their fate, consumers answer `None` once what was fetched is taken, and
-    /// whoever waits is told. Doing it again changes nothing.
+    /// whoever waits is told. Doing it again changes nothing. [`closed`](Client::closed) waits for the driver's end, without
+    /// which a program must not end its runtime.
     pub fn shut_down(&self) {
         self.shared().shut_down();
+    }
+
+    /// Waits until the driver has ended: what was in the buffers is settled, and everybody who waits was told. What it answers
+    /// with holds no handle, and ends nothing by itself: call [`shut_down`](Client::shut_down), or drop every handle.
+    ///
+    /// Cancel-safe, and ready at once for ever after.
+    ///
+    /// ```
+    /// # async fn example(client: klamm::Client, producer: klamm::Producer) -> Result<(), klamm::Error> {
+    /// let closed = client.closed();
+    /// drop((client, producer)); // or client.shut_down(), with any number of handles
+    /// closed.await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Budget`] when `max_waiters` tasks wait already.
+    pub fn closed(&self) -> impl Future<Output = Result<(), Error>> + use<> {
+        let shared = Arc::clone(self.shared());
+        async move {
+            let mut wait = Waiting::at(&shared.waits);
+            poll_fn(|cx| {
+                // Enlisted first, looked at after: what happens in between is not missed.
+                let enlisted = wait.enlist(Instant::FAR, cx.waker());
+                if shared.is_over() {
+                    return Poll::Ready(Ok(()));
+                }
+                enlisted?;
+                Poll::Pending
+            })
+            .await
+        }
     }
 
     /// Lets handles poll the driver in their own thread when it is idle. For transports that keep their driver behind a

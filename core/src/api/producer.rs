@@ -127,7 +127,9 @@ impl ProducerBuilder {
 
 /// Sends records. Clones are the same producer.
 ///
-/// When the last clone is dropped, what is in its buffer is still sent.
+/// When the last clone is dropped, what is in its buffer is still sent, as long as the client's driver is polled: before a
+/// program ends its runtime, as by returning from `main`, it awaits its tickets, [`flush`](Producer::flush),
+/// [`close`](Producer::close), or [`Client::closed`](crate::Client::closed).
 pub struct Producer {
     inner: Arc<Handle>,
     memo: Memo,
@@ -170,6 +172,9 @@ impl Producer {
     ///
     /// Dropped before it is ready, the record may or may not have been taken into the buffer; once it is there it is
     /// sent.
+    ///
+    /// No topic is made by being written to, also where brokers do that for other clients: see
+    /// [`create_topics`](crate::Admin::create_topics).
     ///
     /// # Errors
     /// Those of [`enqueue`](Producer::enqueue), and whatever became of the record; [`Error::fate`] tells whether it may

@@ -64,6 +64,8 @@ struct Inner {
     hopeless: bool,
     /// The driver is gone.
     ended: bool,
+    /// And everybody was told.
+    over: bool,
 }
 
 impl Shared {
@@ -243,6 +245,17 @@ impl Shared {
         };
         self.waits.wake_all();
         left
+    }
+
+    /// The driver has ended, and everybody was told what became of what it had.
+    pub(crate) fn set_over(&self) {
+        self.inner.lock().over = true;
+        self.waits.wake_all();
+    }
+
+    /// Whether everybody was told of the driver's end.
+    pub(super) fn is_over(&self) -> bool {
+        self.inner.lock().over
     }
 }
 

@@ -75,7 +75,7 @@ mod tests {
         assert_eq!(chunks.len(), most(Class::Produce) / budget.chunk_bytes());
         drop(chunks);
         // A batch's place among chunks.
-        drop(budget.lease(Class::Produce, 816).expect("chunks make room"));
+        drop(budget.lease(Class::Produce, crate::producer::BATCH_KNOWN).expect("chunks make room"));
         let small = budget.fetch_buf(Class::Fetch, 100).expect("the large one makes room");
         drop(budget.fetch_buf(Class::Fetch, 4_096).expect("there is more"));
         drop(small);

@@ -297,6 +297,7 @@ impl Cluster {
             names.iter().map(|n| MetadataRequestTopic { name: Some(n), ..MetadataRequestTopic::default() }).collect();
         let body = MetadataRequest {
             topics: Some(&topics),
+            // Nothing is made by being asked for. Before version 4 a broker could not be told so.
             allow_auto_topic_creation: version < 4,
             ..MetadataRequest::default()
         };

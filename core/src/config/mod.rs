@@ -41,9 +41,10 @@ use crate::{
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Config {
-    /// Brokers to begin with, as `host:port` separated by commas. An IPv6 literal stands in brackets.
+    /// Brokers to begin with, as `host:port` separated by commas, at most `max_brokers` of them. An IPv6 literal stands in
+    /// brackets.
     pub bootstrap: String,
-    /// What the broker's logs and quotas know this client by.
+    /// What the broker's logs and quotas know this client by, at most 249 bytes.
     pub client_id: String,
     /// How long a request may go unanswered, in milliseconds. After that its connection is closed.
     pub request_timeout_ms: u32,
@@ -59,7 +60,7 @@ pub struct Config {
     pub close_timeout_ms: u32,
     /// Brokers that are remembered and connected to at most; further ones of the metadata are ignored.
     pub max_brokers: usize,
-    /// Topics that all producers and consumers use at most.
+    /// Topics that all producers and consumers use at most. One that was ever used counts until the client ends.
     pub max_topics: usize,
     /// Partitions of all used topics at most. The metadata of a topic that passes it is refused.
     pub max_partitions: usize,
@@ -138,7 +139,7 @@ impl Config {
         }
     }
 
-    /// What the broker's logs and quotas know this client by.
+    /// What the broker's logs and quotas know this client by, at most 249 bytes.
     #[must_use]
     pub fn client_id(mut self, id: impl Into<String>) -> Self {
         self.client_id = id.into();

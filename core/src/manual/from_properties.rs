@@ -14,7 +14,8 @@
 //!
 //! What is not said is as that client has it by default, the partitioner above all: a key goes where it went before. A name
 //! that is not in the table is an error that has the nearest one; a value that cannot be honoured is an error that says why.
-//! Nothing is passed over. Pairs may also come from
+//! Nothing is passed over, but with four names nothing is done yet, because there are no groups: `group.id`, `enable.auto.commit`,
+//! `session.timeout.ms` and `max.poll.interval.ms`. Pairs may also come from
 //!
 //! - the text of a `.properties` file: [`pairs_of_text`](crate::properties::pairs_of_text);
 //! - `KAFKA_*` environment variables, `KAFKA_BOOTSTRAP_SERVERS` for `bootstrap.servers`: `klamm_tokio::properties::environment`.
@@ -32,7 +33,11 @@
 //!   and what is fetched has a ceiling, too. The defaults of those clients are large: with librdkafka's, 1 GiB for Produce. Nothing of it
 //!   is taken before it is needed; lower the two, and `fetch.max.bytes`, where memory is scarce.
 //! - **Consumers** read positions that the program gives: there are no groups yet, so that
-//!   [`GroupProperties`](crate::properties::GroupProperties) are parsed and kept for later.
+//!   [`GroupProperties`](crate::properties::GroupProperties) are parsed and kept for later. With them no offset is committed, and none
+//!   restored: every start begins where `auto.offset.reset` says. A program keeps offsets of its own, and goes on there by
+//!   [`StartAt::Offset`](crate::StartAt::Offset) or [`Consumer::seek`](crate::Consumer::seek).
+//! - **Topics** are not made by being written to or read, whatever the broker's `auto.create.topics.enable` says:
+//!   [`create_topics`](crate::Admin::create_topics) makes them. Brokers before 0.11 cannot be told so, and follow their setting.
 //! - **`isolation.level`**: librdkafka's consumers read committed records only, Java's all; so do these.
 //! - **Order**: without idempotence, librdkafka's default, one batch a partition is in flight, so that retries reorder nothing;
 //!   with `enable.idempotence=true` there are five, and it is faster.

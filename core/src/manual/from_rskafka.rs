@@ -77,7 +77,7 @@
 //! | `StatusDeaggregator { Status, Tag, deaggregate }`, `AggregatorStatus` | [`StatusDeaggregator`](crate::StatusDeaggregator), [`StatusOf`](crate::StatusOf) |
 //! | `RecordAggregator`, `RecordAggregatorStatusDeaggregator` | [`RecordAggregator`](crate::RecordAggregator), [`RecordOffsets`](crate::RecordOffsets) |
 //! | `aggregator::Error` | [`AggregatorError`](crate::AggregatorError) |
-//! | `producer::Error::{Aggregator, Client, FlushError, TooLarge}` | [`ProduceError`](crate::ProduceError)`::{Aggregator, Client, TooLarge}`, with [`fate`](crate::ProduceError::fate) |
+//! | `producer::Error::{Aggregator, Client, FlushError, TooLarge}` | [`ProduceError`](crate::ProduceError)`::{Aggregator, Client, TooLarge}`, `Status` and `Partly` where records are in the log all the same, with [`fate`](crate::ProduceError::fate) |
 //! | `ProducerClient`, `BatchProducerBuilder::new_with_client`, to look at what is produced or to test without Kafka | [`Config::observer`](crate::Config::observer) to look; a cluster in memory (`klamm-broker`) to test |
 //!
 //! # The stream

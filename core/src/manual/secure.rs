@@ -65,7 +65,7 @@
 //!
 //! | | address | [`Sasl`](crate::sasl::Sasl) | what differs |
 //! |---|---|---|---|
-//! | Confluent Cloud | port 9092 | `Sasl::plain(api_key, api_secret)` | topics are not made by writing to them |
+//! | Confluent Cloud | port 9092 | `Sasl::plain(api_key, api_secret)` | nothing |
 //! | Amazon MSK | port 9096 | `Sasl::scram(ScramHash::Sha512, user, password)`, as Secrets Manager has them | IAM (port 9098, the only way into MSK Serverless) is OAUTHBEARER with tokens that are signed here: `klamm_tokio::msk_iam`, feature `msk-iam`; with certificates of clients (port 9094) no SASL |
 //! | Azure Event Hubs | `NAMESPACE.servicebus.windows.net:9093` | `Sasl::plain("$ConnectionString", connection_string)` | silent connections are cut after 4 minutes, which `metadata_max_age_ms: 180_000` prevents on one of them; of the codecs only gzip; at most 1 MB a batch, which is our default |
 //! | Redpanda | port 9092 | `Sasl::scram(ScramHash::Sha256, user, password)` | on a cluster of one's own the CA is one's own, too: `ca_file` |

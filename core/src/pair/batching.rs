@@ -5,11 +5,11 @@ use core::time::Duration;
 
 use super::{
     Pair,
-    partition::{Task, open, pending, poll, ready},
+    partition::{Task, open, opened, pending, poll, ready},
 };
 use crate::{
     Aggregator, AggregatorError, BatchProducer, Class, Config, Error, ErrorCode, Fate, Memory, ProduceError,
-    RecordAggregator, RecordBuf, StatusDeaggregator, TryPush, sync::Arc, wire::api,
+    ProducerConfig, RecordAggregator, RecordBuf, StatusDeaggregator, TryPush, sync::Arc, wire::api,
 };
 
 type Produced = Result<i64, ProduceError>;
@@ -219,6 +219,60 @@ fn a_failure_is_told_to_its_batch() {
     assert_eq!(ready(&mut pair, &mut third), Ok(5));
 }
 
+/// A flush waits for no linger, neither of the batch producer's own nor of the producer behind it: not for what is in the buffer
+/// there already, and not for what it sends there. Without one, both count.
+#[test]
+fn a_flush_lingers_nowhere() {
+    let mut pair = Pair::new();
+    let config = ProducerConfig { linger_ms: 5_000, ..ProducerConfig::default() };
+    let opening = pair.client().partition("t", 0).producer(config).build();
+    let client = opened(&mut pair, Box::pin(opening));
+    let builder = client.batch_producer().linger(Duration::from_millis(100));
+    let producer = Arc::new(builder.build(RecordAggregator::new(1_000)).expect("builds"));
+    let mut behind = producing(&producer, "behind");
+    pending(&mut pair, &mut behind);
+    pair.advance_ms(1_000);
+    let mut here = producing(&producer, "here");
+    pending(&mut pair, &mut here);
+    assert_eq!(pair.count(api::PRODUCE), 0, "one lingers there, and one here");
+    let flushing = Arc::clone(&producer);
+    let mut flush: Task<Result<(), ProduceError>> = Box::pin(async move { flushing.flush().await });
+    pending(&mut pair, &mut flush);
+    let request = pair.expect(api::PRODUCE);
+    assert_eq!(pair.batch(&request).values, ["behind", "here"]);
+    pair.acknowledge(&request, 7);
+    assert_eq!(ready(&mut pair, &mut flush), Ok(()));
+    assert_eq!((ready(&mut pair, &mut behind), ready(&mut pair, &mut here)), (Ok(7), Ok(8)));
+    let mut after = producing(&producer, "after");
+    pending(&mut pair, &mut after);
+    pair.advance_ms(5_000);
+    assert_eq!(pair.count(api::PRODUCE), 1, "who does not flush lingers");
+    pair.advance_ms(200);
+    assert_eq!(pair.count(api::PRODUCE), 2);
+}
+
+/// Of what came of one flush one record is acknowledged and another can never be sent: either input may be in the log.
+#[test]
+fn a_flush_may_fail_in_part() {
+    let mut pair = Pair::new();
+    let producer = begun(&mut pair, 4_000_000, 10);
+    let (mut small, mut large) = (producing(&producer, "a"), producing(&producer, &"x".repeat(1_000_000)));
+    pending(&mut pair, &mut small);
+    pending(&mut pair, &mut large);
+    let request = pair.await_request(api::PRODUCE, 1_000);
+    assert_eq!(pair.batch(&request).values, ["a"]);
+    pair.acknowledge(&request, 5);
+    for task in [&mut small, &mut large] {
+        let error = ready(&mut pair, task).expect_err("one is too large");
+        assert!(matches!(error, ProduceError::Partly(Error::TooLarge { .. })), "{error}");
+        assert_eq!(error.fate(), Fate::MaybePersisted);
+    }
+    let mut alone = producing(&producer, &"x".repeat(1_000_000));
+    pending(&mut pair, &mut alone);
+    pair.advance_ms(10);
+    assert_eq!(ready(&mut pair, &mut alone).expect_err("it is too large").fate(), Fate::NotPersisted);
+}
+
 /// A producer that is dropped sends what it has, and then the client may end.
 #[test]
 fn a_dropped_producer_sends_what_it_has() {
@@ -362,12 +416,15 @@ fn inputs_share_a_record() {
     for (at, task) in tasks.iter_mut().take(3).enumerate() {
         assert_eq!(ready(&mut pair, task), Ok((8, at)));
     }
-    assert!(matches!(ready(&mut pair, &mut tasks[3]), Err(ProduceError::Aggregator(_))));
+    let error = ready(&mut pair, &mut tasks[3]).expect_err("no place");
+    assert!(matches!(error, ProduceError::Status(_)), "{error}");
+    assert_eq!(error.fate(), Fate::MaybePersisted, "who tries again writes it twice");
     let (mut bad, mut beside) = (task(99), task(5));
     pending(&mut pair, &mut bad);
     pending(&mut pair, &mut beside);
     pair.advance_ms(10);
     let error = ready(&mut pair, &mut bad).expect_err("cannot be packed");
+    assert!(matches!(error, ProduceError::Aggregator(_)) && error.fate() == Fate::NotPersisted, "{error}");
     assert_eq!(ready(&mut pair, &mut beside), Err(error));
     assert_eq!(pair.count(api::PRODUCE), 1);
 }

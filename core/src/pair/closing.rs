@@ -99,6 +99,66 @@ fn dropping_the_last_handle_sends_what_is_in_the_buffer() {
     assert_eq!(tickets.iter().map(offset).collect::<Vec<_>>(), [1, 2]);
 }
 
+/// Who waits for a client's end is told when everything is settled, whether the client was shut down or its handles dropped, and is
+/// no handle itself; who asks after the end is told at once.
+#[test]
+fn an_end_can_be_waited_for() {
+    for shut_down in [true, false] {
+        let (mut pair, producer) = begun();
+        let client = pair.client().clone();
+        let ticket = pair.enqueue(&producer, Record::to("t").partition(0).value("a"));
+        let mut closed = pin!(client.closed());
+        pair.turn();
+        assert!(pair.poll(closed.as_mut()).is_pending(), "nobody has ended it");
+        let late = if shut_down {
+            client.shut_down();
+            Some(client)
+        } else {
+            drop((client, producer));
+            pair.drop_client();
+            None
+        };
+        let request = pair.expect(api::PRODUCE);
+        assert!(pair.poll(closed.as_mut()).is_pending(), "a record is not settled");
+        let woken = pair.woken.count();
+        pair.acknowledge(&request, 4);
+        pair.turn();
+        assert!(pair.ended && pair.woken.count() > woken);
+        assert_eq!(pair.poll(closed.as_mut()), Poll::Ready(Ok(())));
+        assert_eq!(offset(&ticket), 4);
+        late.into_iter().for_each(|client| assert_eq!(pair.poll(pin!(client.closed())), Poll::Ready(Ok(()))));
+    }
+}
+
+/// Who is woken on the way to the end does not find it there before everybody was told: what its record became is known then.
+#[cfg(feature = "std")] // without it a client may not be shared with a waker
+#[test]
+fn the_end_is_there_when_everybody_was_told() {
+    use crate::{Client, sync::Arc};
+    use core::{
+        sync::atomic::{AtomicUsize, Ordering},
+        task::{Context, Waker},
+    };
+    struct Looks(Client, Ticket, AtomicUsize);
+    impl alloc::task::Wake for Looks {
+        fn wake(self: Arc<Self>) {
+            let has_ended = pin!(self.0.closed()).poll(&mut Context::from_waker(Waker::noop())).is_ready();
+            assert!(!has_ended || self.1.outcome().is_some(), "the client has ended before its record");
+            self.2.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    let (mut pair, producer) = begun();
+    let ticket = pair.enqueue(&producer, Record::to("t").partition(0).value("a"));
+    let looks = Arc::new(Looks(pair.client().clone(), ticket, AtomicUsize::new(0)));
+    let waker = Waker::from(Arc::clone(&looks));
+    let mut closed = pin!(pair.client().closed());
+    assert!(closed.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    let now = pair.now();
+    pair.machine.end(now);
+    assert_eq!(looks.2.load(Ordering::SeqCst), 1);
+    assert!(closed.as_mut().poll(&mut Context::from_waker(&waker)).is_ready());
+}
+
 /// A client that is shut down sends what is in its buffers at once, though it would linger, takes nothing more, and ends
 /// although there are handles; those that wait are told.
 #[test]

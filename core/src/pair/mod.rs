@@ -3,6 +3,7 @@
 //! A test sees every byte that the machine would send, says what comes back and when, and uses the public handles.
 //! Whenever nothing is left to do, the machine must not ask to be woken in the past: that would be a spin.
 
+mod admin;
 mod batching;
 #[cfg(feature = "sasl")]
 mod bearer;

@@ -42,7 +42,11 @@ fn opening(pair: &Pair, topic: &str, unknown: UnknownTopic) -> Task<Result<Parti
 
 /// The client of `t-0`, whose leader is broker 1.
 pub(crate) fn open(pair: &mut Pair) -> PartitionClient {
-    let mut opening = opening(pair, "t", UnknownTopic::Retry);
+    let opening = opening(pair, "t", UnknownTopic::Retry);
+    opened(pair, opening)
+}
+
+pub(crate) fn opened(pair: &mut Pair, mut opening: Task<Result<PartitionClient, Error>>) -> PartitionClient {
     pending(pair, &mut opening);
     let asked = pair.await_request(api::LIST_OFFSETS, 100);
     pair.answer_offsets(&asked, 0, 7);

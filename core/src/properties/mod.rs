@@ -65,7 +65,7 @@ impl fmt::Display for Dialect {
 }
 
 /// What a consumer group needs to know. It is parsed, and waits for the day when there are groups here: nothing is done with
-/// it yet.
+/// it yet, so that no offset is committed, and none restored.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct GroupProperties {

@@ -1,5 +1,5 @@
 //! One record there and back, without async: the client has a thread of its own, and `.wait()` waits for any future.
-//! `KLAMM_BOOTSTRAP` says where, else localhost:9092; the topic `greetings` must be there, or be made by the broker.
+//! `KLAMM_BOOTSTRAP` says where, else localhost:9092; the topic `greetings` must be there.
 
 use klamm_tokio::{Record, StartAt, Wait, blocking};
 

@@ -68,7 +68,8 @@ impl Admin {
     /// begin (other brokers may learn of it a moment later; producers and consumers retry).
     ///
     /// # Errors
-    /// [`AdminError`] unless all were made: it has those that were.
+    /// [`AdminError`] unless all were made: it has those that were. A topic that is there already is an error, unless an
+    /// earlier try of this call may have made it: its answer was lost, or the broker's own time was over.
     pub async fn create_topics(
         &self,
         topics: impl IntoIterator<Item = NewTopic>,
@@ -81,7 +82,7 @@ impl Admin {
     ///
     /// # Errors
     /// [`AdminError`] unless all were deleted: it has the names of those that were. A topic that is not there is an error,
-    /// unless an earlier try of this call may have deleted it.
+    /// unless an earlier try of this call may have deleted it, as with [`create_topics`](Admin::create_topics).
     pub async fn delete_topics<T: Into<String>>(
         &self,
         topics: impl IntoIterator<Item = T>,
@@ -90,7 +91,8 @@ impl Admin {
         self.run(|reply| admin::DeleteTopics::new(topics, reply)).await
     }
 
-    /// Deletes the records before an offset of each partition (KIP-107); −1: all that are replicated now.
+    /// Deletes the records before an offset of each partition (KIP-107); −1: all that are replicated now, or, when an answer
+    /// was lost, all that are when it is asked for again.
     ///
     /// # Errors
     /// [`AdminError`] unless it was done everywhere; OFFSET_OUT_OF_RANGE for an offset after the high watermark.

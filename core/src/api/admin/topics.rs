@@ -13,7 +13,8 @@ pub struct NewTopic {
 }
 
 impl NewTopic {
-    /// A topic of this many partitions and replicas of each. −1 for either: the broker's default (KIP-464).
+    /// A topic of this many partitions and replicas of each. −1 for either: the broker's default
+    /// (KIP-464; brokers from 2.4 on, older ones refuse it).
     pub fn new(name: impl Into<String>, partitions: i32, replication_factor: i16) -> Self {
         NewTopic { name: name.into(), partitions, replication_factor, configs: Vec::new() }
     }

@@ -54,7 +54,7 @@ pub trait StatusDeaggregator: Send + Sync + 'static {
     /// The status of the input with that tag; `offsets` has one for each record of the flush, in order.
     ///
     /// # Errors
-    /// Its own.
+    /// Its own, which the input is told as [`ProduceError::Status`](crate::ProduceError::Status): its records are in the log.
     fn deaggregate(&self, offsets: &[i64], tag: Self::Tag) -> Result<Self::Status, AggregatorError>;
 }
 

@@ -12,7 +12,7 @@ use super::{
     producer::{Batch, Borrowed, Inner, ProduceError},
 };
 use crate::{
-    Error, Instant, Record, RecordBuf, Tickets,
+    Error, Instant, Record, RecordBuf, RecordMetadata, Sent, Tickets,
     api::partition::Entering,
     chores::{Chore, ChoreWaker},
     error::Fate,
@@ -64,12 +64,12 @@ impl<A: Aggregator> Run<A> {
         let mut landed = Vec::new();
         self.flying.retain_mut(|flying| {
             let Poll::Ready(sent) = Pin::new(&mut flying.tickets).poll(&mut cx) else { return true };
-            let offsets = sent.into_result().and_then(|sent| {
-                sent.iter().map(|one| one.map(|metadata| metadata.offset())).collect::<Result<Vec<i64>, Error>>()
-            });
-            let entered = core::mem::replace(&mut flying.entered, Err(closed()));
-            let outcome = offsets.and_then(|offsets| entered.map(|statuses| (offsets, statuses)));
-            landed.push((Arc::clone(&flying.batch), outcome.map_err(ProduceError::Client)));
+            let offsets: Result<Vec<i64>, Error> = sent.iter().map(|one| one.map(|sent| sent.offset())).collect();
+            let outcome = match (offsets, core::mem::replace(&mut flying.entered, Err(closed()))) {
+                (Ok(offsets), Ok(statuses)) => Ok((offsets, statuses)),
+                (Err(error), _) | (Ok(_), Err(error)) => Err(failed(&sent, error)),
+            };
+            landed.push((Arc::clone(&flying.batch), outcome));
             false
         });
         for (batch, outcome) in landed {
@@ -135,6 +135,14 @@ impl<A: Aggregator> Run<A> {
         }
     }
 
+    /// Has the producer send what is in its buffer for whoever flushes.
+    fn hurry(&self) {
+        let hurried = self.flying.iter().fold(false, |any, flying| flying.batch.take_hurried() | any);
+        if hurried {
+            self.inner.partition.ask_flush(self.inner.compression);
+        }
+    }
+
     fn is_over(&self) -> bool {
         let state = self.inner.state.lock();
         state.closed && state.open.is_none() && self.entering.is_none() && self.flying.is_empty()
@@ -157,6 +165,7 @@ impl<A: Aggregator> Chore for Run<A> {
                 Due::Never => break,
             }
         }
+        self.hurry();
         self.land();
         if self.is_over() { Poll::Ready(()) } else { Poll::Pending }
     }
@@ -182,6 +191,13 @@ impl<A: Aggregator> Drop for Run<A> {
         self.inner.room.wake_all();
         self.inner.partition.shared().free_chore();
     }
+}
+
+/// Nobody but the aggregator knows which input is in which record: of some that are in the log all are told.
+fn failed(sent: &Sent, error: Error) -> ProduceError {
+    let fate = |one: Result<RecordMetadata, Error>| one.map_or_else(|error| error.fate(), |_| Fate::MaybePersisted);
+    let is_partly = error.fate() == Fate::NotPersisted && sent.iter().any(|one| fate(one) == Fate::MaybePersisted);
+    if is_partly { ProduceError::Partly(error) } else { error.into() }
 }
 
 fn closed() -> Error {

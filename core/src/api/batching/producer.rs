@@ -4,7 +4,7 @@ use alloc::{boxed::Box, vec::Vec};
 use core::{
     fmt,
     future::poll_fn,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     task::{Poll, Waker},
     time::Duration,
 };
@@ -27,22 +27,30 @@ use crate::{
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProduceError {
-    /// The aggregator failed.
+    /// The aggregator failed before anything was sent.
     #[error("the aggregator failed: {0}")]
     Aggregator(AggregatorFault),
+    /// The records that the input went into were acknowledged, and the aggregator failed to tell the input's status from
+    /// their offsets.
+    #[error("acknowledged, but the aggregator failed to tell its status: {0}")]
+    Status(AggregatorFault),
     /// The records that the input went into were not acknowledged, or it could not be taken.
     #[error(transparent)]
     Client(#[from] Error),
+    /// The same, but other records that came of the same flush of the aggregator are in the log or may be.
+    #[error("in part only: {0}")]
+    Partly(Error),
     /// The aggregator does not take the input though it is empty.
     #[error("the input is too large for the aggregator")]
     TooLarge,
 }
 
 impl ProduceError {
-    /// Whether the input may be in the log all the same.
+    /// Whether the input may be in the log all the same. After [`ProduceError::Status`] it is.
     pub fn fate(&self) -> Fate {
         match self {
             ProduceError::Client(error) => error.fate(),
+            ProduceError::Status(_) | ProduceError::Partly(_) => Fate::MaybePersisted,
             ProduceError::Aggregator(_) | ProduceError::TooLarge => Fate::NotPersisted,
         }
     }
@@ -62,7 +70,8 @@ impl BatchProducerBuilder {
         BatchProducerBuilder { partition, linger: Duration::from_millis(5), compression: Codec::None }
     }
 
-    /// How long the first input of a batch waits for more. By default 5 ms.
+    /// How long the first input of a batch waits for more. By default 5 ms. Its records then wait once more if the partition's
+    /// producer has a `linger_ms` ([`PartitionBuilder::producer`](crate::PartitionBuilder::producer)).
     pub fn linger(mut self, linger: Duration) -> Self {
         self.linger = linger;
         self
@@ -115,7 +124,7 @@ impl BatchProducerBuilder {
 /// [`flush`](BatchProducer::flush). Batches go in the order in which they were filled. The driver does all that: nothing
 /// depends on a task that produces, and whoever is dropped loses only what it would have been told.
 ///
-/// Dropped, it still sends what it has.
+/// Dropped, it still sends what it has, as long as the client's driver is polled: see [`Client::closed`](crate::Client::closed).
 ///
 /// ```
 /// # async fn example(partition: klamm::PartitionClient) -> Result<(), Box<dyn core::error::Error>> {
@@ -171,11 +180,18 @@ type Outcome<A> = Result<(Vec<i64>, <A as Aggregator>::StatusDeaggregator), Prod
 pub(super) struct Batch<A: Aggregator> {
     outcome: Once<Outcome<A>>,
     waits: Waits,
+    /// Somebody waits for it, so that its records are not to linger in the producer's buffer either.
+    hurried: AtomicBool,
 }
 
 impl<A: Aggregator> Batch<A> {
     fn new(max_waiters: usize) -> Arc<Self> {
-        Arc::new(Batch { outcome: Once::new(), waits: Waits::new(max_waiters) })
+        Arc::new(Batch { outcome: Once::new(), waits: Waits::new(max_waiters), hurried: AtomicBool::new(false) })
+    }
+
+    /// Whether somebody waits for it since this was last asked.
+    pub(super) fn take_hurried(&self) -> bool {
+        self.hurried.swap(false, Ordering::SeqCst)
     }
 
     /// Tells every input.
@@ -272,14 +288,14 @@ impl<A: Aggregator> BatchProducer<A> {
         match batch.outcome.get() {
             Some(Ok((offsets, statuses))) => {
                 let status = statuses.deaggregate(offsets, tag);
-                status.map_err(|error| ProduceError::Aggregator(AggregatorFault::new(error)))
+                status.map_err(|error| ProduceError::Status(AggregatorFault::new(error)))
             }
             Some(Err(error)) => Err(error.clone()),
             None => Err(Error::Closed { fate: Fate::MaybePersisted }.into()),
         }
     }
 
-    /// Sends what was taken so far without lingering, and waits until all of it is settled, one way or the other.
+    /// Sends what was taken so far without lingering, here or in the partition's producer, and waits until all of it is settled, one way or the other.
     ///
     /// Cancel-safe: dropped, all is sent just the same.
     ///
@@ -292,6 +308,7 @@ impl<A: Aggregator> BatchProducer<A> {
             if let Some(open) = &mut state.open {
                 open.due = Instant::ZERO;
             }
+            state.unsettled.iter().for_each(|batch| batch.hurried.store(true, Ordering::SeqCst));
             state.unsettled.clone()
         };
         self.inner.wake_chore();

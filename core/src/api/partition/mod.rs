@@ -163,6 +163,13 @@ impl PartitionClient {
         self.producer_for(compression).map(Entering::new)
     }
 
+    /// Has what is in the buffer sent without lingering. A producer that cannot be had has nothing there.
+    pub(in crate::api) fn ask_flush(&self, compression: Codec) {
+        if let Ok(producer) = self.producer_for(compression) {
+            producer.shared().ask_flush();
+        }
+    }
+
     fn producer_for(&self, compression: Codec) -> Result<Producer, Error> {
         let known = |all: &[(Codec, Producer)]| all.iter().find(|(c, _)| *c == compression).map(|(_, p)| p.clone());
         let found = known(&self.inner.producers.lock());
@@ -196,7 +203,7 @@ impl PartitionClient {
     /// # Errors
     /// [`Error::Broker`] with OFFSET_OUT_OF_RANGE for an offset before the log's beginning or after its end, and with
     /// UNKNOWN_TOPIC_OR_PARTITION as the builder says; [`Error::Budget`] within [`Error::TimedOut`] when there was never
-    /// room; [`Error::TooLarge`] for a batch, or a list of aborted transactions, that the memory classes can never hold: a fetch
+    /// room; [`Error::Config`] at once for a negative offset, and for a range of bytes that is empty; [`Error::TooLarge`] for a batch, or a list of aborted transactions, that the memory classes can never hold: a fetch
     /// behind it passes it;
     /// [`Error::Peer`] for records that are damaged.
     pub async fn fetch_records(
@@ -249,8 +256,8 @@ impl PartitionClient {
         Ok(listed.into_iter().next().and_then(|listed| listed.offset))
     }
 
-    /// Deletes the records before an offset (KIP-107); −1: all that are replicated now. Answers where the log begins
-    /// then.
+    /// Deletes the records before an offset (KIP-107); −1: all that are replicated now, or, when an answer was lost, all that
+    /// are when it is asked for again. Answers where the log begins then.
     ///
     /// A future that is dropped stops waiting; the records are deleted all the same.
     ///
