@@ -100,8 +100,8 @@ impl ConsumerBuilder {
 
     /// What a topic means that brokers do not know. By default it is waited for as long as the consumer lives, and only
     /// [`Event::TopicUnknown`](crate::Event::TopicUnknown) tells of it. With [`UnknownTopic::Error`]
-    /// [`next`](Consumer::next) answers UNKNOWN_TOPIC_OR_PARTITION besides, as soon as a broker says so: once, and again only if
-    /// the topic was known in between. The consumer goes on all the same, with its other topics, and with this one should it come.
+    /// [`next`](Consumer::next) answers UNKNOWN_TOPIC_OR_PARTITION besides, as soon as a broker says so: once, and again only after
+    /// brokers said something else of it. The consumer goes on all the same, with its other topics, and with this one should it come.
     pub fn unknown_topic(mut self, unknown: UnknownTopic) -> Self {
         self.config.unknown_topic = unknown;
         self

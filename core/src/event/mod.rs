@@ -53,7 +53,7 @@
 //! | [`FetchedAlone`](Event::FetchedAlone) | info | a batch is larger than its share of a fetch; said once a partition | a larger `memory.fetch_bytes` is faster |
 //! | [`BatchRefetched`](Event::BatchRefetched) | warn | a batch came damaged and is fetched again | if it goes on: the network, the broker's disk |
 //! | [`PartitionStopped`](Event::PartitionStopped) | error | a partition is not read until the application seeks; `next()` says why | as the error says |
-//! | [`TopicUnknown`](Event::TopicUnknown) | warn | a consumer waits for a topic that brokers do not know; said once a consumer, and again only after they knew it | if it goes on: the topic's name, the cluster, or make it; see [`unknown_topic`](crate::ConsumerBuilder::unknown_topic) |
+//! | [`TopicUnknown`](Event::TopicUnknown) | warn | a consumer waits for a topic that brokers do not know; said once a consumer, and again only after they said something else of it | if it goes on: the topic's name, the cluster, or make it; see [`unknown_topic`](crate::ConsumerBuilder::unknown_topic) |
 //! | [`RecordsKept`](Event::RecordsKept) | warn | records that the application keeps leave no room for more; after 5 s, then once a minute | drop them sooner, `to_owned()` what is kept, or raise the knob |
 //! | [`ProduceFull`](Event::ProduceFull) | warn | tasks wait for room, and none came back for 5 s; then once a minute | see what holds the brokers up, or raise the knob |
 //! | [`WaitersFull`](Event::WaitersFull) | warn | tasks were refused because too many wait; at most once a minute | fewer tasks, or raise the knob |
@@ -417,7 +417,8 @@ pub enum Event<'a> {
         /// Why; `None`: the application was told where records were read.
         why: Option<Cause<'a>>,
     },
-    /// A consumer waits for a topic that brokers do not know. Told once a consumer, and again only after they knew it.
+    /// A consumer waits for a topic that brokers do not know. Told once a consumer, and again only after
+    /// they said something else of it.
     #[non_exhaustive]
     TopicUnknown {
         /// Which topic.
