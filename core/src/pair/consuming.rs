@@ -289,6 +289,7 @@ fn an_unknown_topic_is_an_error_if_that_is_wanted() {
         let builder = pair.client().consumer().topics(["t", "later"]).from(StartAt::Offset(0));
         let mut consumer = builder.unknown_topic(UnknownTopic::Error).build().expect("builds");
         let mut patient = pair.client().consumer().topics(["later"]).build().expect("builds");
+        pair.turn();
         pair.answer_metadata(&first);
         pair.turn();
         nothing(&pair, &mut consumer);

@@ -343,15 +343,14 @@ async fn markers_of_transactions_are_passed_in_silence() {
 async fn each_partition_begins_at_its_own_place() {
     let other = connect(cluster()).await;
     create(&other, "places", 4, &[]).await;
-    let producer = other.producer().linger(Duration::from_secs(10)).build().expect("a producer");
+    let producer = other.producer().build().expect("a producer");
     for i in 0..80 {
         let (partition, value) = (i % 4, (i / 4).to_string());
         let record = Record::to("places").partition(partition).value(value).timestamp_ms(time_of(i as usize / 4));
-        within("room in the buffer", producer.enqueue(record)).await.expect("taken");
+        within("an acknowledgement", producer.send(record)).await.expect("acknowledged");
     }
-    within("the flush", producer.flush()).await.expect("flushed");
 
-    let (client, wire) = connect_spied(cluster()).await;
+    let (client, wire) = connect_spied(Config::new(cluster().bootstrap())).await.expect("connected");
     let stored = [
         ("places", 0, StartAt::Offset(5)),
         ("places", 1, StartAt::Offset(17)),
