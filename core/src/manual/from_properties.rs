@@ -31,7 +31,8 @@
 //! - **Memory** is a ceiling for the whole client: `buffer.memory` or `queue.buffering.max.kbytes` become the class Produce,
 //!   and what is fetched has a ceiling, too. The defaults of those clients are large: with librdkafka's, 1 GiB for Produce. Nothing of it
 //!   is taken before it is needed; lower the two, and `fetch.max.bytes`, where memory is scarce.
-//! - **Consumers** read positions that the program gives: there are no groups yet, so that
+//! - **Consumers** read positions that the program gives, as rdkafka's `assign` of a list with offsets does
+//!   ([`assign_at`](crate::ConsumerBuilder::assign_at)): there are no groups yet, so that
 //!   [`GroupProperties`](crate::properties::GroupProperties) are parsed and kept for later.
 //! - **`isolation.level`**: librdkafka's consumers read committed records only, Java's all; so do these.
 //! - **Order**: without idempotence, librdkafka's default, one batch a partition is in flight, so that retries reorder nothing;
