@@ -43,8 +43,8 @@ impl ConsumerBuilder {
     /// Reads all partitions of these topics, instead of what was said before. Partitions that are added later are read from
     /// their beginning.
     ///
-    /// A topic that brokers do not know is waited for, and read [`from`](ConsumerBuilder::from) where it was told as soon as it is
-    /// there; [`Event::TopicUnknown`](crate::Event::TopicUnknown) tells of it, and
+    /// A topic that brokers do not know is waited for, and read as soon as it is there, from where
+    /// [`from`](ConsumerBuilder::from) says; [`Event::TopicUnknown`](crate::Event::TopicUnknown) tells of it, and
     /// [`unknown_topic`](ConsumerBuilder::unknown_topic) makes it an error.
     pub fn topics<T: AsRef<str>>(mut self, topics: impl IntoIterator<Item = T>) -> Self {
         self.subscription = Some(Subscription::Topics(topics.into_iter().map(|t| Arc::from(t.as_ref())).collect()));
@@ -172,9 +172,9 @@ impl Consumer {
     ///
     /// # Errors
     /// What the application must know of a partition: an offset out of range, a topic that must not be read, a damaged
-    /// or oversize batch, and with [`UnknownTopic::Error`] a topic that brokers do not know. A batch that cannot be read or inflated stops its partition until a [`seek`](Consumer::seek)
-    /// passes it. Other partitions go on; calling again goes on with them. Temporary errors are not told, but
-    /// mended.
+    /// or oversize batch, and with [`UnknownTopic::Error`] a topic that brokers do not know. A batch that cannot be read or
+    /// inflated stops its partition until a [`seek`](Consumer::seek) passes it. Other partitions go on; calling again goes on
+    /// with them. Temporary errors are not told, but mended.
     pub async fn next(&mut self) -> Result<Option<Records>, Error> {
         poll_fn(|cx| self.poll_records(cx)).await
     }

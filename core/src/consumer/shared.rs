@@ -287,9 +287,11 @@ impl ConsumerShared {
     }
 
     pub(crate) fn seek(&self, topic: &str, partition: i32, to: StartAt) -> Result<(), Error> {
-        if let Some(assigned) = self.subscription.assigned(topic, partition) {
+        {
             let mut state = self.state.lock();
-            if state.at(topic, partition).is_none() {
+            if state.at(topic, partition).is_none()
+                && let Some(assigned) = self.subscription.assigned(topic, partition)
+            {
                 state.take_early(topic, partition);
                 state.early.push((Arc::clone(&assigned.topic), partition, to));
                 return Ok(());
