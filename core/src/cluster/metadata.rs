@@ -48,7 +48,7 @@ pub(crate) struct Topic {
     pub(crate) id: Uuid,
     /// The id that it had before it was deleted and made anew: a broker that still tells of it is behind.
     former: Uuid,
-    /// The topic's own error in the last response that had it.
+    /// The topic's own error in the last answer to a request that asked for it; before the first there is none.
     pub(crate) error: ErrorCode,
     pub(crate) partitions: Vec<Leader>,
 }
@@ -64,6 +64,8 @@ pub(super) struct Metadata {
     pub(super) warm: Option<Arc<WarmState>>,
     /// The request under way.
     asked: Option<LinkId>,
+    /// How many topics it asks for: later ones are not in its answer.
+    asked_topics: usize,
     /// Something is missing or out of date: ask as soon as the back-off allows.
     wanted: bool,
     /// Asked for while a request was under way: its answer may not have it.
@@ -91,6 +93,7 @@ impl Metadata {
             controller: -1,
             warm: None,
             asked: None,
+            asked_topics: 0,
             wanted: true,
             again: false,
             new_topic: false,
@@ -160,7 +163,7 @@ impl Cluster {
             name: Arc::clone(name),
             id: Uuid::ZERO,
             former: Uuid::ZERO,
-            error: ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            error: ErrorCode::NONE,
             partitions: Vec::new(),
         });
         m.by_name.insert(Arc::clone(name), index);
@@ -304,6 +307,7 @@ impl Cluster {
         let sending = self.plain(now, version, Context::Metadata);
         if self.send(link, &body, sending).is_ok() {
             self.metadata.asked = Some(link);
+            self.metadata.asked_topics = names.len();
             self.metadata.wanted = false;
             self.metadata.again = false;
             self.metadata.new_topic = false;
@@ -354,18 +358,7 @@ impl Cluster {
         self.learn_brokers(now, response.brokers.iter().map(|b| (b.node_id, b.host, b.port)));
         self.metadata.controller = response.controller_id;
         self.metadata.warm = None;
-        let mut told = alloc::vec![false; self.metadata.topics.len()];
-        let mut complete = true;
-        for topic in response.topics.iter() {
-            complete &= self.learn_topic(&topic, version >= RELIABLE_EPOCHS);
-            if let Some(TopicIndex(index)) = topic.name.and_then(|name| self.topic_by_name(name))
-                && let Some(told) = told.get_mut(index as usize)
-            {
-                *told = true;
-            }
-        }
-        // A broker that leaves a topic out knows as little of it as one that says so.
-        complete &= !told.contains(&false);
+        let complete = self.learn_topics(&response, version);
         self.metadata.changes = self.metadata.changes.wrapping_add(1);
         self.metadata.ever = true;
         self.metadata.refused = None;
@@ -387,6 +380,24 @@ impl Cluster {
             partitions: self.metadata.topics.iter().map(|t| t.partitions.len()).sum(),
             complete,
         });
+    }
+
+    /// Takes in all topics; `false` if something is missing that a later answer may have.
+    fn learn_topics(&mut self, response: &MetadataResponse<'_>, version: i16) -> bool {
+        let mut told = alloc::vec![false; self.metadata.topics.len()];
+        let mut complete = true;
+        for topic in response.topics.iter() {
+            complete &= self.learn_topic(&topic, version >= RELIABLE_EPOCHS);
+            if let Some(TopicIndex(index)) = topic.name.and_then(|name| self.topic_by_name(name))
+                && let Some(told) = told.get_mut(index as usize)
+            {
+                *told = true;
+            }
+        }
+        // A broker that leaves a topic out knows as little of it as one that says so, if it was asked.
+        let asked = self.metadata.topics.iter_mut().zip(&told).take(self.metadata.asked_topics);
+        asked.filter(|(_, told)| !**told).for_each(|(topic, _)| topic.error = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+        complete && !told.contains(&false)
     }
 
     /// Takes in one topic; `false` if something is missing in it that a later answer may have.

@@ -1,5 +1,6 @@
 //! A consumer's settings.
 
+use super::UnknownTopic;
 use crate::{Error, budget::Budget, consumer::COMMITTED_ONLY};
 
 /// Where a partition is read from when nothing else is known.
@@ -14,6 +15,13 @@ pub enum StartAt {
     /// The first record made at this time or later, in milliseconds since 1970-01-01 UTC; after the newest record if
     /// there is none.
     Timestamp(i64),
+}
+
+impl StartAt {
+    /// No log has an offset or a time that is negative.
+    pub(crate) fn is_negative(self) -> bool {
+        matches!(self, StartAt::Offset(..0) | StartAt::Timestamp(..0))
+    }
 }
 
 /// What happens when the log no longer has, or does not yet have, the offset that is read.
@@ -50,10 +58,10 @@ impl IsolationLevel {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct ConsumerConfig {
-    /// Where partitions are read from at first.
+    /// Where partitions are read from at first, where [`assign_at`](crate::ConsumerBuilder::assign_at) says nothing else.
     pub from: StartAt,
-    /// What to do when an offset is out of range. `None`: as `from` says if that is earliest or latest, else fail.
-    /// Temporary errors never reset.
+    /// What to do when an offset is out of range. `None`: as the partition's beginning says (`from`, or what `assign_at` was
+    /// given for it) if that is earliest or latest, else fail. Temporary errors never reset.
     pub reset: Option<ResetPolicy>,
     /// Which records of transactions are read.
     pub isolation_level: IsolationLevel,
@@ -65,6 +73,8 @@ pub struct ConsumerConfig {
     pub fetch_max_bytes: u32,
     /// The most bytes of one partition in a fetch. A single larger batch comes all the same.
     pub partition_max_bytes: u32,
+    /// What a topic means that brokers do not know.
+    pub unknown_topic: UnknownTopic,
 }
 
 impl Default for ConsumerConfig {
@@ -77,6 +87,7 @@ impl Default for ConsumerConfig {
             fetch_min_bytes: 1,
             fetch_max_bytes: 4 << 20,
             partition_max_bytes: 1 << 20,
+            unknown_topic: UnknownTopic::Retry,
         }
     }
 }
@@ -86,8 +97,9 @@ impl ConsumerConfig {
         COMMITTED_ONLY.may_be() && self.isolation_level == IsolationLevel::ReadCommitted
     }
 
-    pub(crate) fn reset_policy(&self) -> ResetPolicy {
-        self.reset.unwrap_or(match self.from {
+    /// What to do out of range in a partition that was to begin at `from`.
+    pub(crate) fn reset_policy(&self, from: StartAt) -> ResetPolicy {
+        self.reset.unwrap_or(match from {
             StartAt::Earliest => ResetPolicy::Earliest,
             StartAt::Latest => ResetPolicy::Latest,
             StartAt::Offset(_) | StartAt::Timestamp(_) => ResetPolicy::Fail,
@@ -107,9 +119,7 @@ impl ConsumerConfig {
         if budget.limit(crate::Class::Fetch) < FETCH_LEAST {
             return Err(Error::config("memory.fetch_bytes", "must be at least 4096 for a consumer"));
         }
-        if let StartAt::Offset(offset) | StartAt::Timestamp(offset) = self.from
-            && offset < 0
-        {
+        if self.from.is_negative() {
             return Err(Error::config("from", "must not be negative"));
         }
         Ok(())
@@ -133,7 +143,7 @@ mod tests {
 
     #[test]
     fn the_reset_policy_follows_the_start_unless_it_is_given() {
-        let policy = |from, reset| ConsumerConfig { from, reset, ..ConsumerConfig::default() }.reset_policy();
+        let policy = |from, reset| ConsumerConfig { reset, ..ConsumerConfig::default() }.reset_policy(from);
         assert_eq!(policy(StartAt::Earliest, None), ResetPolicy::Earliest);
         assert_eq!(policy(StartAt::Latest, None), ResetPolicy::Latest);
         assert_eq!(policy(StartAt::Offset(5), None), ResetPolicy::Fail);

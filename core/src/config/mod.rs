@@ -13,10 +13,12 @@ mod tls;
 #[cfg(not(feature = "tls"))]
 #[path = "plaintext.rs"]
 mod tls;
+mod unknown_topic;
 
 pub(crate) use consumer::FETCH_LEAST;
 pub use consumer::{ConsumerConfig, IsolationLevel, ResetPolicy, StartAt};
-pub use producer::{Acks, ProducerConfig, UnknownTopic};
+pub use producer::{Acks, ProducerConfig};
+pub use unknown_topic::UnknownTopic;
 
 use alloc::{format, string::String, vec::Vec};
 use core::time::Duration;

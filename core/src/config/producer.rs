@@ -2,9 +2,9 @@
 
 use alloc::format;
 
-use super::Config;
+use super::{Config, UnknownTopic};
 use crate::{
-    Error, ErrorCode,
+    Error,
     budget::Budget,
     compress::Codec,
     producer::{BATCH_KNOWN, Partitioner},
@@ -29,25 +29,6 @@ impl Acks {
             Acks::Leader => 1,
             Acks::All => -1,
         }
-    }
-}
-
-/// What it means that brokers do not know a topic or partition. Just after one was made some of them may not know it yet,
-/// and nothing tells that from a topic that does not exist.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
-pub enum UnknownTopic {
-    /// It is an error, told at once: UNKNOWN_TOPIC_OR_PARTITION. It may be wrong for a moment after the topic was made.
-    Error,
-    /// It is asked again, as long as the operation has time.
-    #[default]
-    Retry,
-}
-
-impl UnknownTopic {
-    /// Whether a broker's code is the answer, though it may pass.
-    pub(crate) fn is_final(self, code: ErrorCode) -> bool {
-        let unknown = matches!(code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION | ErrorCode::UNKNOWN_TOPIC_ID);
-        self == UnknownTopic::Error && unknown
     }
 }
 

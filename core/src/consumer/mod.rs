@@ -16,4 +16,4 @@ pub(crate) use fetches::Fetches;
 pub(crate) use inflate::{Inflater, Stuck};
 pub(crate) use records::Refusal;
 pub use records::{OwnedHeader, OwnedRecord, Records, RecordsIter};
-pub(crate) use shared::{ConsumerShared, Fetched, Subscription};
+pub(crate) use shared::{Assigned, ConsumerShared, Fetched, Subscription};

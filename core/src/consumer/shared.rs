@@ -28,7 +28,24 @@ pub(crate) enum Subscription {
     /// All partitions of these topics, new ones too.
     Topics(Vec<Arc<str>>),
     /// These partitions.
-    Assigned(Vec<(Arc<str>, i32)>),
+    Assigned(Vec<Assigned>),
+}
+
+/// A partition that the application named.
+#[derive(Clone, Debug)]
+pub(crate) struct Assigned {
+    pub(crate) topic: Arc<str>,
+    pub(crate) partition: i32,
+    /// Where it begins, if not where all do.
+    pub(crate) from: Option<StartAt>,
+}
+
+impl Subscription {
+    /// What was said of a partition that was named; the last time counts.
+    pub(super) fn assigned(&self, topic: &str, partition: i32) -> Option<&Assigned> {
+        let Subscription::Assigned(parts) = self else { return None };
+        parts.iter().rfind(|a| a.partition == partition && *a.topic == *topic)
+    }
 }
 
 /// One consumer.
@@ -45,6 +62,8 @@ pub(crate) struct ConsumerShared {
 struct State {
     parts: Vec<Part>,
     by_name: Map<Arc<str>, Map<i32, usize>>,
+    /// Where assigned partitions were sought that the driver has not added yet, each once.
+    early: Vec<(Arc<str>, i32, StartAt)>,
     /// Partitions whose wishes the driver has not seen yet, each once.
     dirty: Vec<usize>,
     fetched: VecDeque<Fetched>,
@@ -58,6 +77,12 @@ impl State {
     /// The number of a partition.
     fn at(&self, topic: &str, partition: i32) -> Option<usize> {
         self.by_name.get(topic)?.get(&partition).copied()
+    }
+
+    /// Where a partition was sought before it was added.
+    fn take_early(&mut self, topic: &str, partition: i32) -> Option<StartAt> {
+        let at = self.early.iter().position(|(t, p, _)| *p == partition && **t == *topic)?;
+        Some(self.early.swap_remove(at).2)
     }
 }
 
@@ -266,6 +291,16 @@ impl ConsumerShared {
     }
 
     pub(crate) fn seek(&self, topic: &str, partition: i32, to: StartAt) -> Result<(), Error> {
+        {
+            let mut state = self.state.lock();
+            if state.at(topic, partition).is_none()
+                && let Some(assigned) = self.subscription.assigned(topic, partition)
+            {
+                state.take_early(topic, partition);
+                state.early.push((Arc::clone(&assigned.topic), partition, to));
+                return Ok(());
+            }
+        }
         self.wish(topic, partition, |part| {
             part.generation = part.generation.wrapping_add(1);
             part.target = Some(to);
@@ -337,13 +372,14 @@ impl ConsumerShared {
         self.state.lock().parts.reserve_exact(more);
     }
 
-    /// The driver adds a partition; answers its number.
-    pub(super) fn add(&self, topic: &Arc<str>, partition: i32, from: StartAt) -> Option<usize> {
+    /// The driver adds a partition; answers its number, and where it begins if it was sought already.
+    pub(super) fn add(&self, topic: &Arc<str>, partition: i32, from: StartAt) -> Option<(usize, StartAt)> {
         let mut state = self.state.lock();
         if state.at(topic, partition).is_some() {
             return None;
         }
         let at = state.parts.len();
+        let from = state.take_early(topic, partition).unwrap_or(from);
         let position = match from {
             StartAt::Offset(offset) => Some(offset),
             _ => None,
@@ -359,7 +395,7 @@ impl ConsumerShared {
             refetched: false,
         });
         state.by_name.or_default(Arc::clone(topic)).insert(partition, at);
-        Some(at)
+        Some((at, from))
     }
 
     /// The driver learns what the application wants since it last asked.

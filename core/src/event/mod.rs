@@ -53,6 +53,7 @@
 //! | [`FetchedAlone`](Event::FetchedAlone) | info | a batch is larger than its share of a fetch; said once a partition | a larger `memory.fetch_bytes` is faster |
 //! | [`BatchRefetched`](Event::BatchRefetched) | warn | a batch came damaged and is fetched again | if it goes on: the network, the broker's disk |
 //! | [`PartitionStopped`](Event::PartitionStopped) | error | a partition is not read until the application seeks; `next()` says why | as the error says |
+//! | [`TopicUnknown`](Event::TopicUnknown) | warn | a consumer waits for a topic that brokers do not know; said once a consumer, and again only after they said something else of it | if it goes on: the topic's name, the cluster, or make it; see [`unknown_topic`](crate::ConsumerBuilder::unknown_topic) |
 //! | [`RecordsKept`](Event::RecordsKept) | warn | records that the application keeps leave no room for more; after 5 s, then once a minute | drop them sooner, `to_owned()` what is kept, or raise the knob |
 //! | [`ProduceFull`](Event::ProduceFull) | warn | tasks wait for room, and none came back for 5 s; then once a minute | see what holds the brokers up, or raise the knob |
 //! | [`WaitersFull`](Event::WaitersFull) | warn | tasks were refused because too many wait; at most once a minute | fewer tasks, or raise the knob |
@@ -416,6 +417,13 @@ pub enum Event<'a> {
         /// Why; `None`: the application was told where records were read.
         why: Option<Cause<'a>>,
     },
+    /// A consumer waits for a topic that brokers do not know. Told once a consumer, and again only after
+    /// they said something else of it.
+    #[non_exhaustive]
+    TopicUnknown {
+        /// Which topic.
+        topic: &'a str,
+    },
     /// Records that the application keeps leave no room for what it waits for.
     #[non_exhaustive]
     RecordsKept(Shortage),
@@ -488,7 +496,7 @@ impl Shortage {
 }
 
 /// The names of all kinds, by their numbers.
-pub(crate) const NAMES: [&str; 30] = [
+pub(crate) const NAMES: [&str; 31] = [
     "connecting",
     "connected",
     "connect_failed",
@@ -513,6 +521,7 @@ pub(crate) const NAMES: [&str; 30] = [
     "fetched_alone",
     "batch_refetched",
     "partition_stopped",
+    "topic_unknown",
     "records_kept",
     "produce_full",
     "waiters_full",
@@ -539,6 +548,7 @@ impl Event<'_> {
             | Event::OffsetOutOfRange { .. }
             | Event::FetchRetried { .. }
             | Event::BatchRefetched { .. }
+            | Event::TopicUnknown { .. }
             | Event::RecordsKept(_)
             | Event::ProduceFull(_)
             | Event::WaitersFull { .. }
@@ -588,12 +598,13 @@ impl Event<'_> {
             Event::FetchedAlone { .. } => 21,
             Event::BatchRefetched { .. } => 22,
             Event::PartitionStopped { .. } => 23,
-            Event::RecordsKept(_) => 24,
-            Event::ProduceFull(_) => 25,
-            Event::WaitersFull { .. } => 26,
-            Event::Closing { .. } => 27,
-            Event::Closed { .. } => 28,
-            Event::LeftOut { .. } => 29,
+            Event::TopicUnknown { .. } => 24,
+            Event::RecordsKept(_) => 25,
+            Event::ProduceFull(_) => 26,
+            Event::WaitersFull { .. } => 27,
+            Event::Closing { .. } => 28,
+            Event::Closed { .. } => 29,
+            Event::LeftOut { .. } => 30,
         }
     }
 }

@@ -47,7 +47,8 @@ impl fmt::Display for Event<'_> {
             | Event::FetchRetried { .. }
             | Event::FetchedAlone { .. }
             | Event::BatchRefetched { .. }
-            | Event::PartitionStopped { .. } => consumer(f, self),
+            | Event::PartitionStopped { .. }
+            | Event::TopicUnknown { .. } => consumer(f, self),
             Event::RecordsKept(_)
             | Event::ProduceFull(_)
             | Event::WaitersFull { .. }
@@ -177,6 +178,9 @@ fn consumer(f: &mut Printable<'_, '_>, event: &Event<'_>) -> fmt::Result {
         }
         Event::PartitionStopped { place, why: None } => {
             write!(f, "{place} is not read until the application seeks; next() has said why")
+        }
+        Event::TopicUnknown { topic } => {
+            write!(f, "brokers do not know topic {topic}; it is read as soon as they do, and not said again until then")
         }
         _ => Ok(()),
     }

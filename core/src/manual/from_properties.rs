@@ -35,7 +35,8 @@
 //! - **Consumers** read positions that the program gives: there are no groups yet, so that
 //!   [`GroupProperties`](crate::properties::GroupProperties) are parsed and kept for later. With them no offset is committed, and none
 //!   restored: every start begins where `auto.offset.reset` says. A program keeps offsets of its own, and goes on there by
-//!   [`StartAt::Offset`](crate::StartAt::Offset) or [`Consumer::seek`](crate::Consumer::seek).
+//!   [`assign_at`](crate::ConsumerBuilder::assign_at), as by rdkafka's `assign` of a list with offsets, or by
+//!   [`Consumer::seek`](crate::Consumer::seek).
 //! - **Topics** are not made by being written to or read, whatever the broker's `auto.create.topics.enable` says:
 //!   [`create_topics`](crate::Admin::create_topics) makes them. Brokers before 0.11 cannot be told so, and follow their setting.
 //! - **`isolation.level`**: librdkafka's consumers read committed records only, Java's all; so do these.

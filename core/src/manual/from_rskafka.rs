@@ -50,7 +50,7 @@
 //!
 //! | rskafka | here |
 //! |---|---|
-//! | `UnknownTopicHandling::{Error, Retry}` | [`UnknownTopic::{Error, Retry}`](crate::UnknownTopic); `Retry` ends when the operation's time is over |
+//! | `UnknownTopicHandling::{Error, Retry}` | [`UnknownTopic::{Error, Retry}`](crate::UnknownTopic); `Retry` ends when the operation's time is over; a consumer's ends with the consumer, and [`Event::TopicUnknown`](crate::Event::TopicUnknown) tells what it waits for |
 //! | `PartitionClient::topic`, `partition` | the same. Clones are the same client: no `Arc` is needed |
 //! | `produce(Vec<Record>, Compression)` → `Vec<i64>` | [`produce`](crate::PartitionClient::produce)`(records, Codec)` → the offsets. A `Vec`, an array or a slice of records, borrowed or not |
 //! | `Compression::{NoCompression, Gzip, Lz4, Snappy, Zstd}` | [`Codec`](crate::Codec)`::{None, Gzip, Lz4, Snappy, Zstd}`. Each codec that is used has a producer of its own, which holds what the compressor takes: with zstd about 5 MB of the Produce class |
@@ -84,7 +84,7 @@
 //!
 //! | rskafka | here |
 //! |---|---|
-//! | `StreamConsumerBuilder::new(client, StartOffset::{Earliest, Latest, At(offset)})` | [`PartitionClient::consumer`](crate::PartitionClient::consumer)`(`[`StartAt`](crate::StartAt)`::{Earliest, Latest, Offset(offset)}).build()?` |
+//! | `StreamConsumerBuilder::new(client, StartOffset::{Earliest, Latest, At(offset)})` | [`PartitionClient::consumer`](crate::PartitionClient::consumer)`(`[`StartAt`](crate::StartAt)`::{Earliest, Latest, Offset(offset)}).build()?`. One consumer reads many partitions, each from a place of its own, with [`ConsumerBuilder::assign_at`](crate::ConsumerBuilder::assign_at) |
 //! | `with_max_wait_ms`, `with_min_batch_size`, `with_max_batch_size` | [`fetch_max_wait`](crate::ConsumerBuilder::fetch_max_wait), `fetch_min_bytes` of [`ConsumerConfig`](crate::ConsumerConfig), [`fetch_max_bytes`](crate::ConsumerBuilder::fetch_max_bytes) |
 //! | `StreamConsumer`, a `Stream` of `(RecordAndOffset, high_watermark)` | [`Consumer`](crate::Consumer): [`next`](crate::Consumer::next), or with the feature `futures` a `Stream`, of [`Records`](crate::Records), each with its [`high_watermark`](crate::Records::high_watermark) |
 //! | the first error ends the stream | what passes is mended and not told; after an error the stream goes on. [`on_out_of_range`](crate::ConsumerBuilder::on_out_of_range)`(ResetPolicy::Fail)` makes an offset out of range an error for every start |

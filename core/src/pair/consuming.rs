@@ -4,11 +4,14 @@ use alloc::{string::ToString, vec, vec::Vec};
 use core::task::Poll;
 
 use super::{
-    Pair,
+    Pair, Request,
     broker::batch_of,
-    fetching::{at_ten, next, records, values},
+    fetching::{at_ten, error, next, nothing, records, values},
 };
-use crate::{Class, Error, ErrorCode, StartAt, wire::api};
+use crate::{
+    Class, Error, ErrorCode, StartAt, UnknownTopic,
+    wire::{Uuid, api},
+};
 
 /// ListOffsets that find nothing: a time in the future means the end; anything else is asked again, with pauses.
 #[test]
@@ -168,4 +171,143 @@ fn topics_come_late_or_are_refused() {
     pair.topics.push(late);
     pair.advance_ms(2_500);
     assert_eq!(consumer.assignment().len(), 4, "and it was not even in the answers at first");
+}
+
+/// What a fetch asks for, as partition and offset, in order of the partitions.
+fn places(pair: &Pair, request: &Request) -> Vec<(i32, i64)> {
+    let mut places: Vec<_> =
+        pair.wanted(request).into_iter().map(|(_, partition, offset, _)| (partition, offset)).collect();
+    places.sort_unstable();
+    places
+}
+
+/// Stored offsets are restored by one consumer: no partition is read from anywhere else first, and no offset is looked up.
+/// Partitions that are not there are told.
+#[test]
+fn each_partition_begins_at_its_own_place() {
+    let mut pair = Pair::new();
+    pair.topic("t").leaders = vec![(1, 5), (1, 5)];
+    let stored = [
+        ("t", 0, StartAt::Offset(1)),
+        ("t", 1, StartAt::Offset(900)),
+        ("t", 7, StartAt::Offset(3)),
+        ("t", 0, StartAt::Offset(8)),
+    ];
+    let mut consumer = pair.client().consumer().from(StartAt::Earliest).assign_at(stored).build().expect("builds");
+    let request = pair.expect(api::FETCH);
+    assert_eq!(places(&pair, &request), [(0, 8), (1, 900)], "of what is named twice the last counts");
+    assert!(pair.take(api::FETCH).is_none());
+    assert_eq!((consumer.position("t", 0), consumer.position("t", 1)), (Some(8), Some(900)));
+    let told = error(&pair, &mut consumer);
+    assert!(told.to_string().contains("t has partitions 0 to 1, not 7"), "{told}");
+    nothing(&pair, &mut consumer);
+    pair.bring(&request, 77, 1, &batch_of(900, &["a"]));
+    assert_eq!(values(&records(&pair, &mut consumer)), ["a"]);
+    pair.topic("t").leaders = vec![(1, 5); 8];
+    pair.advance_ms(310_000);
+    assert_eq!(consumer.position("t", 7), Some(3), "also where the partition comes later");
+    assert_eq!(pair.count(api::LIST_OFFSETS), 0);
+}
+
+/// What happens out of range follows each partition's own start.
+#[test]
+fn a_partitions_own_start_says_what_is_done_out_of_range() {
+    let mut pair = Pair::new();
+    pair.topic("t").leaders = vec![(1, 5), (2, 5)];
+    let starts = [("t", 0, StartAt::Offset(8)), ("t", 1, StartAt::Earliest)];
+    let mut consumer = pair.client().consumer().assign_at(starts).build().expect("builds");
+    let asked = pair.expect(api::LIST_OFFSETS);
+    assert_eq!(pair.asked_offsets(&asked), [("t".to_string(), 1, -2)]);
+    pair.answer_offsets(&asked, 0, 3);
+    let (first, second) = (pair.expect(api::FETCH), pair.expect(api::FETCH));
+    assert_eq!((places(&pair, &first), places(&pair, &second)), (vec![(0, 8)], vec![(1, 3)]));
+    pair.fail_fetch(&second, 78, 1, ErrorCode::OFFSET_OUT_OF_RANGE);
+    let asked = pair.expect(api::LIST_OFFSETS);
+    assert_eq!(pair.asked_offsets(&asked), [("t".to_string(), 1, -2)], "the beginning, not the end");
+    nothing(&pair, &mut consumer);
+    pair.fail_fetch(&first, 77, 0, ErrorCode::OFFSET_OUT_OF_RANGE);
+    let told = error(&pair, &mut consumer);
+    assert!(matches!(told, Error::Broker { code: ErrorCode::OFFSET_OUT_OF_RANGE, .. }), "{told}");
+    pair.turn();
+    assert!(pair.take(api::LIST_OFFSETS).is_none(), "an offset is not given up for another place");
+}
+
+/// A partition that was assigned begins where it was sought before anything was known of it; others are not known yet.
+#[test]
+fn a_seek_comes_before_the_metadata() {
+    let mut pair = Pair::new();
+    pair.topic("t").leaders = vec![(1, 5), (1, 5)];
+    let builder = pair.client().consumer().assign([("t", 0), ("t", 1)]).from(StartAt::Earliest);
+    let mut consumer = builder.build().expect("builds");
+    for offset in [43, 44] {
+        consumer.seek("t", 1, StartAt::Offset(offset)).expect("assigned");
+    }
+    for partition in [-1, 2] {
+        assert!(matches!(consumer.seek("t", partition, StartAt::Earliest), Err(Error::Config { .. })));
+    }
+    let asked = pair.expect(api::LIST_OFFSETS);
+    assert_eq!(pair.asked_offsets(&asked), [("t".to_string(), 0, -2)]);
+    assert_eq!(consumer.position("t", 1), Some(44));
+    let request = pair.expect(api::FETCH);
+    assert_eq!(places(&pair, &request), [(1, 44)]);
+    pair.bring(&request, 77, 1, &batch_of(44, &["a"]));
+    assert_eq!(values(&records(&pair, &mut consumer)), ["a"]);
+    let mut all = pair.client().consumer().topics(["t"]).build().expect("builds");
+    assert!(matches!(all.seek("t", 0, StartAt::Earliest), Err(Error::Config { .. })), "not known yet");
+}
+
+/// No log has such places, and nothing is asked for.
+#[test]
+fn negative_places_are_refused() {
+    let pair = Pair::new();
+    for (partition, start, knob) in [
+        (0, StartAt::Offset(-1), "assign_at"),
+        (0, StartAt::Timestamp(-1), "assign_at"),
+        (-1, StartAt::Offset(0), "assign"),
+    ] {
+        let refused = pair.client().consumer().assign_at([("t", partition, start)]).build();
+        assert!(matches!(refused, Err(Error::Config { knob: k, .. }) if k == knob), "{refused:?}");
+    }
+}
+
+/// With the policy to fail, a topic that brokers do not know is told by `next()`, once, and is read all the same when it comes.
+/// One that they know is no error, though the first answer was asked for before anybody wanted it.
+#[test]
+fn an_unknown_topic_is_an_error_if_that_is_wanted() {
+    for code in [None, Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)] {
+        let mut pair = Pair::new();
+        if let Some(code) = code {
+            pair.topics.push(super::TopicSpec {
+                name: "later".to_string(),
+                id: Uuid::ZERO,
+                error: code.0,
+                leaders: Vec::new(),
+            });
+        }
+        pair.by_hand.insert(api::METADATA.key);
+        let first = pair.expect(api::METADATA);
+        let builder = pair.client().consumer().topics(["t", "later"]).from(StartAt::Offset(0));
+        let mut consumer = builder.unknown_topic(UnknownTopic::Error).build().expect("builds");
+        let mut patient = pair.client().consumer().topics(["later"]).build().expect("builds");
+        pair.turn();
+        pair.answer_metadata(&first);
+        pair.turn();
+        nothing(&pair, &mut consumer);
+        let second = pair.expect(api::METADATA);
+        pair.by_hand.remove(&api::METADATA.key);
+        pair.answer_metadata(&second);
+        pair.turn();
+        let told = error(&pair, &mut consumer);
+        assert_eq!(told.to_string(), "topic later: UNKNOWN_TOPIC_OR_PARTITION(3)");
+        pair.advance_ms(20_000);
+        nothing(&pair, &mut consumer);
+        assert_eq!(consumer.assignment().len(), 3);
+        nothing(&pair, &mut patient);
+        pair.topics.retain(|topic| topic.name != "later");
+        let (id, leaders) = (super::id(2), vec![(1, 0)]);
+        pair.topics.push(super::TopicSpec { name: "later".to_string(), id, error: 0, leaders });
+        pair.advance_ms(2_500);
+        assert_eq!(consumer.assignment().len(), 4);
+        nothing(&pair, &mut consumer);
+    }
 }

@@ -10,11 +10,11 @@ use alloc::{
 use core::pin::pin;
 
 use super::{
-    Pair,
+    Pair, TopicSpec,
     broker::{batch_of, packed},
     codec::Rle,
     failure,
-    fetching::{error, next, records},
+    fetching::{error, next, nothing, records},
     id, offset,
 };
 use crate::{
@@ -358,6 +358,34 @@ fn positions_are_told() {
     }
 }
 
+/// A topic that nobody knows: told at the first answer that lacks it, however long it goes on, and again after it was there.
+#[test]
+fn a_topic_that_nobody_knows_is_told_once() {
+    let mut config = Config::new("one:9001");
+    config.metadata_max_age_ms = 1_000;
+    let (mut pair, seen) = watched_with(config);
+    let mut consumer =
+        pair.client().consumer().topics(["later", "t"]).from(StartAt::Offset(0)).build().expect("builds");
+    pair.turn();
+    let unknown = "warn topic_unknown: brokers do not know topic later; it is read as soon as they do, and not said again \
+                   until then";
+    assert_eq!(seen.one("topic_unknown"), unknown);
+    pair.advance_ms(60_000);
+    assert_eq!(seen.of("topic_unknown"), Vec::<String>::new());
+    nothing(&pair, &mut consumer);
+    let later = TopicSpec { name: "later".to_string(), id: id(2), error: 0, leaders: vec![(1, 0)] };
+    pair.topics.push(later);
+    pair.advance_ms(2_500);
+    assert_eq!(consumer.assignment().len(), 4);
+    pair.topics.pop();
+    pair.advance_ms(30_000);
+    assert_eq!(seen.one("topic_unknown"), unknown);
+    let _another = pair.client().consumer().assign([("later", 0)]).build().expect("builds");
+    pair.advance_ms(2_000);
+    assert_eq!(seen.one("topic_unknown"), unknown, "to each consumer");
+    nothing(&pair, &mut consumer);
+}
+
 /// Batches that are too large for their fetch: told the first time only.
 #[test]
 fn a_batch_that_is_fetched_alone_is_told_once_a_partition() {
@@ -578,6 +606,7 @@ fn every_kind_is_told_by_some_script() {
     producer_ids_are_told();
     a_quota_is_told();
     positions_are_told();
+    a_topic_that_nobody_knows_is_told_once();
     a_batch_that_is_fetched_alone_is_told_once_a_partition();
     damaged_and_unreadable_batches_are_told();
     kept_records_are_told_after_a_while_and_once_a_minute();

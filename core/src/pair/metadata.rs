@@ -1,10 +1,11 @@
 //! What is asked of metadata, how often, and what of it is believed.
 
 use alloc::{string::ToString, vec, vec::Vec};
+use core::{pin::pin, task::Poll};
 
 use super::{Pair, TopicSpec, id, offset};
 use crate::{
-    Config, Error, ErrorCode, PeerFault, Record, StartAt,
+    Config, Error, ErrorCode, PeerFault, Record, StartAt, UnknownTopic,
     broker_role::{fetch_request::FetchRequest, metadata_request::MetadataRequest},
     wire::api,
 };
@@ -64,6 +65,33 @@ fn a_missing_topic_is_looked_for_with_pauses() {
     let request = pair.expect(api::PRODUCE);
     pair.acknowledge(&request, 2);
     assert_eq!(offset(&ticket), 2);
+}
+
+/// What nobody was asked yet is not unknown: a producer for which an unknown topic is an error waits for the first answer.
+#[test]
+fn a_topic_is_unknown_only_after_it_was_asked_for() {
+    let mut pair = Pair::new();
+    let producer = pair.client().producer().unknown_topic(UnknownTopic::Error).build().expect("builds");
+    pair.turn();
+    pair.by_hand.insert(api::METADATA.key);
+    for (topic, is_known) in [("t", true), ("missing", false)] {
+        let mut enqueued = pin!(producer.enqueue(Record::to(topic).partition(0).value("a")));
+        assert!(pair.poll(enqueued.as_mut()).is_pending());
+        let asked = pair.expect(api::METADATA);
+        let early = pair.poll(enqueued.as_mut());
+        assert!(early.is_pending(), "{early:?}");
+        pair.answer_metadata(&asked);
+        pair.turn();
+        match pair.poll(enqueued.as_mut()) {
+            Poll::Ready(Ok(_)) => assert!(is_known),
+            Poll::Ready(Err(refused)) => {
+                assert!(!is_known, "{refused}");
+                let told = refused.error();
+                assert!(matches!(told, Error::Broker { code: ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, .. }), "{told}");
+            }
+            Poll::Pending => panic!("it goes on"),
+        }
+    }
 }
 
 /// Trap 47: metadata from a broker that lags behind does not bring a former leader back.

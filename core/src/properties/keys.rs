@@ -120,7 +120,7 @@ pub(super) static KEYS: &[Key] = &[
     Key::both("max.partition.fetch.bytes", "1048576", "1048576", set::partition_max, "`ConsumerConfig::partition_max_bytes`").also(&["fetch.message.max.bytes"]),
     Key::java("fetch.max.wait.ms", "500", set::fetch_wait, "`ConsumerConfig::fetch_max_wait_ms`; 0 is 1 here, because some brokers never answer 0").twin("fetch.wait.max.ms"),
     Key::librdkafka("fetch.wait.max.ms", "500", set::fetch_wait, "the same").twin("fetch.max.wait.ms"),
-    Key::both("auto.offset.reset", "latest", "largest", set::offset_reset, "`ConsumerConfig::from` and `reset`. Java: earliest, latest, none; librdkafka: smallest, earliest, beginning, largest, latest, end, error. For none and error reading fails out of range, and the program says where it begins (`ConsumerBuilder::from`, else latest)"),
+    Key::both("auto.offset.reset", "latest", "largest", set::offset_reset, "`ConsumerConfig::from` and `reset`. Java: earliest, latest, none; librdkafka: smallest, earliest, beginning, largest, latest, end, error. For none and error reading fails out of range, and the program says where it begins (`ConsumerBuilder::from` or `assign_at`, else latest)"),
     Key::both("isolation.level", "read_uncommitted", "read_committed", set::isolation, "`ConsumerConfig::isolation_level`"),
 
     Key::both("security.protocol", "PLAINTEXT", "plaintext", set::protocol, "PLAINTEXT, SSL (feature `tls`), SASL_PLAINTEXT, SASL_SSL (feature `sasl`). SASL_PLAINTEXT allows PLAIN by name"),

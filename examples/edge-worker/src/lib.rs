@@ -73,7 +73,7 @@ fn handle(partition: i32, record: &RecordView<'_>) {
 
 async fn work(client: &Client, settings: &Settings) -> Result<(), Error> {
     let mut positions = Positions::open(client, &settings.positions_topic).await?;
-    // One consumer a partition, because each begins somewhere else.
+    // One consumer a partition, so that each has all of `fetch_bytes`; one for all of them would begin with `assign_at`.
     let mut consumers = Vec::new();
     for partition in &settings.partitions {
         let from = positions.of(*partition).map_or(StartAt::Earliest, StartAt::Offset);

@@ -7,7 +7,9 @@ use std::{
 };
 
 use klamm_kafka_tests::{Api, Cluster, connect, connect_spied, create, poll_until, read, read_until, within};
-use klamm_tokio::{Client, Config, Consumer, Error, ErrorCode, OwnedRecord, Record, ResetPolicy, StartAt};
+use klamm_tokio::{
+    Client, Config, Consumer, Error, ErrorCode, OwnedRecord, Record, ResetPolicy, StartAt, UnknownTopic,
+};
 
 fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
@@ -333,6 +335,52 @@ async fn markers_of_transactions_are_passed_in_silence() {
         }
     }
     assert_eq!(consumer.position("transactions", 0), Some(12));
+}
+
+/// Stored places are restored by one consumer, before anything is known of the topic: by an offset, by a time, and by a seek.
+/// No record of another place comes first, and only the time is looked up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_partition_begins_at_its_own_place() {
+    let other = connect(cluster()).await;
+    create(&other, "places", 4, &[]).await;
+    let producer = other.producer().build().expect("a producer");
+    for i in 0..80 {
+        let (partition, value) = (i % 4, (i / 4).to_string());
+        let record = Record::to("places").partition(partition).value(value).timestamp_ms(time_of(i as usize / 4));
+        within("an acknowledgement", producer.send(record)).await.expect("acknowledged");
+    }
+
+    let (client, wire) = connect_spied(Config::new(cluster().bootstrap())).await.expect("connected");
+    let stored = [
+        ("places", 0, StartAt::Offset(5)),
+        ("places", 1, StartAt::Offset(17)),
+        ("places", 2, StartAt::Timestamp(time_of(12))),
+        ("places", 3, StartAt::Offset(0)),
+    ];
+    let mut consumer = client.consumer().assign_at(stored).build().expect("a consumer");
+    consumer.seek("places", 3, StartAt::Offset(19)).expect("assigned");
+    let all = read_until(&mut consumer, |all| all.len() >= 15 + 3 + 8 + 1).await;
+    for (partition, first) in [(0, 5), (1, 17), (2, 12), (3, 19)] {
+        let got: Vec<i64> = all.iter().filter(|(p, _)| *p == partition).map(|(_, r)| r.offset).collect();
+        assert!(got.iter().copied().eq(first..20), "{partition}: {got:?}");
+    }
+    silence(&mut consumer).await;
+    assert_eq!(wire.sent(Api::ListOffsets), 1);
+}
+
+/// A topic that does not exist is an error where that is wanted, and is read all the same when it comes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_that_does_not_exist_is_an_error_if_that_is_wanted() {
+    let client = connect(cluster()).await;
+    let builder = client.consumer().topics(["missing"]).from(StartAt::Earliest);
+    let mut consumer = builder.unknown_topic(UnknownTopic::Error).build().expect("a consumer");
+    let told = within("an error", consumer.next()).await.expect_err("it is not there");
+    assert!(matches!(told, Error::Broker { code: ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, .. }), "{told}");
+    silence(&mut consumer).await;
+    let other = connect(cluster()).await;
+    create(&other, "missing", 1, &[]).await;
+    write(&other, "missing", 0..10).await;
+    assert!(values(&mut consumer, 10).await.into_iter().eq(0..10));
 }
 
 /// Trap 96: a topic that does not exist yet is read as soon as it does, and so are partitions that are added; both

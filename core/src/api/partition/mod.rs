@@ -277,11 +277,12 @@ impl PartitionClient {
         BatchProducerBuilder::new(self.clone())
     }
 
-    /// A consumer of this partition, to be built, which reads the same records of transactions: it fetches ahead in the background, keeps going while leaders move, and is
-    /// a `futures` stream with the feature of that name.
+    /// A consumer of this partition, to be built, which reads the same records of transactions, and has the same
+    /// [`unknown_topic`](PartitionBuilder::unknown_topic): it fetches ahead in the background, keeps going while leaders move,
+    /// and is a `futures` stream with the feature of that name.
     pub fn consumer(&self, from: StartAt) -> ConsumerBuilder {
         let consumer = self.inner.client.consumer().assign([(self.topic(), self.partition())]).from(from);
-        consumer.isolation_level(self.inner.isolation_level)
+        consumer.isolation_level(self.inner.isolation_level).unknown_topic(self.inner.config.unknown_topic)
     }
 }
 

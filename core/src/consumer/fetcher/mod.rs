@@ -8,13 +8,13 @@ mod session;
 
 use alloc::vec::Vec;
 
-use super::shared::{ConsumerShared, Subscription};
+use super::shared::{Assigned, ConsumerShared, Subscription};
 use crate::{
     Error, Instant,
     budget::{Class, STARVED_AGAIN},
     cluster::{Cluster, Leader, TopicIndex, check_topic_name},
     code::ErrorCode,
-    config::{ResetPolicy, StartAt},
+    config::{ResetPolicy, StartAt, UnknownTopic},
     event::{Cause, Event, TopicPartition},
     map::Map,
     sync::Arc,
@@ -46,6 +46,8 @@ struct Part {
     partition: u32,
     stage: Stage,
     generation: u32,
+    /// What to do when its offset is out of range.
+    reset: ResetPolicy,
     paused: bool,
     failures: u32,
     retry_at: Instant,
@@ -75,6 +77,8 @@ pub(crate) struct Fetcher {
     subscribed: bool,
     /// Topics whose partitions were seen once: those that come later are read from their beginning.
     seen: Vec<TopicIndex>,
+    /// Topics that brokers do not know, as far as that was told.
+    unknown: Vec<TopicIndex>,
     metadata_seen: Option<u32>,
     /// Brokers that lead something we want, as far as the last turn could tell.
     streams: usize,
@@ -100,6 +104,7 @@ impl Fetcher {
             sessions: Map::new(),
             subscribed: false,
             seen: Vec::new(),
+            unknown: Vec::new(),
             metadata_seen: None,
             streams: 0,
             requests: 0,
@@ -182,7 +187,7 @@ impl Fetcher {
         let names: Vec<Arc<str>> = match &self.shared.subscription {
             Subscription::Topics(names) => names.clone(),
             Subscription::Assigned(parts) => {
-                let names: Map<Arc<str>, ()> = parts.iter().map(|(n, _)| (Arc::clone(n), ())).collect();
+                let names: Map<Arc<str>, ()> = parts.iter().map(|a| (Arc::clone(&a.topic), ())).collect();
                 names.keys().cloned().collect()
             }
         };
@@ -203,28 +208,41 @@ impl Fetcher {
         self.metadata_seen = Some(changes);
         for (index, name) in self.topics.clone() {
             let count = cluster.topic(index).map_or(0, |t| t.partitions.len() as u32);
-            if let Some(error) = cluster.topic_error(index)
-                && !error.is_retriable()
-            {
-                self.shared.report(error);
-            }
+            self.learn_error(index, &name, cluster);
             self.learn_id(index, cluster.topic(index).map_or(Uuid::ZERO, |t| t.id));
             if count == 0 {
                 continue;
             }
             let first = !self.seen.contains(&index);
-            let from = if first { self.shared.config.from } else { StartAt::Earliest };
             let new = (0..count).filter(|partition| self.wants(&name, *partition)).count();
             self.reserve(new.saturating_sub(self.parts.iter().filter(|part| part.topic == index).count()));
             for partition in 0..count {
                 if self.wants(&name, partition) {
-                    self.add(index, &name, partition, from);
+                    self.add(index, &name, partition, first);
                 }
             }
             if first {
                 self.seen.push(index);
                 self.report_missing(&name, count);
             }
+        }
+    }
+
+    /// A topic that brokers do not know is waited for. That is told once, and again only after something else was said of it.
+    fn learn_error(&mut self, index: TopicIndex, name: &str, cluster: &Cluster) {
+        let error = cluster.topic_error(index);
+        let unknown = matches!(error, Some(Error::Broker { code: ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, .. }));
+        let news = unknown && !self.unknown.contains(&index);
+        if !unknown {
+            self.unknown.retain(|other| *other != index);
+        }
+        if news {
+            self.unknown.push(index);
+            cluster.events.tell(|| Event::TopicUnknown { topic: name });
+        }
+        let wanted = news && self.shared.config.unknown_topic == UnknownTopic::Error;
+        if let Some(error) = error.filter(|error| wanted || !error.is_retriable()) {
+            self.shared.report(error);
         }
     }
 
@@ -239,11 +257,11 @@ impl Fetcher {
         if old.is_none_or(|old| old == id) {
             return;
         }
-        let target = match self.shared.config.reset_policy() {
-            ResetPolicy::Earliest | ResetPolicy::Latest => Some(StartAt::Earliest),
-            ResetPolicy::Fail => None,
-        };
         for at in (0..self.parts.len()).filter(|at| self.parts[*at].topic == index).collect::<Vec<_>>() {
+            let target = match self.parts[at].reset {
+                ResetPolicy::Earliest | ResetPolicy::Latest => Some(StartAt::Earliest),
+                ResetPolicy::Fail => None,
+            };
             self.shared.begin_anew(at, target);
             if target.is_none() {
                 let what = alloc::format!("reading {}-{}", self.parts[at].name, self.parts[at].partition);
@@ -256,7 +274,7 @@ impl Fetcher {
     /// Assigned partitions that the topic does not have.
     fn report_missing(&self, name: &Arc<str>, count: u32) {
         let Subscription::Assigned(parts) = &self.shared.subscription else { return };
-        for (_, partition) in parts.iter().filter(|(n, p)| n == name && *p >= count as i32) {
+        for Assigned { partition, .. } in parts.iter().filter(|a| a.topic == *name && a.partition >= count as i32) {
             let why = alloc::format!("{name} has partitions 0 to {}, not {partition}", count - 1);
             self.shared.report(Error::config("assign", why));
         }
@@ -265,7 +283,7 @@ impl Fetcher {
     fn wants(&self, name: &Arc<str>, partition: u32) -> bool {
         match &self.shared.subscription {
             Subscription::Topics(_) => true,
-            Subscription::Assigned(parts) => parts.iter().any(|(n, p)| n == name && *p == partition as i32),
+            Subscription::Assigned(_) => self.shared.subscription.assigned(name, partition as i32).is_some(),
         }
     }
 
@@ -280,11 +298,16 @@ impl Fetcher {
         self.by_place.get(&topic)?.get(&partition).copied()
     }
 
-    fn add(&mut self, topic: TopicIndex, name: &Arc<str>, partition: u32, from: StartAt) {
+    /// `first`: it was there when the topic was first seen.
+    fn add(&mut self, topic: TopicIndex, name: &Arc<str>, partition: u32, first: bool) {
         if self.at(topic, partition).is_some() {
             return;
         }
-        let Some(at) = self.shared.add(name, partition as i32, from) else { return };
+        let config = &self.shared.config;
+        let own = self.shared.subscription.assigned(name, partition as i32).and_then(|a| a.from);
+        let from = own.unwrap_or(if first { config.from } else { StartAt::Earliest });
+        let reset = config.reset_policy(own.unwrap_or(config.from));
+        let Some((at, from)) = self.shared.add(name, partition as i32, from) else { return };
         debug_assert_eq!(at, self.parts.len());
         self.by_place.or_default(topic).insert(partition, at);
         self.parts.push(Part {
@@ -293,6 +316,7 @@ impl Fetcher {
             partition,
             stage: stage_of(from),
             generation: 0,
+            reset,
             paused: false,
             failures: 0,
             retry_at: Instant::ZERO,

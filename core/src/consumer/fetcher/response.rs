@@ -290,7 +290,7 @@ impl Fetcher {
         let what = || alloc::format!("fetch of {}-{partition} at offset {offset}", self.parts[at].name);
         if code == ErrorCode::OFFSET_OUT_OF_RANGE {
             // Only this code resets, and only this partition (trap 68).
-            let policy = self.shared.config.reset_policy();
+            let policy = self.parts[at].reset;
             cluster.events.tell(|| Event::OffsetOutOfRange { place: self.parts[at].place(), offset, policy });
             let to = match policy {
                 ResetPolicy::Earliest => StartAt::Earliest,
