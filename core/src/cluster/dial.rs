@@ -164,6 +164,7 @@ impl Cluster {
                 self.brokers.remove(&id);
             }
         }
+        let mut left_out = 0;
         for (node, host, port) in list {
             let Ok(port) = u16::try_from(port) else { continue };
             if node < 0 || port == 0 || host.len() > HOST_MAX {
@@ -174,12 +175,16 @@ impl Cluster {
                 continue;
             }
             if known.is_none() && self.brokers_len() >= self.config.max_brokers {
+                left_out += 1;
                 continue;
             }
             self.drop_links_of(now, node);
             self.brokers.insert(node, Broker { host: host.into(), port, dial: Dial::default(), versions: None });
         }
         self.share_versions();
+        if core::mem::replace(&mut self.left_out, left_out) != left_out && left_out > 0 {
+            self.events.tell(|| Event::BrokersLeftOut { left_out, max: self.config.max_brokers });
+        }
     }
 
     /// With one connection to each broker, the one to an entry of the bootstrap list is that of the node which it turns out to

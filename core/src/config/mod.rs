@@ -60,7 +60,8 @@ pub struct Config {
     pub backoff_max_ms: u32,
     /// How long a client that is being dropped may take to send what it holds, in milliseconds.
     pub close_timeout_ms: u32,
-    /// Brokers that are remembered and connected to at most; further ones of the metadata are ignored.
+    /// Brokers that are remembered and connected to at most. Partitions that further ones lead cannot be used, as if nobody led them;
+    /// [`Event::BrokersLeftOut`](crate::Event::BrokersLeftOut) tells of it.
     pub max_brokers: usize,
     /// Topics that all producers and consumers use at most. One that was ever used counts until the client ends.
     pub max_topics: usize,

@@ -38,6 +38,7 @@
 //! | [`TopicReplaced`](Event::TopicReplaced) | warn | a topic was deleted and made anew | |
 //! | [`MetadataFailed`](Event::MetadataFailed) | debug | no answer about who leads what; others are asked | |
 //! | [`MetadataRenewed`](Event::MetadataRenewed) | debug | who leads what is known anew | |
+//! | [`BrokersLeftOut`](Event::BrokersLeftOut) | warn | the cluster has more brokers than `max_brokers`; partitions that the others lead cannot be used; said when their number changes | raise the knob, and the memory with it |
 //! | [`Throttled`](Event::Throttled) | info | a broker's quota makes a connection pause | a higher quota, or less load |
 //! | [`BatchRetried`](Event::BatchRetried) | warn | a batch was not taken and is sent again, in order | if it goes on: what its code says |
 //! | [`BatchFailed`](Event::BatchFailed) | error | records were refused for good; their tickets say so | what its code says |
@@ -271,6 +272,15 @@ pub enum Event<'a> {
         /// Nothing is missing. If something is, it is asked for again soon.
         complete: bool,
     },
+    /// The cluster has more brokers than `max_brokers` allows: partitions that the others lead cannot be used. Told when their
+    /// number changes.
+    #[non_exhaustive]
+    BrokersLeftOut {
+        /// How many.
+        left_out: usize,
+        /// `max_brokers`.
+        max: usize,
+    },
     /// A broker's quota makes a connection pause (KIP-219).
     #[non_exhaustive]
     Throttled {
@@ -496,7 +506,7 @@ impl Shortage {
 }
 
 /// The names of all kinds, by their numbers.
-pub(crate) const NAMES: [&str; 31] = [
+pub(crate) const NAMES: [&str; 32] = [
     "connecting",
     "connected",
     "connect_failed",
@@ -506,6 +516,7 @@ pub(crate) const NAMES: [&str; 31] = [
     "topic_replaced",
     "metadata_failed",
     "metadata_renewed",
+    "brokers_left_out",
     "throttled",
     "batch_retried",
     "batch_failed",
@@ -548,6 +559,7 @@ impl Event<'_> {
             | Event::OffsetOutOfRange { .. }
             | Event::FetchRetried { .. }
             | Event::BatchRefetched { .. }
+            | Event::BrokersLeftOut { .. }
             | Event::TopicUnknown { .. }
             | Event::RecordsKept(_)
             | Event::ProduceFull(_)
@@ -583,28 +595,29 @@ impl Event<'_> {
             Event::TopicReplaced { .. } => 6,
             Event::MetadataFailed { .. } => 7,
             Event::MetadataRenewed { .. } => 8,
-            Event::Throttled { .. } => 9,
-            Event::BatchRetried { .. } => 10,
-            Event::BatchFailed { .. } => 11,
-            Event::BatchExpired { .. } => 12,
-            Event::BatchSplit { .. } => 13,
-            Event::ProducerIdGiven { .. } => 14,
-            Event::ProducerIdFailed { .. } => 15,
-            Event::EpochRaised { .. } => 16,
-            Event::NotIdempotent { .. } => 17,
-            Event::PositionFound { .. } => 18,
-            Event::OffsetOutOfRange { .. } => 19,
-            Event::FetchRetried { .. } => 20,
-            Event::FetchedAlone { .. } => 21,
-            Event::BatchRefetched { .. } => 22,
-            Event::PartitionStopped { .. } => 23,
-            Event::TopicUnknown { .. } => 24,
-            Event::RecordsKept(_) => 25,
-            Event::ProduceFull(_) => 26,
-            Event::WaitersFull { .. } => 27,
-            Event::Closing { .. } => 28,
-            Event::Closed { .. } => 29,
-            Event::LeftOut { .. } => 30,
+            Event::BrokersLeftOut { .. } => 9,
+            Event::Throttled { .. } => 10,
+            Event::BatchRetried { .. } => 11,
+            Event::BatchFailed { .. } => 12,
+            Event::BatchExpired { .. } => 13,
+            Event::BatchSplit { .. } => 14,
+            Event::ProducerIdGiven { .. } => 15,
+            Event::ProducerIdFailed { .. } => 16,
+            Event::EpochRaised { .. } => 17,
+            Event::NotIdempotent { .. } => 18,
+            Event::PositionFound { .. } => 19,
+            Event::OffsetOutOfRange { .. } => 20,
+            Event::FetchRetried { .. } => 21,
+            Event::FetchedAlone { .. } => 22,
+            Event::BatchRefetched { .. } => 23,
+            Event::PartitionStopped { .. } => 24,
+            Event::TopicUnknown { .. } => 25,
+            Event::RecordsKept(_) => 26,
+            Event::ProduceFull(_) => 27,
+            Event::WaitersFull { .. } => 28,
+            Event::Closing { .. } => 29,
+            Event::Closed { .. } => 30,
+            Event::LeftOut { .. } => 31,
         }
     }
 }

@@ -33,7 +33,8 @@ impl fmt::Display for Event<'_> {
             Event::LeaderChanged { .. }
             | Event::TopicReplaced { .. }
             | Event::MetadataFailed { .. }
-            | Event::MetadataRenewed { .. } => cluster(f, self),
+            | Event::MetadataRenewed { .. }
+            | Event::BrokersLeftOut { .. } => cluster(f, self),
             Event::BatchRetried { .. }
             | Event::BatchFailed { .. }
             | Event::BatchExpired { .. }
@@ -103,6 +104,9 @@ fn cluster(f: &mut Printable<'_, '_>, event: &Event<'_>) -> fmt::Result {
         Event::MetadataRenewed { brokers, topics, partitions, complete } => {
             write!(f, "metadata is renewed: {brokers} brokers, {topics} topics, {partitions} partitions")?;
             f.write_str(if *complete { "" } else { "; something is missing, it is asked for again" })
+        }
+        Event::BrokersLeftOut { left_out, max } => {
+            write!(f, "{left_out} brokers are left out, with what they lead: only {max} are remembered (max_brokers)")
         }
         _ => Ok(()),
     }

@@ -513,6 +513,25 @@ fn kept_records_that_were_inflated_are_told_too() {
     drop(kept);
 }
 
+/// A cluster with more brokers than may be remembered: what the others lead is led by nobody, and that is said once.
+#[test]
+fn brokers_that_are_left_out_are_told() {
+    let (mut pair, seen) = watched_with(Config { max_brokers: 2, ..Config::new("one:9001") });
+    let producer = pair.client().producer().build().expect("builds");
+    let _first = pair.enqueue(&producer, Record::to("t").partition(0).value("led by one that is remembered"));
+    let _ = pair.expect(api::PRODUCE);
+    let left_out =
+        "warn brokers_left_out: 1 brokers are left out, with what they lead: only 2 are remembered (max_brokers)";
+    assert_eq!(seen.one("brokers_left_out"), left_out);
+    pair.advance_ms(60_000);
+    assert_eq!(seen.of("brokers_left_out"), Vec::<String>::new());
+    pair.nodes.truncate(2);
+    pair.advance_ms(300_000);
+    pair.nodes.push((3, "three".into(), 9_003));
+    pair.advance_ms(300_000);
+    assert_eq!(seen.one("brokers_left_out"), left_out);
+}
+
 /// A full buffer that nothing leaves, and tasks that are refused because too many wait for it.
 #[test]
 fn a_full_buffer_and_too_many_waiters_are_told() {
@@ -606,6 +625,7 @@ fn every_kind_is_told_by_some_script() {
     producer_ids_are_told();
     a_quota_is_told();
     positions_are_told();
+    brokers_that_are_left_out_are_told();
     a_topic_that_nobody_knows_is_told_once();
     a_batch_that_is_fetched_alone_is_told_once_a_partition();
     damaged_and_unreadable_batches_are_told();
