@@ -8,7 +8,7 @@
 //! | `Error::Authentication` | broker and client did not come to terms over SASL (feature `sasl`) | the user, the password, the mechanism, the port |
 //! | [`Error::Transport`] | the network or TLS failed, with every address tried | check the network, or what [`TransportError::tls`] says; it is tried again as long as time lasts and trying may help |
 //! | [`Error::Config`] | a setting is wrong, alone or beside another | change the knob that it names |
-//! | [`Error::Budget`] | a memory class is full, or one thing is larger than it can ever hold | raise the knob that it names, or wait |
+//! | [`Error::Budget`] | a memory class is full, too many tasks wait, or one thing is larger than it can ever hold | raise the knob that it names, or wait |
 //! | [`Error::TooLarge`] | a record or a fetched batch passes a limit | raise the knob, split the record, or seek past the batch |
 //! | [`Error::Closed`] | the client, producer or consumer was closed, or its driver dropped | make a new one |
 //! | [`Error::Unanswered`] | a record's tries are used up, and it may be in the log | raise `retries`; ask the log before you send it again |
@@ -83,7 +83,7 @@ pub enum Error {
         /// What is wrong with its value, and what would be right.
         why: String,
     },
-    /// Memory ran out, or one thing is larger than its class can ever hold.
+    /// Memory ran out, as many tasks wait as may (`max_waiters`), or one thing is larger than its class can ever hold.
     #[error("{class} memory: {needed} {} do not fit into {limit} ({knob})", counted(knob))]
     #[non_exhaustive]
     Budget {

@@ -156,7 +156,13 @@ impl Cluster {
 
     /// Takes in the brokers of a metadata response. A broker is its node id: one that moved keeps its id, its old
     /// connections end, its back-off begins anew (trap 99).
-    pub(super) fn learn_brokers<'a>(&mut self, now: Instant, list: impl Iterator<Item = (i32, &'a str, i32)> + Clone) {
+    ///
+    /// Answers how many are left out because there are `max_brokers`.
+    pub(super) fn learn_brokers<'a>(
+        &mut self,
+        now: Instant,
+        list: impl Iterator<Item = (i32, &'a str, i32)> + Clone,
+    ) -> usize {
         let known: alloc::vec::Vec<i32> = self.brokers.keys().copied().filter(|id| *id >= 0).collect();
         for id in known {
             if !list.clone().any(|(node, ..)| node == id) {
@@ -182,9 +188,7 @@ impl Cluster {
             self.brokers.insert(node, Broker { host: host.into(), port, dial: Dial::default(), versions: None });
         }
         self.share_versions();
-        if core::mem::replace(&mut self.left_out, left_out) != left_out && left_out > 0 {
-            self.events.tell(|| Event::BrokersLeftOut { left_out, max: self.config.max_brokers });
-        }
+        left_out
     }
 
     /// With one connection to each broker, the one to an entry of the bootstrap list is that of the node which it turns out to

@@ -59,6 +59,8 @@ pub(super) struct Metadata {
     by_id: Map<Uuid, TopicIndex>,
     /// Counted up with every change, so that others know when to look again.
     changes: u32,
+    /// How many brokers the cluster has beyond `max_brokers`.
+    left_out: usize,
     pub(super) controller: i32,
     /// What an earlier client knew, until the first answer.
     pub(super) warm: Option<Arc<WarmState>>,
@@ -89,6 +91,7 @@ impl Metadata {
             topics: Vec::new(),
             by_name: Map::new(),
             by_id: Map::new(),
+            left_out: 0,
             changes: 0,
             controller: -1,
             warm: None,
@@ -246,7 +249,8 @@ impl Cluster {
             .map(|(id, b)| (*id, Arc::clone(&b.host), i32::from(b.port)))
             .collect();
         let all = known.iter().map(|(id, h, p)| (*id, &**h, *p)).chain([(node, host, port)]);
-        self.learn_brokers(now, all);
+        // It has the remembered ones only: that tells nothing of how many there are.
+        let _ = self.learn_brokers(now, all);
     }
 
     pub(super) fn metadata_deadline(&self, now: Instant) -> Instant {
@@ -355,7 +359,10 @@ impl Cluster {
                 false => self.on_refusal(now, link, Error::broker(code, METADATA.name, None)),
             };
         }
-        self.learn_brokers(now, response.brokers.iter().map(|b| (b.node_id, b.host, b.port)));
+        let left_out = self.learn_brokers(now, response.brokers.iter().map(|b| (b.node_id, b.host, b.port)));
+        if core::mem::replace(&mut self.metadata.left_out, left_out) != left_out && left_out > 0 {
+            self.events.tell(|| Event::BrokersLeftOut { left_out, max: self.config.max_brokers });
+        }
         self.metadata.controller = response.controller_id;
         self.metadata.warm = None;
         let complete = self.learn_topics(&response, version);

@@ -102,8 +102,6 @@ pub(crate) struct Cluster {
     pub(crate) rng: Rng,
     pub(crate) events: Events,
     brokers: Map<i32, Broker>,
-    /// How many the cluster has beyond `max_brokers`.
-    left_out: usize,
     links: Map<LinkId, Link<Context>>,
     by_use: Map<(i32, Use), LinkId>,
     next_link: u32,
@@ -173,7 +171,6 @@ impl Cluster {
             rng,
             events,
             brokers,
-            left_out: 0,
             links: Map::new(),
             by_use: Map::new(),
             next_link: 0,

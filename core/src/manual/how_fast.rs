@@ -95,4 +95,4 @@
 //! | Produce | [`enqueue`](crate::Producer::enqueue) and [`send`](crate::Producer::send) wait, at most `max_block_ms`; [`try_enqueue`](crate::Producer::try_enqueue) gives the record back with [`Error::Budget`](crate::Error::Budget). Open batches are sent at once, whatever the linger. |
 //! | Fetch, Inflate | No more is fetched or inflated until the application drops records; after 5 s, [`Event::RecordsKept`](crate::event::Event::RecordsKept) says who holds what. |
 //! | a batch larger than the class | Its partition stops with [`Error::TooLarge`](crate::Error::TooLarge), which names the offsets that a seek must pass, and the setting. |
-//! | `max_waiters` | Whoever comes next is refused at once, with what it would have waited for. |
+//! | `max_waiters` | Whoever comes next is refused at once with `Error::Budget`, which names this setting, or the buffer if that is full; it may come again later. |

@@ -19,7 +19,10 @@ use super::{
 };
 use crate::{
     Acks, Class, Codec, Config, Consumer, ErrorCode, Event, Memory, Observe, Producer, Record, ResetPolicy, StartAt,
-    broker_role::produce_response::{BatchIndexAndErrorMessage, PartitionProduceResponse},
+    broker_role::produce_response::{
+        BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, ProduceResponse,
+        TopicProduceResponse,
+    },
     link::Use,
     sync::{Arc, LeafLock},
     wire::api,
@@ -519,11 +522,21 @@ fn brokers_that_are_left_out_are_told() {
     let (mut pair, seen) = watched_with(Config { max_brokers: 2, ..Config::new("one:9001") });
     let producer = pair.client().producer().build().expect("builds");
     let _first = pair.enqueue(&producer, Record::to("t").partition(0).value("led by one that is remembered"));
-    let _ = pair.expect(api::PRODUCE);
+    let request = pair.expect(api::PRODUCE);
     let left_out =
         "warn brokers_left_out: 1 brokers are left out, with what they lead: only 2 are remembered (max_brokers)";
     assert_eq!(seen.one("brokers_left_out"), left_out);
-    pair.advance_ms(60_000);
+    // A refusal that names the new leader names one broker, and says nothing of the others (KIP-951).
+    let parts = [PartitionProduceResponse {
+        error_code: ErrorCode::NOT_LEADER_OR_FOLLOWER.0,
+        current_leader: LeaderIdAndEpoch { leader_id: 2, leader_epoch: 6 },
+        ..Default::default()
+    }];
+    let topics = [TopicProduceResponse { name: "", topic_id: id(1), partition_responses: &parts }];
+    let endpoints = [NodeEndpoint { node_id: 2, host: "two", port: 9_002, rack: None }];
+    let body = ProduceResponse { responses: &topics, node_endpoints: &endpoints, ..Default::default() };
+    pair.answer(&request, &body);
+    pair.advance_ms(300_000);
     assert_eq!(seen.of("brokers_left_out"), Vec::<String>::new());
     pair.nodes.truncate(2);
     pair.advance_ms(300_000);

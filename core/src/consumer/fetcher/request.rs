@@ -91,17 +91,14 @@ impl Fetcher {
         self.streams = wanted.len();
         self.shares_links = room.streams > self.streams;
         let share = self.share(cluster, room.streams.max(self.streams));
-        if self.sessions.len() > cluster.config.max_brokers {
-            // Of brokers that lead nothing any more, or that there never were.
-            self.sessions.retain(|node, session| session.in_flight || wanted.contains_key(node));
-        }
+        self.forget_sessions(cluster);
         // Whoever was asked longest ago comes first, and nobody passes it when there is no room: brokers whose answers come
         // back empty would ask again at once and keep what it waits for.
         let mut nodes: Map<(u64, i32), Vec<usize>> = Map::new();
         for (node, parts) in wanted {
-            let session = self.sessions.or_default(node);
-            if !session.in_flight {
-                nodes.insert((session.asked, node), parts);
+            let (in_flight, asked) = self.sessions.get(&node).map_or((false, 0), |s| (s.in_flight, s.asked));
+            if !in_flight {
+                nodes.insert((asked, node), parts);
             }
         }
         for ((_, node), parts) in nodes {
@@ -115,6 +112,15 @@ impl Fetcher {
                 room.wanted = room.wanted.max(wanted);
                 break;
             }
+        }
+    }
+
+    /// Where there are more sessions than brokers, those of brokers that lead nothing here any more are forgotten.
+    fn forget_sessions(&mut self, cluster: &Cluster) {
+        if self.sessions.len() > cluster.config.max_brokers {
+            let parts = &self.parts;
+            let leads = |node| parts.iter().any(|part| cluster.leader(part.topic, part.partition).node == node);
+            self.sessions.retain(|node, session| session.in_flight || leads(*node));
         }
     }
 

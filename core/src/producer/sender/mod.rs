@@ -33,6 +33,7 @@ use crate::{
     error::Fate,
     event::{Cause, Event, TopicPartition},
     link::Use,
+    map::Map,
     sync::Arc,
 };
 
@@ -59,8 +60,8 @@ pub(crate) struct Sender {
     topics: Vec<SenderTopic>,
     /// Partitions that have something open, queued or in flight.
     active: BTreeSet<Place>,
-    /// Where the next request begins to collect, so that every partition gets its turn.
-    rotation: Option<Place>,
+    /// Behind which partition the next request to a broker begins to collect, so that each gets its turn.
+    rotations: Map<i32, Place>,
     identification: Identification,
     identify: Identify,
     flushes: Flushes,
@@ -113,7 +114,7 @@ impl Sender {
             shared,
             topics: Vec::new(),
             active: BTreeSet::new(),
-            rotation: None,
+            rotations: Map::new(),
             identification: if idempotent { Identification::Wanted } else { Identification::Off },
             identify: Identify::default(),
             flushes: Flushes::default(),

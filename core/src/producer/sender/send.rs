@@ -145,11 +145,11 @@ impl Sender {
     fn pick(&mut self, cluster: &Cluster, now: Instant, node: i32, picked: &mut Vec<Picked>) {
         picked.clear();
         let in_flight_max = self.in_flight_max();
-        let from = self.rotation;
+        let from = self.rotations.get(&node).copied();
         let mut places = self.places();
         let sooner = from.map_or(0, |from| places.partition_point(|p| *p <= from));
         places.rotate_left(sooner);
-        let (mut bytes, mut left_out) = (0, false);
+        let (mut bytes, mut left_out, mut last) = (0, false, from);
         for &place in &places {
             let Some(topic) = self.topics.get_mut(place.topic as usize) else { continue };
             let Ok(index) = topic.index else { continue };
@@ -189,13 +189,20 @@ impl Sender {
             bytes += len;
             // The next request begins with who was left out first, or else smaller ones would leave it out again and again.
             if !left_out {
-                self.rotation = Some(place);
+                last = Some(place);
             }
             batch.request = self.requests;
             picked.push(Picked { place, index, len, codec: batch.codec() });
             queue.in_flight.push_back(batch);
         }
         self.places = places;
+        if let Some(last) = last {
+            if self.rotations.len() >= cluster.config.max_brokers && from.is_none() {
+                // Of brokers that were there once: it is no matter where they would begin.
+                self.rotations.clear();
+            }
+            self.rotations.insert(node, last);
+        }
         // In order of their places again, so that those of a topic stand together.
         let beyond = picked.iter().take_while(|p| from.is_some_and(|from| p.place > from)).count();
         picked.rotate_left(beyond);
