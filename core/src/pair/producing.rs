@@ -39,6 +39,14 @@ pub(crate) fn begun() -> (Pair, crate::Producer) {
     (pair, producer)
 }
 
+/// A pair whose producer gets its id from the test.
+pub(crate) fn nameless() -> (Pair, crate::Producer) {
+    let mut pair = Pair::new();
+    pair.by_hand.insert(api::INIT_PRODUCER_ID.key);
+    let producer = pair.client().producer().build().expect("builds");
+    (pair, producer)
+}
+
 /// While a leader has a request to answer, records to any of its partitions gather, and go together: with the answer, or
 /// after 5 ms. Another leader's do not wait.
 #[test]
@@ -301,9 +309,7 @@ fn absurd_answers_are_taken_calmly() {
 /// An identity that is none is not written into batches.
 #[test]
 fn a_producer_id_that_is_none_is_refused() {
-    let mut pair = Pair::new();
-    pair.by_hand.insert(api::INIT_PRODUCER_ID.key);
-    let producer = pair.client().producer().build().expect("builds");
+    let (mut pair, producer) = nameless();
     let ticket = pair.enqueue(&producer, Record::to("t").partition(0).value("a"));
     let request = pair.expect(api::INIT_PRODUCER_ID);
     pair.answer_identity(&request, -1, -1);
@@ -320,9 +326,7 @@ fn a_producer_id_that_is_none_is_refused() {
 /// Who may not have an id is not asking for one all the time: the next record asks again, when the pause is over.
 #[test]
 fn an_id_that_is_refused_is_asked_for_again_with_the_next_record() {
-    let mut pair = Pair::new();
-    pair.by_hand.insert(api::INIT_PRODUCER_ID.key);
-    let producer = pair.client().producer().build().expect("builds");
+    let (mut pair, producer) = nameless();
     for asked in 1..=3 {
         let ticket = pair.enqueue(&producer, Record::to("t").partition(0).value("a"));
         let request = pair.await_request(api::INIT_PRODUCER_ID, 2_000);

@@ -4,7 +4,7 @@ use alloc::{format, string::String, vec::Vec};
 
 use super::{
     Pair, Request, failure, offset,
-    producing::{begun, fly},
+    producing::{begun, fly, nameless},
 };
 use crate::{
     Acks, Config, Error, ErrorCode, Fate, Producer, Record, Ticket,
@@ -316,9 +316,7 @@ fn a_forgotten_producer_begins_anew() {
 /// KIP-360: whose last epoch is used up asks for another id at once, and the batch goes on under that.
 #[test]
 fn a_producer_whose_epochs_are_used_up_gets_another_id() {
-    let mut pair = Pair::new();
-    pair.by_hand.insert(api::INIT_PRODUCER_ID.key);
-    let producer = pair.client().producer().build().expect("a producer");
+    let (mut pair, producer) = nameless();
     let ticket = pair.enqueue(&producer, Record::to("t").partition(0).value("a"));
     let asked = pair.await_request(api::INIT_PRODUCER_ID, 10);
     pair.answer_identity(&asked, 7, i16::MAX - 1);

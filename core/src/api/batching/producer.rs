@@ -295,7 +295,8 @@ impl<A: Aggregator> BatchProducer<A> {
         }
     }
 
-    /// Sends what was taken so far without lingering, here or in the partition's producer, and waits until all of it is settled, one way or the other.
+    /// Sends what was taken so far without lingering, here or in the partition's producer, and waits until all of it is settled,
+    /// one way or the other.
     ///
     /// Cancel-safe: dropped, all is sent just the same.
     ///

@@ -203,8 +203,8 @@ impl PartitionClient {
     /// # Errors
     /// [`Error::Broker`] with OFFSET_OUT_OF_RANGE for an offset before the log's beginning or after its end, and with
     /// UNKNOWN_TOPIC_OR_PARTITION as the builder says; [`Error::Budget`] within [`Error::TimedOut`] when there was never
-    /// room; [`Error::Config`] at once for a negative offset, and for a range of bytes that is empty; [`Error::TooLarge`] for a batch, or a list of aborted transactions, that the memory classes can never hold: a fetch
-    /// behind it passes it;
+    /// room; [`Error::Config`] at once for a negative offset, and for a range of bytes that is empty; [`Error::TooLarge`] for a
+    /// batch, or a list of aborted transactions, that the memory classes can never hold: a fetch behind it passes it;
     /// [`Error::Peer`] for records that are damaged.
     pub async fn fetch_records(
         &self,
